@@ -1,0 +1,153 @@
+"""The words of the arena as frozen values: messages, answers, battles' parts, verdicts, comparisons.
+
+Everything here is pure and knows neither clock, database, network nor screen. Identity
+(numbers, uniqueness, order of arrival) belongs to `arena.store`; behaviour belongs to the
+modules that consume these values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+Side = Literal["a", "b"]
+"""One of the two places of a battle. A side never tells which contestant stands on it."""
+
+SIDES: tuple[Side, Side] = ("a", "b")
+
+
+class Role(StrEnum):
+    """Who speaks in a conversation; `documents` is the grounding role that Vikhr-Nemo knows."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    DOCUMENTS = "documents"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One utterance of a conversation."""
+
+    role: Role
+    content: str
+
+
+Conversation = tuple[Message, ...]
+"""Messages in order, the last one being the user's when an engine is asked to answer."""
+
+
+class Verdict(StrEnum):
+    """What a voter (a vote) or a judge (a judgment) says of two answers."""
+
+    MODEL_A = "model_a"
+    MODEL_B = "model_b"
+    TIE = "tie"
+    BOTH_BAD = "both_bad"
+
+    @property
+    def outcome(self) -> float:
+        """Score of side A: 1 for a win, 0 for a loss, ½ for a tie or when both are bad."""
+        return _OUTCOMES[self]
+
+    @property
+    def mirrored(self) -> Verdict:
+        """The same verdict with the sides exchanged."""
+        return _MIRRORED.get(self, self)
+
+
+_OUTCOMES: Mapping[Verdict, float] = {
+    Verdict.MODEL_A: 1.0,
+    Verdict.MODEL_B: 0.0,
+    Verdict.TIE: 0.5,
+    Verdict.BOTH_BAD: 0.5,
+}
+_MIRRORED: Mapping[Verdict, Verdict] = {
+    Verdict.MODEL_A: Verdict.MODEL_B,
+    Verdict.MODEL_B: Verdict.MODEL_A,
+}
+
+
+class Mode(StrEnum):
+    """How two contestants meet: blind (rated), named side by side, or one alone in a chat."""
+
+    ANONYMOUS = "anonymous"
+    NAMED = "named"
+    DIRECT = "direct"
+
+
+class Track(StrEnum):
+    """Whose comparisons a leaderboard counts."""
+
+    HUMAN = "human"
+    JUDGE = "judge"
+
+
+class FinishReason(StrEnum):
+    """Why an answer ended."""
+
+    STOP = "stop"  # the model ended its turn
+    LENGTH = "length"  # max_tokens reached
+    CANCELLED = "cancelled"  # the voter pressed Stop, or nobody watched
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How tokens are drawn. `temperature` 0 is greedy; `seed` None leaves the draw to the engine."""
+
+    temperature: float = 0.7
+    top_p: float = 0.95
+    max_tokens: int = 1024
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a streamed answer: visible text, hidden reasoning, or both."""
+
+    text: str = ""
+    reasoning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an answer cost, as the engine counted it. None is "the engine did not say"."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What produced an answer, as far as the engine knows: revision, quantization, template hash."""
+
+    revision: str | None = None
+    quantization: str | None = None
+    template_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The last item of every stream: why it ended, what it cost and what exactly produced it."""
+
+    reason: FinishReason
+    usage: Usage = Usage()
+    seed: int | None = None
+    provenance: Provenance = Provenance()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The only input of ratings: `outcome` is the score of `model_a` in [0, 1].
+
+    `features` are named covariates of the pair (style: side A's amount and side B's amount).
+    """
+
+    model_a: str
+    model_b: str
+    outcome: float
+    weight: float = 1.0
+    features: Mapping[str, tuple[float, float]] = field(default_factory=dict)
