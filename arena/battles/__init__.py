@@ -1,0 +1,1 @@
+"""A battle's rules: who meets whom, what may happen when, and what may be seen of it."""

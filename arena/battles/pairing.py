@@ -1,0 +1,41 @@
+"""Who meets whom, and on which side: drawn at random, with the probability of the draw recorded.
+
+It knows names and weights only. What makes a pair worth asking for (uncertainty, newness, warmth)
+is decided by whoever hands in the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from random import Random
+
+from arena.errors import BattleError
+
+PairWeight = Callable[[str, str], float]
+"""How much a pair is wanted, relative to the others; not negative, and the same both ways round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """A drawn pair with its sides. `propensity` is the probability of exactly this draw, sides included."""
+
+    a: str
+    b: str
+    propensity: float
+
+
+def draw_pair(names: Sequence[str], rng: Random, weight: PairWeight = lambda a, b: 1.0) -> Pairing:
+    """Draw two different contestants in proportion to the pair's weight, then toss for the sides.
+
+    Raises `BattleError` when fewer than two are on hand or no pair has a weight.
+    """
+    pairs = list(combinations(sorted(set(names)), 2))
+    weights = [weight(a, b) for a, b in pairs]
+    total = sum(weights)
+    if not pairs or total <= 0:
+        raise BattleError("a battle needs two contestants that can answer: enable another in models.yaml")
+    ((a, b),) = rng.choices(pairs, weights)
+    propensity = weights[pairs.index((a, b))] / total / 2
+    return Pairing(a, b, propensity) if rng.random() < 0.5 else Pairing(b, a, propensity)
