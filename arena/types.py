@@ -144,6 +144,8 @@ class Comparison:
     """The only input of ratings: `outcome` is the score of `model_a` in [0, 1].
 
     `features` are named covariates of the pair (style: side A's amount and side B's amount).
+    `voter` groups comparisons that one person made; `both_bad` tells that a half was not an
+    honest tie; `tags` are what slices are cut by (language, topic, turn …).
     """
 
     model_a: str
@@ -151,3 +153,6 @@ class Comparison:
     outcome: float
     weight: float = 1.0
     features: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    voter: str | None = None
+    both_bad: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
