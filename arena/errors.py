@@ -28,6 +28,7 @@ stable name that the page translates and the HTTP routes send; the text is for l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -56,6 +57,11 @@ class ConfigError(ArenaError):
         place = ":".join(str(part) for part in (file, line) if part is not None)
         parts = [place, key, message, suggestion and f"({suggestion})"]
         super().__init__(" ".join(f"{part}:" if part in (place, key) else part for part in parts if part))
+
+    def with_others(self, others: Sequence[ConfigError]) -> ConfigError:
+        """This error with the text of further ones below its own, so that all are mended in one go."""
+        self.args = ("\n".join(map(str, (self, *others))),)
+        return self
 
 
 class EngineError(ArenaError):

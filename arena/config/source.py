@@ -1,0 +1,199 @@
+"""A YAML file with the line of everything in it, and validation errors told by those lines.
+
+It knows YAML and pydantic's error lists; it does not know what a contestant is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from arena.errors import ConfigError
+
+_safe_loader: Callable[[str], Any] = yaml.SafeLoader
+_MEANT = {
+    "api_key": "put the key into the environment and write its NAME in api_key_env",
+    "token": "put the token into the environment and write its NAME in api_key_env",
+    "key": "put the key into the environment and write its NAME in api_key_env",
+    "license": "licence",
+    "organization": "organisation",
+}
+_REWORDED = {
+    "extra_forbidden": "no such key",
+    "missing": "this key is missing",
+    "string_type": "this must be text",
+    "model_type": "this must be a mapping of keys",
+    "tuple_type": "this must be a list",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A parsed file: its path, its data, and the node tree that knows the lines."""
+
+    file: Path
+    data: Any
+    node: yaml.Node | None
+
+    def line(self, location: Sequence[str | int]) -> int | None:
+        """The 1-based line of the deepest part of `location` that stands in the file."""
+        node, line = self.node, 1
+        for step in location:
+            found = _child(node, step)
+            if found is None:
+                break
+            node, line = found
+        return line if self.node is not None else None
+
+    def error(self, message: str, location: Sequence[str | int], suggestion: str | None = None) -> ConfigError:
+        """An error that names the place of `location`."""
+        return ConfigError(
+            message, file=self.file, line=self.line(location), key=dotted(location), suggestion=suggestion
+        )
+
+    def errors(
+        self, failure: ValidationError, location: Sequence[str | int], model: type[BaseModel]
+    ) -> list[ConfigError]:
+        """Pydantic's list of faults in the part of the file at `location`, each with its line and mend.
+
+        Refused values are never repeated: one of them may be a secret.
+        """
+        return [
+            self.error(_message(detail), (*location, *_own_keys(detail["loc"])), _suggestion(detail, model))
+            for detail in failure.errors(include_url=False, include_input=True)
+        ]
+
+
+def read(file: Path) -> Source:
+    """Parse a YAML file safely. Raises `ConfigError` for what is missing, unreadable or said twice."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError("there is no such file", file=file, suggestion="name another with --models FILE") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read as UTF-8 text: {error}", file=file) from error
+    try:
+        loader = _safe_loader(text)
+        node = loader.get_single_node()
+        refuse_repetitions(file, node)
+        return Source(file, loader.construct_document(node) if node is not None else None, node)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise ConfigError(
+            f"not valid YAML: {getattr(error, 'problem', None) or type(error).__name__}",
+            file=file,
+            line=mark.line + 1 if mark else None,
+            suggestion="check the indentation, the colons and the quotes near this line",
+        ) from None
+
+
+def refuse_repetitions(file: Path, node: yaml.Node | None, seen: frozenset[int] = frozenset()) -> None:
+    """Refuse a key that stands twice in one mapping: YAML would silently keep the last."""
+    if node is None or id(node) in seen:
+        return
+    seen |= {id(node)}
+    if isinstance(node, yaml.SequenceNode):
+        for child in node.value:
+            refuse_repetitions(file, child, seen)
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for key, child in node.value:
+            line = key.start_mark.line + 1
+            if key.value in lines and key.tag != "tag:yaml.org,2002:merge":
+                raise ConfigError(
+                    f"this key stands in line {lines[key.value]} already",
+                    file=file,
+                    line=line,
+                    key=str(key.value),
+                    suggestion="keep one of the two",
+                )
+            lines[str(key.value)] = line
+            refuse_repetitions(file, child, seen)
+
+
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """The word that was probably meant, as a suggestion."""
+    close = difflib.get_close_matches(word.lower(), [*words], n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else None
+
+
+def dotted(location: Sequence[str | int]) -> str | None:
+    """`("contestants", 0, "price", "prompt")` as contestants[0].price.prompt."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
+    return text.lstrip(".") or None
+
+
+def gather(errors: Sequence[ConfigError]) -> ConfigError:
+    """Several faults as one error: its fields are the first one's, its text has them all."""
+    first, *rest = {str(error): error for error in errors}.values()
+    return first.with_others(rest) if rest else first
+
+
+def _child(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node, int] | None:
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        child = node.value[step]
+        return child, child.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        for key, child in reversed(node.value):  # merged keys stand first, so the entry's own is found
+            if key.value == str(step):
+                return child, key.start_mark.line + 1
+    return None
+
+
+def _own_keys(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Pydantic's location without its own words (function and type tags are not in the file)."""
+    return tuple(step for step in location if isinstance(step, int) or not step.startswith(("function-", "tuple[")))
+
+
+def _message(detail: ErrorDetails) -> str:
+    text = _REWORDED.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]
+
+
+def _suggestion(detail: ErrorDetails, model: type[BaseModel]) -> str | None:
+    context, value = detail.get("ctx", {}), detail.get("input")
+    match detail["type"]:
+        case "extra_forbidden":
+            return _known_key(detail["loc"], model)
+        case "literal_error" if isinstance(value, str):
+            return nearest(value, (word.strip("' ") for word in context["expected"].replace(" or ", ",").split(",")))
+        case "string_type" if isinstance(value, int | float):
+            return "write it in quotes"
+        case _:
+            return context.get("suggestion")
+
+
+def _known_key(location: tuple[int | str, ...], model: type[BaseModel]) -> str | None:
+    word = str(location[-1])
+    fields = _fields_at(model, location[:-1])
+    known = _MEANT.get(word.lower())
+    if known in fields:
+        return f"did you mean {known}?"
+    return known or nearest(word, fields) or f"known keys: {', '.join(fields)}"
+
+
+def _fields_at(model: type, location: Sequence[int | str]) -> list[str]:
+    for step in location:
+        model = _class_in(_annotations(model).get(str(step))) or model
+    return list(_annotations(model))
+
+
+def _annotations(model: type) -> dict[str, Any]:
+    if issubclass(model, BaseModel):
+        return {name: field.annotation for name, field in model.model_fields.items()}
+    return {field.name: field.type for field in dataclasses.fields(model)}
+
+
+def _class_in(annotation: Any) -> type | None:
+    """The first class with named fields inside an annotation such as `X | None` or `tuple[X, ...]`."""
+    if isinstance(annotation, type) and (issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation)):
+        return annotation
+    return next(filter(None, map(_class_in, get_args(annotation))), None)
