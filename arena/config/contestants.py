@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -118,12 +118,15 @@ class DecodingFields(Frozen):
         return Decoding(self.temperature, self.top_p, self.max_tokens, self.seed, self.stop)
 
 
-DecodingValue = Annotated[
-    Decoding,
-    GetPydanticSchema(
-        lambda _, handler: core_schema.no_info_after_validator_function(DecodingFields.value, handler(DecodingFields))
-    ),
-]
+def _decoding_schema(_: object, handler: Callable[[object], core_schema.CoreSchema]) -> core_schema.CoreSchema:
+    return core_schema.no_info_after_validator_function(
+        DecodingFields.value,
+        handler(DecodingFields),
+        serialization=core_schema.plain_serializer_function_ser_schema(asdict),
+    )
+
+
+DecodingValue = Annotated[Decoding, GetPydanticSchema(_decoding_schema)]
 
 
 def _tags(value: object) -> object:
@@ -201,7 +204,6 @@ class Contestant(Frozen):
     system_prompt: str | None = None
     base_url: WebAddress | None = None
     api_key_env: EnvName | None = None
-    headers_env: Mapping[str, EnvName] = {}
     price: Price | None = None
     spending_cap: Money | None = None
     requests_per_minute: float | None = Field(None, gt=0, allow_inf_nan=False)
@@ -283,7 +285,6 @@ _NEEDED: Mapping[EngineName, tuple[str, ...]] = {
 _ONLY_FOR: Mapping[str, tuple[EngineName, ...]] = {
     "base_url": ("openai",),
     "api_key_env": ("openai",),
-    "headers_env": ("openai",),
     "answers": ("recorded",),
     "script": ("fake",),
     "draft": ("local", "zerogpu"),
@@ -329,8 +330,3 @@ class Prompts(Frozen):
 
     dataset: Path | None = None
     topics: tuple[Topic, ...] = ()
-
-
-def plain(value: Any) -> Any:
-    """A validated value as JSON-ready data, for `models --json` and tests."""
-    return value.model_dump(mode="json")

@@ -83,7 +83,7 @@ def read(file: Path) -> Source:
     try:
         loader = _safe_loader(text)
         node = loader.get_single_node()
-        refuse_repetitions(file, node)
+        refuse_repetitions(file, node, set())
         return Source(file, loader.construct_document(node) if node is not None else None, node)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
@@ -95,11 +95,14 @@ def read(file: Path) -> Source:
         ) from None
 
 
-def refuse_repetitions(file: Path, node: yaml.Node | None, seen: frozenset[int] = frozenset()) -> None:
-    """Refuse a key that stands twice in one mapping: YAML would silently keep the last."""
+def refuse_repetitions(file: Path, node: yaml.Node | None, seen: set[int]) -> None:
+    """Refuse a key that stands twice in one mapping: YAML would silently keep the last.
+
+    `seen` holds the nodes looked at already: an alias is its anchor's node again.
+    """
     if node is None or id(node) in seen:
         return
-    seen |= {id(node)}
+    seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for child in node.value:
             refuse_repetitions(file, child, seen)
@@ -189,7 +192,7 @@ def _fields_at(model: type, location: Sequence[int | str]) -> list[str]:
 def _annotations(model: type) -> dict[str, Any]:
     if issubclass(model, BaseModel):
         return {name: field.annotation for name, field in model.model_fields.items()}
-    return {field.name: field.type for field in dataclasses.fields(model)}
+    return dict(model.__annotations__)
 
 
 def _class_in(annotation: Any) -> type | None:
