@@ -1,0 +1,337 @@
+"""What the store takes and gives: frozen values that know nothing of SQL.
+
+Standard library and `arena.types` only, so that every module may hold them. Times are Unix
+seconds (UTC) as floats. Contestants are referred to by the integer that the store gave them,
+because a name outlives its weights: a changed fingerprint is another contestant.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from arena.errors import AlreadyVoted
+from arena.types import Conversation, FinishReason, Message, Mode, Provenance, Role, Track, Usage, Verdict
+
+ALL = ""
+"""The name of the slice that holds every comparison of a track."""
+
+
+class BattleStatus(StrEnum):
+    """Where a stored battle stands. The store itself writes VOTED, RETRACTED and EXPIRED only."""
+
+    OPEN = "open"  # waits for a message
+    ANSWERING = "answering"  # both sides stream
+    VOTABLE = "votable"  # both sides ended or were stopped
+    FAILED = "failed"  # a side failed; the turn can be tried again
+    VOTED = "voted"
+    RETRACTED = "retracted"  # voted, then undone: names are known, so never votable again
+    EXPIRED = "expired"
+
+
+class AnswerState(StrEnum):
+    """How one side's answer ended."""
+
+    COMPLETE = "complete"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class JudgmentStatus(StrEnum):
+    """Where a judge's work on one battle stands."""
+
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    DONE = "done"  # a verdict, or a finding that there is none (`verdict` None)
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """An entry of models.yaml as the board remembers it, whether or not it still stands there."""
+
+    name: str
+    fingerprint: str = ""
+    organisation: str = ""
+    parameters: float | None = None  # billions
+    quantization: str = ""
+    licence: str = ""
+    family: str = ""
+    toy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContestantRecord:
+    """A contestant with the number by which battles, counts and ratings refer to it."""
+
+    id: int
+    contestant: Contestant
+    first_seen: float
+    retired_at: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The name from models.yaml; two records share it when the weights behind it changed."""
+        return self.contestant.name
+
+
+@dataclass(frozen=True, slots=True)
+class NewBattle:
+    """What is known of a battle when it begins. `voter` is the voter's pseudonymous code."""
+
+    voter: str
+    mode: Mode
+    contestant_a: int
+    contestant_b: int | None  # None in direct chat
+    propensity: float = 1.0  # probability with which the sampler chose this pair
+    language: str = ""
+    topic: str = ""
+    system_prompt: str = ""
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One side of one turn as it ended: text, cost, pace and what exactly produced it."""
+
+    text: str
+    state: AnswerState
+    reasoning: str = ""
+    error_code: str | None = None
+    finish_reason: FinishReason | None = None
+    usage: Usage = Usage()
+    first_token_after: float | None = None  # seconds
+    tokens_per_second: float | None = None
+    seed: int | None = None
+    provenance: Provenance = Provenance()
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRecord:
+    """A user's message and the answers to it; both None while nothing has ended yet."""
+
+    index: int
+    prompt: str
+    a: Answer | None
+    b: Answer | None
+    asked_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class BattleRecord:
+    """A battle as stored, with those of its turns that were not dropped by a regeneration."""
+
+    id: str
+    voter: str
+    mode: Mode
+    contestant_a: ContestantRecord
+    contestant_b: ContestantRecord | None
+    status: str
+    created_at: float
+    propensity: float = 1.0
+    language: str = ""
+    topic: str = ""
+    masked: bool = False
+    system_prompt: str = ""
+    seed: int | None = None
+    turns: tuple[TurnRecord, ...] = ()
+
+    def conversation(self, side: str) -> Conversation:
+        """The messages of one side ("a" or "b"), system prompt first where there is one."""
+        messages = [Message(Role.SYSTEM, self.system_prompt)] if self.system_prompt else []
+        for turn in self.turns:
+            messages.append(Message(Role.USER, turn.prompt))
+            answer = turn.a if side == "a" else turn.b
+            if answer is not None:
+                messages.append(Message(Role.ASSISTANT, answer.text))
+        return tuple(messages)
+
+
+@dataclass(frozen=True, slots=True)
+class VoteReceipt:
+    """Proof that a vote is on disk. `sequence` is the vote's number and the board's version after it."""
+
+    battle_id: str
+    sequence: int
+    board_version: int
+    verdict: Verdict
+    cast_at: float
+    contestant_a: int
+    contestant_b: int
+    elo_before_a: float
+    elo_before_b: float
+    elo_after_a: float
+    elo_after_b: float
+    slices: tuple[str, ...] = ()
+    weight: float = 1.0
+    retracted_at: float | None = None
+
+
+class VoteExists(AlreadyVoted):
+    """This battle has its vote already; `receipt` is that vote's, to answer a repeated request with."""
+
+    def __init__(self, receipt: VoteReceipt) -> None:
+        self.receipt = receipt
+        super().__init__(f"battle {receipt.battle_id} was voted {receipt.verdict} as number {receipt.sequence}")
+
+
+@dataclass(frozen=True, slots=True)
+class VoteRecord:
+    """A stored vote. It counts on the board while it is neither retracted nor quarantined."""
+
+    sequence: int
+    battle_id: str
+    voter: str
+    contestant_a: int
+    contestant_b: int
+    verdict: Verdict
+    weight: float
+    cast_at: float
+    language: str = ""
+    topic: str = ""
+    slices: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    comment: str = ""
+    retracted_at: float | None = None
+    quarantined: str | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether the board holds it."""
+        return self.retracted_at is None and self.quarantined is None
+
+
+@dataclass(frozen=True, slots=True)
+class VoteFilter:
+    """Which votes to read. Bounds on the number are exclusive below, on the time half-open [since, until)."""
+
+    after: int = 0
+    since: float | None = None
+    until: float | None = None
+    voter: str | None = None
+    slice: str = ALL
+    counting_only: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PairCount:
+    """Weighted outcomes between two contestants, `a` < `b` by number."""
+
+    a: int
+    b: int
+    wins_a: float
+    wins_b: float
+    ties: float
+    both_bad: float
+
+
+@dataclass(frozen=True, slots=True)
+class PairTable:
+    """The pair counts of a track and slice as parallel columns: `numpy.frombuffer` reads each.
+
+    `a`, `b` are contestants' numbers (int64, a < b), the others weighted counts (float64).
+    """
+
+    track: Track
+    slice: str
+    version: int
+    a: array[int]
+    b: array[int]
+    wins_a: array[float]
+    wins_b: array[float]
+    ties: array[float]
+    both_bad: array[float]
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    def __iter__(self) -> Iterator[PairCount]:
+        columns = (self.a, self.b, self.wins_a, self.wins_b, self.ties, self.both_bad)
+        return (PairCount(*row) for row in zip(*columns, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class EloState:
+    """A contestant's online Elo rating and the number of comparisons behind it."""
+
+    rating: float
+    games: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step of the board: `sign` +1 adds the comparison to the counts, −1 takes it away."""
+
+    sequence: int
+    track: Track
+    sign: int
+    contestant_a: int
+    contestant_b: int
+    verdict: Verdict
+    weight: float
+    slices: tuple[str, ...]
+    elo_delta_a: float
+    elo_delta_b: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """A line of the log: undo, failure, expiry, quarantine, restore, import, forgetting."""
+
+    id: int
+    at: float
+    kind: str
+    battle_id: str | None
+    detail: str
+    sequence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgmentResult:
+    """What a judge found: one verdict per order of presentation, in terms of the battle's own sides.
+
+    `verdict` None is "could not tell", which counts nowhere.
+    """
+
+    verdict: Verdict | None
+    first_order: Verdict | None = None
+    second_order: Verdict | None = None
+    explanation: str = ""
+    cost: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class JudgmentRecord:
+    """A judge's work on one battle: queued, claimed by a worker, done or failed."""
+
+    id: int
+    battle_id: str
+    judge: str
+    status: JudgmentStatus
+    queued_at: float
+    attempts: int = 0
+    done_at: float | None = None
+    result: JudgmentResult | None = None
+    error: str | None = None
+    sequence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrityReport:
+    """What a check of the database found; `problems` is empty when all is well."""
+
+    backend: str
+    version: str
+    schema: str
+    votes: int
+    board_version: int
+    problems: tuple[str, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """True when nothing is wrong."""
+        return not self.problems

@@ -1,0 +1,336 @@
+"""The one door to the database: every battle, turn, vote, undo and failure goes through here.
+
+A write is handed to the writer thread, which commits all waiting writes together, and comes back
+as a `Pending`: `await` it, or call `.result()` where there is no event loop. It resolves only after
+COMMIT. Reads run at once on connections of their own, take well under a millisecond unless said
+otherwise, and see committed data only. The database session never leaves this package; the store
+knows nothing of engines, pages, cookies or how ratings are computed.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from sqlalchemy import Connection
+
+from arena.store import battles, board, judgments, roster, upkeep, voting
+from arena.store.connections import Database
+from arena.store.migrate import bring_up_to_date
+from arena.store.records import (
+    ALL,
+    Answer,
+    BattleRecord,
+    BattleStatus,
+    Change,
+    Contestant,
+    ContestantRecord,
+    EloState,
+    EventRecord,
+    IntegrityReport,
+    JudgmentRecord,
+    JudgmentResult,
+    NewBattle,
+    PairTable,
+    VoteFilter,
+    VoteReceipt,
+    VoteRecord,
+)
+from arena.store.voting import EloStep, Rules
+from arena.store.writer import Pending, Writer
+from arena.types import Mode, Track, Verdict
+
+T = TypeVar("T")
+Progress = Callable[[int, int], None]
+"""Called with (done, total) now and then by operations that take long."""
+
+
+class Store:
+    """Opened once per process by `Store.open`; safe to call from any thread."""
+
+    def __init__(self, database: Database, writer: Writer, *, clock: Callable[[], float], rules: Rules) -> None:
+        self._database, self._writer, self._clock, self._rules = database, writer, clock, rules
+
+    @classmethod
+    def open(
+        cls,
+        url: str | None = None,
+        *,
+        storage_dir: Path,
+        elo_step: EloStep,
+        elo_start: float = 1000.0,
+        clock: Callable[[], float] = time.time,
+    ) -> Store:
+        """Open the database, creating or migrating it first (on a copy, under a lock, after a backup).
+
+        `url` is None for `storage_dir/arena.db`, else `sqlite:///PATH` or `postgresql+psycopg://…`.
+        `elo_step(rating_a, rating_b, outcome)` returns both new ratings; `outcome` is side A's score.
+        Raises `SchemaTooNew`, `MigrationFailed` or `StoreUnavailable`.
+        """
+        database = Database.at(url, storage_dir)
+        bring_up_to_date(database, clock=clock)
+        writer = Writer(database)
+        return cls(database, writer, clock=clock, rules=Rules(elo_step, elo_start))
+
+    def close(self) -> None:
+        """Commit what waits, then give back every connection and lock."""
+        self._writer.close()
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    # ---------------------------------------------------------------- contestants
+
+    def register_contestants(
+        self, entries: Sequence[Contestant], *, retire_others: bool = True
+    ) -> Pending[tuple[ContestantRecord, ...]]:
+        """Make sure every entry has a number; a known name with a new fingerprint becomes a new contestant.
+
+        Those not among the entries are marked retired (and stay on the board); those back are unmarked.
+        Returns the entries' records in their order.
+        """
+        return self._write(lambda db: roster.register(db, entries, self._clock(), retire_others))
+
+    def contestants(self) -> tuple[ContestantRecord, ...]:
+        """Everyone ever registered or imported, retired ones included, by number."""
+        return self._read(roster.everyone)
+
+    # ---------------------------------------------------------------- battles
+
+    def create_battle(self, battle: NewBattle) -> Pending[BattleRecord]:
+        """Open a battle under a fresh unguessable id (128 bits, URL-safe)."""
+        battle_id = secrets.token_urlsafe(16)
+        return self._write(lambda db: battles.create(db, battle_id, battle, self._clock()))
+
+    def append_turn(self, battle_id: str, prompt: str) -> Pending[int]:
+        """Store a user's message before anybody answers it; the battle becomes ANSWERING. Returns the turn's index."""
+        return self._write(lambda db: battles.append_turn(db, battle_id, prompt, self._clock()))
+
+    def finish_turn(
+        self,
+        battle_id: str,
+        index: int,
+        a: Answer,
+        b: Answer | None,
+        *,
+        status: str = BattleStatus.VOTABLE,
+        masked: bool = False,
+    ) -> Pending[None]:
+        """Store both answers of a turn (b None in direct chat) and the battle's status after it.
+
+        `masked` marks the battle for good when an answer gave its model's identity away.
+        """
+        return self._write(lambda db: battles.finish_turn(db, battle_id, index, a, b, status, masked, self._clock()))
+
+    def fail_turn(self, battle_id: str, index: int, a: Answer, b: Answer | None) -> Pending[None]:
+        """Store how far a failed turn came and log the failure; the battle becomes FAILED."""
+        return self._write(lambda db: battles.fail_turn(db, battle_id, index, a, b, self._clock()))
+
+    def drop_last_turn(self, battle_id: str) -> Pending[str]:
+        """Set the last turn aside (try again, regenerate) and return its prompt. It stays on record, out of the
+        conversation. Raises `VotingClosed` once the battle was voted, `UnknownBattle` when it has no turn."""
+        return self._write(lambda db: battles.drop_last_turn(db, battle_id, self._clock()))
+
+    def set_battle_status(self, battle_id: str, status: str, *, expected: Sequence[str] | None = None) -> Pending[bool]:
+        """Change the status; with `expected`, only from one of those. Returns whether it changed."""
+        return self._write(lambda db: battles.set_status(db, battle_id, status, expected, self._clock()))
+
+    def describe_battle(
+        self, battle_id: str, *, language: str | None = None, topic: str | None = None
+    ) -> Pending[None]:
+        """Set what was learnt of the battle after it began (from its first message). Before the vote only."""
+        return self._write(lambda db: battles.describe(db, battle_id, language, topic))
+
+    def mark_masked(self, battle_id: str) -> Pending[None]:
+        """Remember that the battle's text pointed at who answers; boards count such battles or not by a switch."""
+        return self._write(lambda db: battles.mark_masked(db, battle_id))
+
+    def load_battle(self, battle_id: str, *, voter: str | None = None) -> BattleRecord:
+        """The battle with its turns. Raises `UnknownBattle`, also when it is not this voter's."""
+        return self._read(lambda db: battles.load(db, battle_id, voter))
+
+    def latest_battle(
+        self, voter: str, *, mode: Mode | None = None, statuses: Sequence[str] | None = None
+    ) -> BattleRecord | None:
+        """The voter's newest battle, of this mode and these statuses where given."""
+        return self._read(lambda db: battles.latest(db, voter, mode, statuses))
+
+    def expire_battles(self, before: float) -> Pending[int]:
+        """Expire battles created before this time that never got their vote. Returns how many."""
+        return self._write(lambda db: battles.expire(db, before, self._clock()))
+
+    def battles_with(self, *, statuses: Sequence[str], after_id: str = "", limit: int = 1000) -> tuple[str, ...]:
+        """Ids of battles in these statuses, in the ids' order from `after_id` on: what a restart has to tidy up."""
+        return self._read(lambda db: battles.ids_with(db, statuses, after_id, limit))
+
+    # ---------------------------------------------------------------- votes
+
+    def cast_vote(
+        self,
+        battle_id: str,
+        voter: str,
+        verdict: Verdict,
+        *,
+        expected: Sequence[str] = (BattleStatus.VOTABLE,),
+        slices: Sequence[str] = (),
+        weight: float = 1.0,
+    ) -> Pending[VoteReceipt]:
+        """Record a verdict, its pair counts (per slice), both Elo ratings and the board's version at once.
+
+        Slices `language=…`, `topic=…`, `month=YYYY-MM` and `masked` follow from the battle; `slices` adds more
+        (`turn=first`, `length=short`, `hard`). Raises `UnknownBattle` (also for another's battle), `VotingClosed`
+        (mode or status), `VoteExists` with the first vote's receipt, `StoreUnavailable` (nothing was recorded).
+        """
+        ballot = voting.Ballot(battle_id, voter, verdict, tuple(expected), tuple(slices), weight)
+        return self._write(lambda db: voting.cast(db, ballot, self._rules, self._clock()))
+
+    def retract_vote(self, battle_id: str, voter: str, *, within: float = 30.0) -> Pending[VoteReceipt]:
+        """Undo: take the vote out of the counts exactly and subtract the Elo change that it made.
+
+        Later Elo steps keep what they computed from it (online Elo depends on order); `rebuild` replays without it.
+        The battle becomes RETRACTED for good. Repeating it answers with the same receipt. Raises `UnknownBattle`
+        when there is no vote of this voter, `UndoTooLate` after `within` seconds.
+        """
+        return self._write(lambda db: voting.retract(db, battle_id, voter, within, self._clock()))
+
+    def add_feedback(
+        self, battle_id: str, voter: str, *, reasons: Sequence[str] = (), comment: str = ""
+    ) -> Pending[None]:
+        """Attach reasons and a comment to a vote, replacing earlier ones. Raises `UnknownBattle` without a vote."""
+        return self._write(lambda db: voting.add_feedback(db, battle_id, voter, tuple(reasons), comment))
+
+    def find_vote(self, battle_id: str, voter: str) -> VoteReceipt | None:
+        """The receipt of this voter's vote on this battle (retracted or not), None when there is none."""
+        return self._read(lambda db: voting.find(db, battle_id, voter))
+
+    def quarantine(self, sequences: Iterable[int], reason: str) -> Pending[int]:
+        """Take votes off the board without deleting them. Returns how many changed."""
+        numbers = tuple(sequences)
+        return self._write(lambda db: voting.quarantine(db, numbers, reason, self._clock()))
+
+    def restore(self, sequences: Iterable[int]) -> Pending[int]:
+        """Undo `quarantine`: counts and Elo return to what they would be with these votes in. Returns how many."""
+        numbers = tuple(sequences)
+        return self._write(lambda db: voting.restore(db, numbers, self._clock()))
+
+    def votes(self, which: VoteFilter = VoteFilter(), *, chunk: int = 5000) -> Iterator[VoteRecord]:
+        """Votes in the order of their numbers, read in chunks; holds no transaction between chunks."""
+        return board.votes(self._database, which, chunk)
+
+    # ---------------------------------------------------------------- board
+
+    def pair_counts(self, track: Track = Track.HUMAN, slice: str = ALL) -> PairTable:
+        """Pair counts of a slice; reads O(pairs) rows, never the votes."""
+        return self._read(lambda db: board.pair_table(db, track, slice))
+
+    def slices(self, track: Track = Track.HUMAN) -> Mapping[str, float]:
+        """Every slice with a comparison in it, and the weight it holds."""
+        return self._read(lambda db: board.slices(db, track))
+
+    def elo_state(self, track: Track = Track.HUMAN) -> Mapping[int, EloState]:
+        """Online Elo by contestant; who never met anybody is absent."""
+        return self._read(lambda db: board.elo_state(db, track))
+
+    def board_version(self) -> int:
+        """Grows by one with every change of the board: the number of the latest change."""
+        return self._read(board.version)
+
+    def changes(self, after: int, *, limit: int = 10_000) -> tuple[Change, ...]:
+        """The board's steps numbered above `after`, in order; no number is ever filled in later."""
+        return self._read(lambda db: board.changes(db, after, limit))
+
+    def on_change(self, callback: Callable[[int], None], *, poll_seconds: float = 0.25) -> Callable[[], None]:
+        """Call back with the board's version after changes by this process or any other; returns how to stop.
+
+        The callback runs in a thread of the store and must be quick (`loop.call_soon_threadsafe`).
+        """
+        return self._database.watch(self._writer, callback, poll_seconds)
+
+    def rebuild(self, progress: Progress | None = None) -> int:
+        """Recount pair counts and replay Elo from votes and judgments (repair; minutes of votes wait for seconds).
+
+        Returns the number of comparisons counted. Blocks: call it from a thread or the command line.
+        """
+        return board.rebuild(self._database, self._writer, self._rules, progress or _silent)
+
+    # ---------------------------------------------------------------- judgments
+
+    def queue_judgments(self, battle_ids: Iterable[str], judge: str) -> Pending[int]:
+        """Ask for a judge's verdict on these battles; those already asked are left alone. Returns how many are new."""
+        wanted = tuple(battle_ids)
+        return self._write(lambda db: judgments.queue(db, wanted, judge, self._clock()))
+
+    def claim_judgments(
+        self, judge: str, *, limit: int = 1, lease: float = 600.0
+    ) -> Pending[tuple[JudgmentRecord, ...]]:
+        """Take work: queued jobs, oldest first, and those whose holder's `lease` seconds ran out."""
+        return self._write(lambda db: judgments.claim(db, judge, limit, lease, self._clock()))
+
+    def record_judgment(self, battle_id: str, judge: str, result: JudgmentResult) -> Pending[JudgmentRecord]:
+        """Finish a job, queued before or not; a verdict counts on the judge track in the same transaction.
+
+        Exactly once: a second result for the same battle and judge changes nothing and returns the first.
+        """
+        return self._write(lambda db: judgments.record(db, battle_id, judge, result, self._rules, self._clock()))
+
+    def fail_judgment(self, judgment_id: int, error: str, *, retry: bool = True) -> Pending[None]:
+        """Give a claimed job back to the queue, or mark it failed for good."""
+        return self._write(lambda db: judgments.fail(db, judgment_id, error, retry))
+
+    def judgments(self, *, battle_id: str | None = None, judge: str | None = None) -> tuple[JudgmentRecord, ...]:
+        """Judgments of a battle or judge, oldest first."""
+        return self._read(lambda db: judgments.find(db, battle_id, judge))
+
+    # ---------------------------------------------------------------- upkeep
+
+    def log(self, kind: str, detail: str, *, battle_id: str | None = None) -> Pending[None]:
+        """Write a line of the event log."""
+        return self._write(lambda db: upkeep.log(db, self._clock(), kind, detail, battle_id))
+
+    def events(self, *, kind: str | None = None, after: int = 0, limit: int = 1000) -> tuple[EventRecord, ...]:
+        """Lines of the event log numbered above `after`."""
+        return self._read(lambda db: upkeep.events(db, kind, after, limit))
+
+    def add_spending(self, name: str, amount: float) -> Pending[float]:
+        """Add to what a paid endpoint has cost so far; returns the new sum."""
+        return self._write(lambda db: upkeep.add_spending(db, name, amount))
+
+    def spending(self) -> Mapping[str, float]:
+        """What each paid endpoint has cost so far."""
+        return self._read(upkeep.spending)
+
+    def forget_voter_text(self, voter: str, *, keep_votes: bool = True) -> Pending[int]:
+        """Erase every text a voter wrote or was answered; votes stay as anonymous outcomes unless told otherwise.
+
+        Returns the number of battles touched. Bytes also leave the file and its log before it resolves (SQLite).
+        """
+        return self._write(lambda db: upkeep.forget(db, voter, keep_votes, self._clock()), then=self._database.scrub)
+
+    def backup(self, target: Path) -> Path:
+        """Copy the live database to a file that appears whole or not at all; votes go on meanwhile. Blocks."""
+        return self._database.backup(target)
+
+    def check(self) -> IntegrityReport:
+        """Integrity of the file and of the counts against the votes. Blocks; reads every vote."""
+        return upkeep.check(self._database)
+
+    # ----------------------------------------------------------------
+
+    def _write(self, operation: Callable[[Connection], T], then: Callable[[], None] | None = None) -> Pending[T]:
+        return self._writer.submit(operation, then)
+
+    def _read(self, query: Callable[[Connection], T]) -> T:
+        with self._database.reading() as connection:
+            return query(connection)
+
+
+def _silent(done: int, total: int) -> None:
+    """Progress that nobody asked for."""
