@@ -237,7 +237,7 @@ class Contestant(Frozen):
                 raise PydanticCustomError("missing_for_engine", "engine {engine} needs {needed}", {
                     "engine": self.engine, "needed": needed, "suggestion": f"add {needed}: …"})  # fmt: skip
         for key, engines in _ONLY_FOR.items():
-            if key in self.model_fields_set and getattr(self, key) is not None and self.engine not in engines:
+            if self.engine not in engines and getattr(self, key) != type(self).model_fields[key].default:
                 raise PydanticCustomError("not_for_engine", "{key} means nothing for engine {engine}", {
                     "key": key, "engine": self.engine, "suggestion": f"remove {key}, or set engine: {engines[0]}",
                 })  # fmt: skip
