@@ -78,6 +78,26 @@ class Mode(StrEnum):
     DIRECT = "direct"
 
 
+class BattleStatus(StrEnum):
+    """Where a battle stands. Only `votable` takes a vote; nothing leaves `expired` and `retracted`."""
+
+    OPEN = "open"  # waits for a message
+    ANSWERING = "answering"  # both sides stream
+    VOTABLE = "votable"  # both sides ended or were stopped
+    FAILED = "failed"  # a side failed; the turn can be tried again
+    VOTED = "voted"
+    RETRACTED = "retracted"  # voted, then undone: names are known, so never votable again
+    EXPIRED = "expired"
+
+
+class AnswerState(StrEnum):
+    """How one side's answer ended."""
+
+    COMPLETE = "complete"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
 class Track(StrEnum):
     """Whose comparisons a leaderboard counts."""
 
@@ -135,6 +155,22 @@ class Finish:
 
     reason: FinishReason
     usage: Usage = Usage()
+    seed: int | None = None
+    provenance: Provenance = Provenance()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One side of one turn as it ended: text, cost, pace and what exactly produced it. None is "not known"."""
+
+    text: str
+    state: AnswerState
+    reasoning: str = ""
+    error_code: str | None = None
+    finish_reason: FinishReason | None = None
+    usage: Usage = Usage()
+    first_token_after: float | None = None  # seconds after the question
+    tokens_per_second: float | None = None  # from the first token on
     seed: int | None = None
     provenance: Provenance = Provenance()
 

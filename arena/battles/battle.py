@@ -3,7 +3,7 @@
 It knows the rules (who may ask, vote, undo, and when) and nothing of time, tasks, databases or
 pages. The service turns the clock and the store around it.
 
-    open ──ask──▶ answering ──finish──▶ answered ──vote──▶ voted ──retract──▶ retracted
+    open ──ask──▶ answering ──finish──▶ votable  ──vote──▶ voted ──retract──▶ retracted
                       │  ▲                 │  │
                       │  └── ask, again ───┘  └──expire──▶ expired
                       └──fail──▶ failed ──again──▶ answering
@@ -12,61 +12,18 @@ pages. The service turns the clock and the store around it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from arena.errors import AlreadyVoted, BattleError, PromptRefused, VotingClosed
-from arena.types import Conversation, FinishReason, Message, Mode, Provenance, Role, Side, Usage, Verdict
-
-
-class BattleState(StrEnum):
-    """Where a battle stands. Only `answered` can be voted; nothing leaves the last three."""
-
-    OPEN = "open"
-    ANSWERING = "answering"
-    ANSWERED = "answered"
-    FAILED = "failed"
-    VOTED = "voted"
-    RETRACTED = "retracted"
-    EXPIRED = "expired"
-
-
-class AnswerState(StrEnum):
-    """Where one side of one turn stands."""
-
-    STREAMING = "streaming"
-    DONE = "done"
-    STOPPED = "stopped"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What one side said in one turn, and what is known of how.
-
-    `first_token` is in seconds after the question, `tokens_per_second` counts from the first token
-    on. `masked` tells that a self-identification was hidden while streaming. None is "not known".
-    """
-
-    text: str = ""
-    reasoning: str = ""
-    state: AnswerState = AnswerState.STREAMING
-    error: str | None = None
-    usage: Usage = Usage()
-    first_token: float | None = None
-    tokens_per_second: float | None = None
-    finish: FinishReason | None = None
-    seed: int | None = None
-    provenance: Provenance = Provenance()
-    masked: bool = False
+from arena.types import Answer, AnswerState, BattleStatus, Conversation, Message, Mode, Role, Side, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One question and its two answers (`b` is None in a direct chat)."""
+    """One question and its answers; both None while they are written, `b` always in a direct chat."""
 
     prompt: str
-    a: Answer
-    b: Answer | None
+    a: Answer | None = None
+    b: Answer | None = None
 
     def answer(self, side: Side) -> Answer | None:
         """The answer of one side."""
@@ -95,7 +52,7 @@ class Battle:
     language: str = "ru"
     topic: str | None = None
     created_at: float = 0.0
-    state: BattleState = BattleState.OPEN
+    status: BattleStatus = BattleStatus.OPEN
     turns: tuple[Turn, ...] = ()
     verdict: Verdict | None = None
 
@@ -107,12 +64,12 @@ class Battle:
     @property
     def names_known(self) -> bool:
         """Whether the voter may see who is who."""
-        return self.mode is not Mode.ANONYMOUS or self.state in (BattleState.VOTED, BattleState.RETRACTED)
+        return self.mode is not Mode.ANONYMOUS or self.status in (BattleStatus.VOTED, BattleStatus.RETRACTED)
 
     @property
     def can_vote(self) -> bool:
         """Whether a verdict would be accepted now. Votes of battles with known names count nowhere."""
-        return self.mode is Mode.ANONYMOUS and self.state is BattleState.ANSWERED
+        return self.mode is Mode.ANONYMOUS and self.status is BattleStatus.VOTABLE
 
     def contestant(self, side: Side) -> str | None:
         """Who stands on a side."""
@@ -124,54 +81,52 @@ class Battle:
         for turn in self.turns:
             messages.append(Message(Role.USER, turn.prompt))
             answer = turn.answer(side)
-            if answer is not None and answer.state is not AnswerState.STREAMING:
+            if answer is not None:
                 messages.append(Message(Role.ASSISTANT, answer.text))
         return tuple(messages)
 
     def ask(self, prompt: str) -> Battle:
         """Open a turn with the voter's message."""
-        if self.state not in (BattleState.OPEN, BattleState.ANSWERED, BattleState.RETRACTED, BattleState.VOTED):
-            raise BattleError(f"a battle that is {self.state} takes no new message")
+        if self.status not in (BattleStatus.OPEN, BattleStatus.VOTABLE, BattleStatus.RETRACTED, BattleStatus.VOTED):
+            raise BattleError(f"a battle that is {self.status} takes no new message")
         if self.mode is Mode.ANONYMOUS and self.names_known:
             raise BattleError("the names of this battle are known: start a new one")
-        empty = Answer()
-        turn = Turn(prompt, empty, empty if self.contestant_b is not None else None)
-        return replace(self, state=BattleState.ANSWERING, turns=(*self.turns, turn))
+        return replace(self, status=BattleStatus.ANSWERING, turns=(*self.turns, Turn(prompt)))
 
     def finish(self, a: Answer, b: Answer | None) -> Battle:
         """Close the open turn with its answers; a failed side fails the battle's turn."""
-        if self.state is not BattleState.ANSWERING:
-            raise BattleError(f"a battle that is {self.state} has no open turn")
+        if self.status is not BattleStatus.ANSWERING:
+            raise BattleError(f"a battle that is {self.status} has no open turn")
         turn = Turn(self.turns[-1].prompt, a, b)
-        state = BattleState.FAILED if turn.failed else BattleState.ANSWERED
-        return replace(self, state=state, turns=(*self.turns[:-1], turn))
+        status = BattleStatus.FAILED if turn.failed else BattleStatus.VOTABLE
+        return replace(self, status=status, turns=(*self.turns[:-1], turn))
 
     def again(self) -> Battle:
         """Ask the last message once more, both sides, before the vote."""
-        if self.state not in (BattleState.ANSWERED, BattleState.FAILED) or not self.turns:
-            raise BattleError(f"a battle that is {self.state} cannot answer again")
-        reopened = replace(self, state=BattleState.OPEN, turns=self.turns[:-1])
+        if self.status not in (BattleStatus.VOTABLE, BattleStatus.FAILED) or not self.turns:
+            raise BattleError(f"a battle that is {self.status} cannot answer again")
+        reopened = replace(self, status=BattleStatus.OPEN, turns=self.turns[:-1])
         return reopened.ask(self.turns[-1].prompt)
 
     def vote(self, verdict: Verdict) -> Battle:
         """Record the verdict. Raises `AlreadyVoted` or `VotingClosed`."""
-        if self.state in (BattleState.VOTED, BattleState.RETRACTED):
+        if self.status in (BattleStatus.VOTED, BattleStatus.RETRACTED):
             raise AlreadyVoted("this battle has its vote")
         if not self.can_vote:
-            raise VotingClosed(f"a {self.mode} battle that is {self.state} takes no vote")
-        return replace(self, state=BattleState.VOTED, verdict=verdict)
+            raise VotingClosed(f"a {self.mode} battle that is {self.status} takes no vote")
+        return replace(self, status=BattleStatus.VOTED, verdict=verdict)
 
     def retract(self) -> Battle:
         """Take the vote back; the names are known by now, so it cannot be voted again."""
-        if self.state is not BattleState.VOTED:
+        if self.status is not BattleStatus.VOTED:
             raise BattleError("there is no vote to take back")
-        return replace(self, state=BattleState.RETRACTED)
+        return replace(self, status=BattleStatus.RETRACTED)
 
     def expire(self) -> Battle:
         """Close a battle that was left unvoted."""
-        if self.state in (BattleState.VOTED, BattleState.RETRACTED):
+        if self.status in (BattleStatus.VOTED, BattleStatus.RETRACTED):
             raise BattleError("a voted battle does not expire")
-        return replace(self, state=BattleState.EXPIRED)
+        return replace(self, status=BattleStatus.EXPIRED)
 
 
 def clean_prompt(text: str, *, limit: int) -> str:

@@ -13,30 +13,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from arena.errors import AlreadyVoted
-from arena.types import Conversation, FinishReason, Message, Mode, Provenance, Role, Track, Usage, Verdict
+from arena.types import Answer, AnswerState, BattleStatus, Conversation, Message, Mode, Role, Track, Verdict
+
+__all__ = ["Answer", "AnswerState", "BattleStatus"]  # words of arena.types that records are made of
 
 ALL = ""
 """The name of the slice that holds every comparison of a track."""
-
-
-class BattleStatus(StrEnum):
-    """Where a stored battle stands. The store itself writes VOTED, RETRACTED and EXPIRED only."""
-
-    OPEN = "open"  # waits for a message
-    ANSWERING = "answering"  # both sides stream
-    VOTABLE = "votable"  # both sides ended or were stopped
-    FAILED = "failed"  # a side failed; the turn can be tried again
-    VOTED = "voted"
-    RETRACTED = "retracted"  # voted, then undone: names are known, so never votable again
-    EXPIRED = "expired"
-
-
-class AnswerState(StrEnum):
-    """How one side's answer ended."""
-
-    COMPLETE = "complete"
-    STOPPED = "stopped"
-    FAILED = "failed"
 
 
 class JudgmentStatus(StrEnum):
@@ -90,22 +72,6 @@ class NewBattle:
     topic: str = ""
     system_prompt: str = ""
     seed: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One side of one turn as it ended: text, cost, pace and what exactly produced it."""
-
-    text: str
-    state: AnswerState
-    reasoning: str = ""
-    error_code: str | None = None
-    finish_reason: FinishReason | None = None
-    usage: Usage = Usage()
-    first_token_after: float | None = None  # seconds
-    tokens_per_second: float | None = None
-    seed: int | None = None
-    provenance: Provenance = Provenance()
 
 
 @dataclass(frozen=True, slots=True)

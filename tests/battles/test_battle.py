@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from arena.battles.battle import Answer, AnswerState, Battle, BattleState, clean_prompt
+from arena.battles.battle import Battle, clean_prompt
 from arena.errors import AlreadyVoted, BattleError, PromptRefused, VotingClosed
-from arena.types import Message, Mode, Role, Verdict
+from arena.types import Answer, AnswerState, BattleStatus, Message, Mode, Role, Verdict
 
 
 def fresh(mode: Mode = Mode.ANONYMOUS) -> Battle:
@@ -14,7 +14,7 @@ def fresh(mode: Mode = Mode.ANONYMOUS) -> Battle:
 
 
 def done(text: str = "an answer") -> Answer:
-    return Answer(text, state=AnswerState.DONE)
+    return Answer(text, AnswerState.COMPLETE)
 
 
 def answered(mode: Mode = Mode.ANONYMOUS) -> Battle:
@@ -25,7 +25,7 @@ def answered(mode: Mode = Mode.ANONYMOUS) -> Battle:
 def test_a_battle_is_asked_answered_and_voted() -> None:
     """The straight way from the question to the verdict."""
     voted = answered().vote(Verdict.MODEL_A)
-    assert (voted.state, voted.verdict, voted.names_known) == (BattleState.VOTED, Verdict.MODEL_A, True)
+    assert (voted.status, voted.verdict, voted.names_known) == (BattleStatus.VOTED, Verdict.MODEL_A, True)
 
 
 def test_each_side_sees_only_its_own_answers() -> None:
@@ -46,18 +46,18 @@ def test_voting_is_closed_while_answers_are_written() -> None:
 
 def test_one_failed_side_fails_the_turn() -> None:
     """A turn with one answer compares nothing."""
-    failed = fresh().ask("why?").finish(done(), Answer(state=AnswerState.FAILED, error="timeout"))
-    assert failed.state is BattleState.FAILED
+    failed = fresh().ask("why?").finish(done(), Answer("", AnswerState.FAILED, error="timeout"))
+    assert failed.status is BattleStatus.FAILED
     with pytest.raises(VotingClosed):
         failed.vote(Verdict.MODEL_A)
 
 
 def test_a_failed_turn_can_be_asked_again() -> None:
     """Again keeps the question and forgets the failed answers."""
-    again = fresh().ask("why?").finish(done(), Answer(state=AnswerState.FAILED)).again()
-    assert again.state is BattleState.ANSWERING
+    again = fresh().ask("why?").finish(done(), Answer("", AnswerState.FAILED)).again()
+    assert again.status is BattleStatus.ANSWERING
     assert [turn.prompt for turn in again.turns] == ["why?"]
-    assert again.turns[0].a == Answer()
+    assert again.turns[0].a is None
 
 
 def test_a_second_vote_is_refused() -> None:
