@@ -46,7 +46,7 @@ def test_voting_is_closed_while_answers_are_written() -> None:
 
 def test_one_failed_side_fails_the_turn() -> None:
     """A turn with one answer compares nothing."""
-    failed = fresh().ask("why?").finish(done(), Answer("", AnswerState.FAILED, error="timeout"))
+    failed = fresh().ask("why?").finish(done(), Answer("", AnswerState.FAILED, error_code="timeout"))
     assert failed.status is BattleStatus.FAILED
     with pytest.raises(VotingClosed):
         failed.vote(Verdict.MODEL_A)
