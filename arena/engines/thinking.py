@@ -21,7 +21,8 @@ class ThinkSplitter:
 
     Reasoning opens only where nothing visible has been said, so an answer that quotes a tag keeps
     it. `starts_inside` is for templates that put the opening tag into the prompt: the stream is
-    reasoning until the closing tag comes, and all of it if none does.
+    reasoning until the closing tag comes, and all of it if none does. White space between
+    reasoning and answer belongs to neither.
     """
 
     def __init__(self, opening: str = "<think>", closing: str = "</think>", *, starts_inside: bool = False) -> None:
@@ -29,6 +30,7 @@ class ThinkSplitter:
         self._default = _Place.REASONING if starts_inside else _Place.TEXT
         self._place = _Place.HEAD
         self._held = ""
+        self._reasoned = False
 
     def feed(self, piece: str) -> Chunk:
         """What can be told so far, this piece included; the rest waits for the next."""
@@ -44,6 +46,8 @@ class ThinkSplitter:
     def finish(self) -> Chunk:
         """What was held back in case it was the beginning of a tag."""
         held, self._held = self._held, ""
+        if self._place is _Place.HEAD and self._reasoned:
+            held = held.lstrip()
         inside = self._place is _Place.REASONING or (self._place is _Place.HEAD and self._default is _Place.REASONING)
         return Chunk(reasoning=held) if inside else Chunk(held)
 
@@ -64,6 +68,8 @@ class ThinkSplitter:
             return True
         if self._opening.startswith(start):
             return False
+        if self._reasoned:
+            self._held = start
         self._place = self._default
         return True
 
@@ -71,7 +77,7 @@ class ThinkSplitter:
         thought, tag, rest = self._held.partition(self._closing)
         if tag:
             reasoning.append(thought)
-            self._held, self._place, self._default = rest.lstrip(), _Place.HEAD, _Place.TEXT
+            self._held, self._place, self._default, self._reasoned = rest, _Place.HEAD, _Place.TEXT, True
             return True
         kept = len(thought) - _overlap(thought, self._closing)
         reasoning.append(thought[:kept])

@@ -121,7 +121,7 @@ async def serving(*script: Reply, uds: Path | None = None) -> AsyncIterator[Endp
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 (uvicorn offers no event)
         await asyncio.sleep(0.01)
     if uds is None:
         port = server.servers[0].sockets[0].getsockname()[1]
