@@ -1,0 +1,213 @@
+"""One turn being written: a task per side, one clock, and as many watching pages as come.
+
+The turn belongs to its battle, not to a page: pages only look at frames, so a reload finds it where
+it is. It knows engines and the clock; it does not know voters, databases or names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from arena.battles.stream import Frame, SharedClock
+from arena.engines.base import Engine
+from arena.errors import EngineError
+from arena.types import (
+    Answer,
+    AnswerState,
+    Chunk,
+    Conversation,
+    Decoding,
+    Finish,
+    FinishReason,
+    Provenance,
+    Side,
+    Usage,
+)
+
+log = logging.getLogger(__name__)
+
+
+class TextFilter(Protocol):
+    """Hides what must not be seen before the vote; both methods return text that may be shown."""
+
+    def feed(self, text: str) -> str:
+        """The next piece of an answer."""
+        ...
+
+    def finish(self) -> str:
+        """What was held back at the end."""
+        ...
+
+
+class ShowEverything:
+    """The filter of battles whose names are known."""
+
+    def feed(self, text: str) -> str:
+        """The text as it is."""
+        return text
+
+    def finish(self) -> str:
+        """Nothing is ever held back."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Who plays one side of a turn: its engine, what it is asked, how, and what hides its identity."""
+
+    engine: Engine
+    conversation: Conversation
+    decoding: Decoding
+    filter: TextFilter = field(default_factory=ShowEverything)
+
+
+@dataclass(slots=True)
+class _Notes:
+    """What is written down of one side while it answers."""
+
+    text: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    first_token: float | None = None
+    finish: Finish | None = None
+    ended: float | None = None
+    error: str | None = None
+
+
+Answers = Mapping[Side, Answer]
+
+DISPLAY_STEP = 0.1
+"""Seconds between looks at whether the pages have been shown everything."""
+
+
+class LiveTurn:
+    """Starts at once and runs to its end, a stop, a failure or neglect; `answers` then has both answers."""
+
+    def __init__(self, parts: Mapping[Side, Part], *, blind: bool, now: Callable[[], float] = time.monotonic) -> None:
+        self._parts = parts
+        self._now = now
+        self._clock = SharedClock(tuple(parts), blind=blind)
+        self._notes = {side: _Notes() for side in parts}
+        self._started = now()
+        self._watchers = 0
+        self._last_watched = self._started
+        self._stopping = asyncio.Event()
+        self.answers: asyncio.Task[Answers] = asyncio.create_task(self._run(), name="turn")
+
+    def frame(self) -> Frame:
+        """What may be shown now."""
+        return self._clock.frame(self._now())
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """A page looks on for as long as this lasts."""
+        self._watchers += 1
+        try:
+            yield
+        finally:
+            self._watchers -= 1
+            self._last_watched = self._now()
+
+    def neglected(self, grace: float) -> bool:
+        """Whether nobody has watched for `grace` seconds (or ever) while it is still being written."""
+        return not self._watchers and not self.answers.done() and self._now() - self._last_watched > grace
+
+    async def stop(self) -> Answers:
+        """End both sides where the pages are; what was shown is the answer."""
+        self._stopping.set()
+        return await asyncio.shield(self.answers)
+
+    async def _run(self) -> Answers:
+        """Both sides to their end as pages see it, or to the first failure or stop."""
+        stopping = asyncio.create_task(self._stopping.wait(), name="stopping")
+        tasks = [asyncio.create_task(self._listen(side), name=f"side-{side}") for side in self._parts]
+        waiting = {*tasks, stopping}
+        try:
+            while waiting != {stopping} and not self._stopping.is_set() and not self._failed:
+                _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            while not self._failed and not self._stopping.is_set() and not self.frame().final:
+                await asyncio.wait({stopping}, timeout=DISPLAY_STEP)
+        finally:
+            for task in (*tasks, stopping):
+                task.cancel()
+            await asyncio.wait((*tasks, stopping))
+        return self._conclude()
+
+    def _conclude(self) -> Answers:
+        if self._failed:
+            self._clock.fail()
+        elif self._stopping.is_set() and not self.frame().final:
+            shown = self._clock.stop(self._now())
+            return {side: self._cut(side, len(text)) for side, text in zip(self._parts, shown, strict=True)}
+        return {side: self._answer(side) for side in self._parts}
+
+    @property
+    def _failed(self) -> bool:
+        return any(notes.error for notes in self._notes.values())
+
+    async def _listen(self, side: Side) -> None:
+        """Hear one side out. An `EngineError` ends the whole turn; anything unforeseen too, but loudly."""
+        part, notes = self._parts[side], self._notes[side]
+        try:
+            async with aclosing(part.engine.stream(part.conversation, part.decoding)) as stream:  # type: ignore[type-var]
+                async for item in stream:
+                    self._hear(side, item)
+        except EngineError as error:
+            notes.error = error.code
+            log.warning("side %s failed: %s: %s", side, error.code, error)
+        except Exception:
+            notes.error = EngineError.code
+            log.exception("side %s failed in an unforeseen way", side)
+        notes.ended = self._now()
+        if tail := part.filter.finish():
+            self._clock.hear(side, tail)
+        self._clock.end(side, notes.ended)
+
+    def _hear(self, side: Side, item: Chunk | Finish) -> None:
+        notes = self._notes[side]
+        if isinstance(item, Finish):
+            notes.finish = item
+            return
+        if notes.first_token is None and (item.text or item.reasoning):
+            notes.first_token = self._now()
+        notes.reasoning.append(item.reasoning)
+        notes.text.append(item.text)
+        if item.text and (visible := self._parts[side].filter.feed(item.text)):
+            self._clock.hear(side, visible)
+
+    def _answer(self, side: Side) -> Answer:
+        """The side's whole answer, with what is known of how it came about."""
+        notes = self._notes[side]
+        finish = notes.finish
+        return Answer(
+            text="".join(notes.text),
+            state=AnswerState.FAILED if notes.error else AnswerState.COMPLETE,
+            reasoning="".join(notes.reasoning),
+            error_code=notes.error,
+            finish_reason=finish and finish.reason,
+            usage=finish.usage if finish else Usage(),
+            first_token_after=None if notes.first_token is None else notes.first_token - self._started,
+            tokens_per_second=_speed(notes),
+            seed=finish and finish.seed,
+            provenance=finish.provenance if finish else Provenance(),
+        )
+
+    def _cut(self, side: Side, length: int) -> Answer:
+        """The side's answer as far as it was shown when the voter stopped it."""
+        answer = self._answer(side)
+        return replace(
+            answer, text=answer.text[:length], state=AnswerState.STOPPED, finish_reason=FinishReason.CANCELLED
+        )
+
+
+def _speed(notes: _Notes) -> float | None:
+    """Tokens per second from the first token to the end; None where either is not known."""
+    if notes.finish is None or notes.first_token is None or notes.ended is None:
+        return None
+    tokens, seconds = notes.finish.usage.completion_tokens, notes.ended - notes.first_token
+    return tokens / seconds if tokens and seconds > 0 else None

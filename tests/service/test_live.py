@@ -1,0 +1,61 @@
+"""A turn is written for its battle, whoever watches, and ends in exactly one way."""
+
+from __future__ import annotations
+
+import asyncio
+
+from arena.battles.stream import Frame, Phase
+from arena.engines.fake import FakeEngine, Script, failing, saying
+from arena.errors import EngineTimeout
+from arena.service.live import LiveTurn, Part
+from arena.types import AnswerState, Decoding, Message, Role
+
+QUESTION = (Message(Role.USER, "why?"),)
+
+
+def turn_of(a: Script, b: Script) -> tuple[LiveTurn, FakeEngine, FakeEngine]:
+    one, two = FakeEngine(a), FakeEngine(b)
+    parts = {"a": Part(one, QUESTION, Decoding()), "b": Part(two, QUESTION, Decoding())}
+    return LiveTurn(parts, blind=True), one, two  # type: ignore[arg-type]
+
+
+async def test_both_answers_are_kept_whole_with_their_facts() -> None:
+    """Text, tokens and pace of each side are there when the turn is over."""
+    turn, _, _ = turn_of(saying("one two three"), saying("four five", reasoning="hm"))
+    answers = await turn.answers
+    assert [answers[side].text for side in ("a", "b")] == ["one two three", "four five"]
+    assert (answers["a"].usage.completion_tokens, answers["b"].reasoning) == (3, "hm")
+    assert turn.frame() == Frame(Phase.ENDED, "one two three", "four five")
+
+
+async def test_a_failing_side_ends_the_other_and_hides_which_it_was() -> None:
+    """The frame is the same whichever side failed; only the record knows."""
+    turn, _, other = turn_of(failing(EngineTimeout("silent"), after="half"), saying("word " * 500, tokens_per_second=50))
+    answers = await turn.answers
+    assert (answers["a"].state, answers["a"].error_code) == (AnswerState.FAILED, "timeout")
+    assert answers["b"].state is AnswerState.COMPLETE
+    assert turn.frame() == Frame(Phase.FAILED)
+    assert other.open_streams == 0
+
+
+async def test_a_stop_closes_both_models_and_keeps_what_was_shown() -> None:
+    """The judged text is what the voter saw."""
+    turn, one, two = turn_of(saying("word " * 500, tokens_per_second=80), saying("text " * 500, tokens_per_second=80))
+    await asyncio.sleep(0.6)
+    answers = await turn.stop()
+    assert (one.open_streams, two.open_streams) == (0, 0)
+    assert answers["a"].state is AnswerState.STOPPED
+    assert turn.frame() == Frame(Phase.STOPPED, answers["a"].text, answers["b"].text)
+    assert 0 < len(answers["a"].text) < 2500
+
+
+async def test_a_turn_that_nobody_watches_is_neglected_and_a_watched_one_is_not() -> None:
+    """Generation belongs to the battle, but not for ever."""
+    turn, _, _ = turn_of(saying("word " * 500, tokens_per_second=80), saying("text"))
+    with turn.watched():
+        await asyncio.sleep(0.05)
+        assert not turn.neglected(0.01)
+    await asyncio.sleep(0.05)
+    assert turn.neglected(0.01)
+    await turn.stop()
+    assert not turn.neglected(0.01)
