@@ -88,11 +88,13 @@ class SharedClock:
         self._cap = math.inf  # characters per second, set when the first side ends
         self._verdict: Phase | None = None
 
-    def hear(self, side: Side, text: str) -> None:
+    def hear(self, side: Side, text: str, now: float) -> None:
         """A side has said something more."""
         heard = self._heard[side]
         heard.parts.append(text)
         heard.length += len(text)
+        if self._began is None:
+            self.advance(now)
 
     def end(self, side: Side, now: float) -> None:
         """A side has said all it had to say."""

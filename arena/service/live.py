@@ -165,7 +165,7 @@ class LiveTurn:
             log.exception("side %s failed in an unforeseen way", side)
         notes.ended = self._now()
         if tail := part.filter.finish():
-            self._clock.hear(side, tail)
+            self._clock.hear(side, tail, notes.ended)
         self._clock.end(side, notes.ended)
 
     def _hear(self, side: Side, item: Chunk | Finish) -> None:
@@ -178,7 +178,7 @@ class LiveTurn:
         notes.reasoning.append(item.reasoning)
         notes.text.append(item.text)
         if item.text and (visible := self._parts[side].filter.feed(item.text)):
-            self._clock.hear(side, visible)
+            self._clock.hear(side, visible, self._now())
 
     def _answer(self, side: Side) -> Answer:
         """The side's whole answer, with what is known of how it came about."""
@@ -189,11 +189,11 @@ class LiveTurn:
             state=AnswerState.FAILED if notes.error else AnswerState.COMPLETE,
             reasoning="".join(notes.reasoning),
             error_code=notes.error,
-            finish_reason=finish and finish.reason,
+            finish_reason=finish.reason if finish else None,
             usage=finish.usage if finish else Usage(),
             first_token_after=None if notes.first_token is None else notes.first_token - self._started,
             tokens_per_second=_speed(notes),
-            seed=finish and finish.seed,
+            seed=finish.seed if finish else None,
             provenance=finish.provenance if finish else Provenance(),
         )
 

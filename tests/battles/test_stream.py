@@ -23,7 +23,7 @@ def play(
         for side, (text, start, rate) in speeches.items():
             due = min(len(text), max(0, int((now - start) * rate)))
             if due > said[side]:
-                clock.hear(side, text[said[side] : due])  # type: ignore[arg-type]
+                clock.hear(side, text[said[side] : due], now)  # type: ignore[arg-type]
                 said[side] = due
                 if due == len(text):
                     clock.end(side, now)  # type: ignore[arg-type]
@@ -63,8 +63,8 @@ def test_the_pace_does_not_rise_when_the_shorter_answer_is_through() -> None:
 def test_a_failure_takes_both_texts_away() -> None:
     """Which side failed is not told."""
     clock = SharedClock()
-    clock.hear("a", "half an ans")
-    clock.hear("b", "another")
+    clock.hear("a", "half an ans", 0.0)
+    clock.hear("b", "another", 0.0)
     clock.frame(0.0)
     clock.fail()
     assert clock.frame(1.0) == Frame(Phase.FAILED)
@@ -73,20 +73,20 @@ def test_a_failure_takes_both_texts_away() -> None:
 def test_a_stop_freezes_what_was_shown() -> None:
     """The judged text is the shown text, whatever had already arrived."""
     clock = SharedClock()
-    clock.hear("a", "x" * 1000)
-    clock.hear("b", "y" * 30)
+    clock.hear("a", "x" * 1000, 0.0)
+    clock.hear("b", "y" * 30, 0.0)
     clock.frame(0.0)
     clock.frame(2.0)
     shown = clock.stop(2.0)
     assert [len(text) for text in shown] == [30, 30]
-    clock.hear("b", "more")
+    clock.hear("b", "more", 0.0)
     assert clock.frame(9.0) == Frame(Phase.STOPPED, *shown)
 
 
 def test_without_blindness_each_side_shows_what_it_has() -> None:
     """The operator may switch the shared pace off."""
     clock = SharedClock(blind=False)
-    clock.hear("a", "x" * 100)
+    clock.hear("a", "x" * 100, 0.0)
     assert clock.frame(0.0) == Frame(Phase.WRITING, "x" * 100, "")
 
 
