@@ -1,0 +1,110 @@
+"""`python -m arena leaderboard`: ratings in the terminal, of the arena's own votes or of a file.
+
+With `--votes` nothing but that file is read. It translates options and prints; it computes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from arena.errors import ArenaError
+from arena.offline import Method, Rating, anchor_of, rate_file
+from arena.ratings.leaderboard import Leaderboard, Row
+
+
+def leaderboard(
+    votes: Annotated[
+        Path | None, typer.Option("--votes", help="Rate this battle file instead of the arena's own votes.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    method: Annotated[
+        Method, typer.Option("--method", help="Bradley-Terry, or Elo in the order of votes.")
+    ] = Method.BT,
+    k: Annotated[float, typer.Option("--k", help="Elo: the most one vote can move a rating.")] = 4.0,
+    start: Annotated[float, typer.Option("--start", help="Rating of an average (Elo: new) contestant.")] = 1000.0,
+    scale: Annotated[float, typer.Option("--scale", help="Points that mean odds of ten to one.")] = 400.0,
+    anchor: Annotated[str | None, typer.Option("--anchor", help="NAME=RATING: fix one contestant's rating.")] = None,
+    language: Annotated[str | None, typer.Option("--language", help="Only battles in this language.")] = None,
+    topic: Annotated[str | None, typer.Option("--topic", help="Only battles on this topic.")] = None,
+    database: Annotated[
+        str | None, typer.Option("--database", envvar="ARENA_DATABASE", help="Database URL of the arena.")
+    ] = None,
+) -> None:
+    """Show ratings with their intervals, ranks and what is not known."""
+    try:
+        rating = Rating(
+            method,
+            k,
+            start,
+            scale,
+            anchor=anchor_of(anchor) if anchor else None,
+            slice={name: value for name, value in (("language", language), ("topic", topic)) if value},
+        )
+        board = rate_file(votes, rating) if votes else _from_database(database, rating)
+    except ArenaError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+    if as_json:
+        json.dump(board.to_json(), sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
+        sys.stdout.write("\n")
+    else:
+        _print(board)
+
+
+def _from_database(database: str | None, rating: Rating) -> Leaderboard:
+    """The board of the arena's own votes, read beside a running server without disturbing it."""
+    raise ArenaError("give a battle file by --votes FILE")
+
+
+def _print(board: Leaderboard) -> None:
+    table = Table(title=f"{board.votes} votes, {_stated(board)}")
+    table.add_column("rank", justify="right")
+    table.add_column("model", overflow="fold")
+    for heading in ("rating", "95% interval", "battles", "acceptable"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("")
+    for row in board.rows:
+        table.add_row(*_cells(row))
+    console = Console()
+    console.print(table)
+    for note in board.notes:
+        console.print(note, style="yellow", markup=False)
+
+
+def _stated(board: Leaderboard) -> str:
+    named = {name: value for name, value in board.parameters.items() if value is not None}
+    return board.method + ": " + ", ".join(f"{name} {value}" for name, value in named.items())
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    ranks = str(row.rank_low) if row.rank_low == row.rank_high else f"{row.rank_low}–{row.rank_high}"
+    marks = [mark for mark, shown in (("not rated", not row.identified), ("preliminary", row.preliminary)) if shown]
+    return (
+        ranks,
+        escape(row.model),
+        "–" if row.rating is None else f"{row.rating:.1f}",
+        _interval(row),
+        str(row.battles),
+        "–" if row.acceptability is None else f"{row.acceptability:.0%}",
+        ", ".join(marks[:1]),
+    )
+
+
+def _interval(row: Row) -> str:
+    match row.ci_low, row.ci_high:
+        case None, None:
+            return "–"
+        case low, None:
+            return f"at least {low:.0f}"
+        case None, high:
+            return f"at most {high:.0f}"
+        case low, high:
+            return f"{low:.1f} … {high:.1f}"

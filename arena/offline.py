@@ -1,0 +1,86 @@
+"""Rate a battle file that somebody has, without a database: read it, choose the method, hand back the board.
+
+It knows the readers of files and the methods of rating; it prints nothing and writes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from arena.errors import ConfigError, FileFormatError
+from arena.ratings.comparisons import Comparisons, PairCounts
+from arena.ratings.elo import EloParameters, Scale
+from arena.ratings.leaderboard import Anchor, Leaderboard, bradley_terry_board, elo_board
+from arena.store.files import read_comparisons
+from arena.types import Comparison
+
+
+class Method(StrEnum):
+    """How ratings are computed."""
+
+    BT = "bt"
+    ELO = "elo"
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """What to compute from a file; the defaults are those of the live board.
+
+    `slice` keeps only comparisons whose tags have these values (language, topic, turn …).
+    """
+
+    method: Method = Method.BT
+    k: float = 4.0
+    start: float = 1000.0
+    scale: float = 400.0
+    anchor: Anchor | None = None
+    slice: Mapping[str, str] = field(default_factory=dict)
+
+
+def rate_file(path: Path, rating: Rating = Rating()) -> Leaderboard:
+    """Rate every comparison of a battle file.
+
+    Raises `FileFormatError` naming the line that cannot be understood, or `ConfigError` when
+    what is asked for does not fit the file (an unknown anchor, a slice without battles).
+    """
+    rows = read_comparisons(path)
+    board = rate(_sliced(rows, rating.slice), rating)
+    if not board.rows:
+        kept = " of this slice" if rating.slice else ""
+        raise FileFormatError(f"no battles{kept} between two different models", path=path)
+    return board
+
+
+def rate(rows: Iterable[Comparison], rating: Rating = Rating()) -> Leaderboard:
+    """Rate comparisons in their order. Raises `ConfigError` when the request does not fit them."""
+    try:
+        return _board(Comparisons.of(rows), rating)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _board(comparisons: Comparisons, rating: Rating) -> Leaderboard:
+    scale = Scale(rating.start, rating.scale)
+    if rating.method is Method.ELO:
+        return elo_board(comparisons, EloParameters(rating.k, scale), anchor=rating.anchor)
+    return bradley_terry_board(PairCounts.of(comparisons), voters=comparisons, scale=scale, anchor=rating.anchor)
+
+
+def _sliced(rows: Iterable[Comparison], wanted: Mapping[str, str]) -> Iterable[Comparison]:
+    return (row for row in rows if all(row.tags.get(name) == value for name, value in wanted.items()))
+
+
+def anchor_of(text: str) -> Anchor:
+    """Read "NAME=RATING"; a name may itself hold "=". Raises `ConfigError` for anything else."""
+    name, _, number = text.rpartition("=")
+    try:
+        rating = float(number)
+    except ValueError:
+        rating = math.nan
+    if not name or not math.isfinite(rating):
+        raise ConfigError(f"{text!r} does not name a model and its rating", key="--anchor", suggestion="NAME=1000")
+    return Anchor(name, rating)

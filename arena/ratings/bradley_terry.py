@@ -1,0 +1,191 @@
+"""Bradley–Terry strengths by Newton's method on pair counts.
+
+P(i beats j) = 1 / (1 + exp(θⱼ − θᵢ)), a tie counting half a win each way. Pair counts are the
+sufficient statistics, so time and memory depend on the number of contestants and never on the
+number of votes. Nothing pulls strengths together (no ridge): where the data do not determine a
+strength, it is left open and bounded on the side that they do determine.
+
+Sources: R. Bradley and M. Terry, Biometrika 1952; L. R. Ford, 1957; D. Hunter, "MM algorithms for
+generalized Bradley–Terry models", Annals of Statistics 2004 (likelihood and its uniqueness).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArray, PairCounts
+from arena.ratings.connectivity import Piece, Place, pieces
+from arena.ratings.intervals import (
+    clustered_meat,
+    laplacian,
+    meat,
+    perfect_record_bound,
+    pseudo_inverse,
+    win_probabilities,
+)
+
+FEWEST_VOTERS = 40
+"""Clustering needs many clusters: with one (a single judge) the variance would come out as zero."""
+
+_LAST_STEP = 1e-7
+"""Newton's error is squared by each step: one that moves nothing further than this was the last needed."""
+
+_LARGEST_STEP = 4.0
+"""A single Newton step may not move a log-strength further: far from the top the curve misleads."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BradleyTerryResult:
+    """Log-strengths of m contestants with everything that tells how far to trust them.
+
+    `theta` sums to zero within each piece and is NaN where it is not determined. `covariance`
+    is NaN outside a piece's core. `low` and `high` are one-sided bounds of the undetermined
+    (infinite where open). `piece[i]` numbers the piece of contestant i; only within one piece
+    can strengths be compared, and piece 0 is the main one.
+    """
+
+    names: tuple[str, ...]
+    theta: FloatArray
+    covariance: FloatArray
+    low: FloatArray
+    high: FloatArray
+    piece: IntArray
+    clustered: bool
+    iterations: int
+
+    @property
+    def identified(self) -> BoolArray:
+        """Who has a finite strength on the main scale."""
+        return np.asarray(np.isfinite(self.theta) & (self.piece == 0))
+
+
+def fit(counts: PairCounts, *, voters: Comparisons | None = None) -> BradleyTerryResult:
+    """Rate everyone whom the counts determine and bound the others.
+
+    `voters`: the same comparisons as columns that know their voters; the covariance is then
+    clustered by voter, unless there are fewer than `FEWEST_VOTERS`.
+    """
+    if voters is not None and known_voters(voters) < FEWEST_VOTERS:
+        voters = None
+    size = len(counts)
+    theta, low, high = np.full(size, np.nan), np.full(size, -np.inf), np.full(size, np.inf)
+    covariance = np.full((size, size), np.nan)
+    piece_of = np.zeros(size, dtype=int)
+    iterations = 0
+    for number, piece in enumerate(pieces(counts.score)):
+        piece_of[piece.members] = number
+        if len(piece.core) > 1:
+            core = counts.select(piece.core)
+            theta[piece.core], steps = maximize(core.score)
+            covariance[np.ix_(piece.core, piece.core)] = sandwich(core, theta[piece.core], _within(voters, piece.core))
+            iterations = max(iterations, steps)
+        _bound(counts.score, piece, theta, low, high)
+    return BradleyTerryResult(
+        tuple(counts.names), theta, covariance, low, high, piece_of, voters is not None, iterations
+    )
+
+
+def known_voters(rows: Comparisons) -> int:
+    """How many voters the comparisons tell apart."""
+    return 0 if rows.voter is None else len(np.unique(rows.voter[rows.voter >= 0]))
+
+
+def maximize(score: FloatArray, start: FloatArray | None = None) -> tuple[FloatArray, int]:
+    """Log-strengths of a strongly connected score table, summing to zero, and the steps it took."""
+    theta = np.zeros(len(score)) if start is None else start - start.mean()
+    total = score + score.T
+    value = _log_likelihood(score, theta)
+    for iteration in range(1, 200):
+        p = win_probabilities(theta)
+        gradient = (score - total * p).sum(axis=1)
+        delta = pseudo_inverse(laplacian(total * p * p.T)) @ gradient
+        largest = float(np.abs(delta).max())
+        if largest < _LAST_STEP:
+            return theta + delta, iteration
+        delta *= min(1.0, _LARGEST_STEP / largest)
+        theta, value, moved = _ascend(score, theta, delta, value)
+        if not moved:
+            return theta, iteration
+    raise ArithmeticError("Newton's method did not settle: the score table is not strongly connected")
+
+
+def _ascend(score: FloatArray, theta: FloatArray, delta: FloatArray, value: float) -> tuple[FloatArray, float, bool]:
+    """Take the step, halved until the likelihood does not fall; rounding alone is not a fall."""
+    slack = 1e-13 * abs(value)
+    for halving in range(40):
+        trial = theta + delta / 2**halving
+        trial -= trial.mean()
+        reached = _log_likelihood(score, trial)
+        if reached >= value - slack:
+            return trial, reached, True
+    return theta, value, False
+
+
+def _log_likelihood(score: FloatArray, theta: FloatArray) -> float:
+    """Σ score[i, j]·ln σ(θᵢ − θⱼ)."""
+    return float(-(score * np.logaddexp(0, theta[None, :] - theta[:, None])).sum())
+
+
+def sandwich(counts: PairCounts, theta: FloatArray, voters: Comparisons | None = None) -> FloatArray:
+    """Covariance of log-strengths that sum to zero: H⁻¹·M·H⁻¹, right even where the model is not.
+
+    H is the curvature of the likelihood; M sums outer products of score vectors, one per
+    comparison or, with `voters`, one per voter.
+    """
+    p = win_probabilities(theta)
+    bread = pseudo_inverse(laplacian(counts.total * p * p.T))
+    filling = meat(counts, p) if voters is None else clustered_meat(voters, theta)
+    return np.asarray(bread @ filling @ bread)
+
+
+def _within(rows: Comparisons | None, core: IntArray) -> Comparisons | None:
+    """Comparisons among the core only, numbered as the core is; None where voters are not known."""
+    if rows is None or rows.voter is None:
+        return None
+    place = np.full(len(rows.names), -1)
+    place[core] = np.arange(len(core))
+    inside = rows.where((place[rows.a] >= 0) & (place[rows.b] >= 0))
+    names = tuple(rows.names[i] for i in core)
+    return replace(inside, names=names, a=place[inside.a], b=place[inside.b])
+
+
+def _bound(score: FloatArray, piece: Piece, theta: FloatArray, low: FloatArray, high: FloatArray) -> None:
+    """Bound those of a piece who never lost to its core or never scored against it.
+
+    A core of one has no rating to lean on: it stands at the middle of the scale as an opponent,
+    and is bounded itself when all its own comparisons went one way.
+    """
+    at = theta.copy()
+    if len(piece.core) == 1:
+        core = int(piece.core[0])
+        at[core] = 0
+        middle = np.zeros(len(score))
+        if not score[:, core].any() and score[core].any():
+            low[core] = perfect_record_bound(score[core], middle)
+        elif not score[core].any() and score[:, core].any():
+            high[core] = -perfect_record_bound(score[:, core], middle)
+    above = [int(i) for i in piece.members if piece.place(i) is Place.ABOVE]
+    below = [int(i) for i in piece.members if piece.place(i) is Place.BELOW]
+    low[above] = _bounds_outwards(score, above, at)
+    high[below] = -_bounds_outwards(score.T, below, -at)
+
+
+def _bounds_outwards(score: FloatArray, waiting: list[int], at: FloatArray) -> FloatArray:
+    """Lower bounds of contestants who only won against those placed before them.
+
+    Worked outwards: whoever has a bound serves as an opponent at that bound, which can only make
+    the next bound more careful. Comparisons that went both ways say nothing here.
+    """
+    at, left = at.copy(), set(waiting)
+    while left:
+        placed = np.isfinite(at)
+        ready = [i for i in sorted(left) if (placed & (score[i] > 0) & (score[:, i] == 0)).any()]
+        if not ready:
+            break
+        for i in ready:
+            beaten = placed & (score[i] > 0) & (score[:, i] == 0)
+            at[i] = perfect_record_bound(score[i, beaten], at[beaten])
+        left -= set(ready)
+    return np.array([at[i] if i not in left else -np.inf for i in waiting])

@@ -1,0 +1,139 @@
+"""Uncertainty of log-strengths: sandwich covariance, plain and clustered by voter, bounds and rank ranges.
+
+All of it works on natural log-strengths in the gauge where they sum to zero. It does not know how
+the strengths were found; it trusts that they solve the likelihood equations.
+
+Sources: H. White, "Maximum likelihood estimation of misspecified models", Econometrica 1982;
+K.-Y. Liang and S. Zeger, "Longitudinal data analysis using generalized linear models", Biometrika 1986.
+"""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import numpy as np
+
+from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArray, PairCounts
+
+CONFIDENCE = 0.95
+"""Coverage that every interval of this package promises."""
+
+_VOTERS_AT_ONCE = 2048
+"""Voters whose score vectors are held in memory together."""
+
+
+def normal_quantile(confidence: float = CONFIDENCE) -> float:
+    """Half-width of a two-sided interval in standard deviations: 1.96 for 95%."""
+    return NormalDist().inv_cdf((1 + confidence) / 2)
+
+
+def win_probabilities(theta: FloatArray) -> FloatArray:
+    """p[i, j] = 1 / (1 + exp(θⱼ − θᵢ)) for every pair; ½ on the diagonal."""
+    with np.errstate(over="ignore"):
+        return np.asarray(1 / (1 + np.exp(theta[None, :] - theta[:, None])))
+
+
+def laplacian(weights: FloatArray) -> FloatArray:
+    """Σ w[i, j]·(eᵢ − eⱼ)(eᵢ − eⱼ)ᵀ over unordered pairs, for a symmetric table of weights."""
+    table = -weights
+    np.fill_diagonal(table, 0)
+    np.fill_diagonal(table, -table.sum(axis=1))
+    return table
+
+
+def pseudo_inverse(table: FloatArray) -> FloatArray:
+    """Inverse of a connected Laplacian on the vectors that sum to zero."""
+    size = len(table)
+    lift = max(float(np.trace(table)) / size, 1e-300)
+    shift = lift / size
+    return np.asarray(np.linalg.inv(table + shift) - 1 / (lift * size))
+
+
+def meat(counts: PairCounts, probabilities: FloatArray) -> FloatArray:
+    """Sum of outer products of the comparisons' score vectors, from pair counts alone."""
+    whole, score, square = counts.moments()
+    residual = square - 2 * probabilities * score + probabilities**2 * whole
+    return laplacian(residual)
+
+
+def clustered_meat(rows: Comparisons, theta: FloatArray) -> FloatArray:
+    """The same sum with one score vector per voter; comparisons of unknown voters stand alone.
+
+    Times C/(C − 1) for C clusters, the usual correction for few of them.
+    """
+    if rows.voter is None:
+        raise ValueError("clustered intervals need comparisons that know their voters")
+    residual = rows.outcome - 1 / (1 + np.exp(theta[rows.b] - theta[rows.a]))
+    if rows.weight is not None:
+        residual = residual * rows.weight
+    order = np.argsort(rows.voter, kind="stable")
+    alone = int(np.searchsorted(rows.voter[order], 0))
+    total = _alone(rows, residual, order[:alone], len(theta))
+    voters = rows.voter[order[alone:]]
+    for first in range(0, int(voters[-1]) + 1 if len(voters) else 0, _VOTERS_AT_ONCE):
+        start, stop = np.searchsorted(voters, (first, first + _VOTERS_AT_ONCE))
+        scores = _per_voter(rows, residual, order[alone + start : alone + stop], first, len(theta))
+        total += scores.T @ scores
+    clusters = alone + len(np.unique(voters))
+    return total * (clusters / max(clusters - 1, 1))
+
+
+def _alone(rows: Comparisons, residual: FloatArray, chosen: IntArray, size: int) -> FloatArray:
+    key = rows.a[chosen].astype(np.intp) * size + rows.b[chosen]
+    flat: FloatArray = np.bincount(key, residual[chosen] ** 2, minlength=size * size).astype(float)
+    table = flat.reshape(size, size)
+    return laplacian(table + table.T)
+
+
+def _per_voter(rows: Comparisons, residual: FloatArray, chosen: IntArray, first: int, size: int) -> FloatArray:
+    """One score vector per voter numbered from `first`; rows of the result are voters."""
+    assert rows.voter is not None
+    base = (rows.voter[chosen].astype(np.intp) - first) * size
+    cells = _VOTERS_AT_ONCE * size
+    won = np.bincount(base + rows.a[chosen], residual[chosen], minlength=cells)
+    lost = np.bincount(base + rows.b[chosen], residual[chosen], minlength=cells)
+    return np.asarray((won - lost).reshape(_VOTERS_AT_ONCE, size))
+
+
+def contrast_deviation(covariance: FloatArray, against: int | None = None) -> FloatArray:
+    """Standard deviations of θᵢ, or of θᵢ − θ_against when a contestant is the fixed point."""
+    variance = np.diag(covariance)
+    if against is not None:
+        variance = variance + variance[against] - 2 * covariance[:, against]
+        variance[against] = 0
+    return np.asarray(np.sqrt(np.maximum(variance, 0)))
+
+
+def perfect_record_bound(scores: FloatArray, theta: FloatArray, confidence: float = CONFIDENCE) -> float:
+    """Lowest log-strength at which winning every one of these comparisons is still believable.
+
+    `scores[j]` comparisons were won against opponents of log-strength `theta[j]`; the bound b
+    solves Σ scores[j]·ln σ(b − θⱼ) = ln((1 − confidence)/2), the exact binomial bound when
+    all opponents are alike. A record of losses is the mirror: negate θ and the answer.
+    """
+    target = float(np.log((1 - confidence) / 2))
+    low, high = float(theta.min()) - 1, float(theta.max()) + 1
+
+    def excess(bound: float) -> float:
+        return float(-(scores * np.logaddexp(0, theta - bound)).sum()) - target
+
+    while excess(low) > 0:
+        low -= 2 * (high - low)
+    while excess(high) < 0:
+        high += 2 * (high - low)
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (low, middle) if excess(middle) > 0 else (middle, high)
+    return (low + high) / 2
+
+
+def rank_ranges(low: FloatArray, high: FloatArray, comparable: BoolArray) -> tuple[list[int], list[int]]:
+    """Best and worst rank that intervals leave open.
+
+    `comparable[i, j]` is false where nothing connects i and j: either may stand before the other.
+    """
+    above = (low[None, :] > high[:, None]) & comparable
+    below = (high[None, :] < low[:, None]) & comparable
+    best = 1 + above.sum(axis=1)
+    worst = len(low) - below.sum(axis=1)
+    return best.tolist(), worst.tolist()

@@ -1,0 +1,318 @@
+"""The board: one row per contestant, ready to be shown, sent or compared.
+
+It turns results of the methods into points of a scale, ranks and plain marks ("identified",
+"preliminary"). It does not know votes' sources, pages or terminals.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from arena.ratings import bradley_terry, elo
+from arena.ratings.bradley_terry import BradleyTerryResult
+from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArray, PairCounts
+from arena.ratings.elo import EloParameters, Scale
+from arena.ratings.intervals import CONFIDENCE, contrast_deviation, normal_quantile, rank_ranges
+
+PRELIMINARY_BELOW = 30
+"""A contestant with fewer battles is shown as preliminary: the normal interval is not yet to be trusted."""
+
+Json = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One contestant. None stands for "not determined by the votes there are", never for zero.
+
+    `strength` is exp of the log-strength, scaled to sum to one over the rated. `acceptability`
+    is the share of its battles in which its answer was not called bad. `piece` numbers the
+    groups that never met; ratings compare within one piece only, and 0 is the main one.
+    """
+
+    model: str
+    rating: float | None
+    ci_low: float | None
+    ci_high: float | None
+    rank_low: int
+    rank_high: int
+    battles: int
+    strength: float | None
+    identified: bool
+    preliminary: bool
+    acceptability: float | None = None
+    piece: int = 0
+    retired: bool = False
+    sampling_rate: float | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A contestant whose rating is fixed by agreement; intervals of the others are relative to it."""
+
+    model: str
+    rating: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Leaderboard:
+    """Rows from best to worst with the method and parameters that they came from.
+
+    `notes` are sentences a reader must know: what could not be rated and why, what the order of
+    votes would change. `log_strength` and `counts` keep what matrices are drawn from.
+    """
+
+    rows: tuple[Row, ...]
+    method: str
+    parameters: Mapping[str, object]
+    votes: int
+    notes: tuple[str, ...] = ()
+    scale: Scale = Scale()
+    counts: PairCounts | None = None
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+    def row(self, model: str) -> Row:
+        """The row of a contestant. Raises KeyError when it is not on the board."""
+        for row in self.rows:
+            if row.model == model:
+                return row
+        raise KeyError(model)
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values for JSON: `models` from best to worst, then how they were rated."""
+        return {
+            "models": [row.to_json() for row in self.rows],
+            "method": self.method,
+            "parameters": dict(self.parameters),
+            "votes": self.votes,
+            "notes": list(self.notes),
+            **self.extra,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matrix:
+    """A square table over contestants, from best to worst; NaN where there is nothing to say."""
+
+    names: tuple[str, ...]
+    values: FloatArray
+
+
+def win_matrix(board: Leaderboard) -> Matrix:
+    """Predicted probability that the row's contestant beats the column's; NaN between pieces."""
+    names = tuple(row.model for row in board.rows)
+    ratings = np.array([math.nan if row.rating is None else row.rating for row in board.rows])
+    piece = np.array([row.piece for row in board.rows])
+    with np.errstate(over="ignore"):
+        values = 1 / (1 + np.exp((ratings[None, :] - ratings[:, None]) / board.scale.per_nat))
+    values[piece[:, None] != piece[None, :]] = np.nan
+    np.fill_diagonal(values, np.nan)
+    return Matrix(names, values)
+
+
+def counts_matrix(board: Leaderboard) -> Matrix:
+    """How many battles each two contestants fought. Raises ValueError on a board without counts."""
+    if board.counts is None:
+        raise ValueError("this board was made without pair counts")
+    names = tuple(row.model for row in board.rows)
+    order = [board.counts.names.index(name) for name in names]
+    return Matrix(names, board.counts.battles[np.ix_(order, order)])
+
+
+def bradley_terry_board(
+    counts: PairCounts, *, voters: Comparisons | None = None, scale: Scale = Scale(), anchor: Anchor | None = None
+) -> Leaderboard:
+    """Rate pair counts by Bradley–Terry; with `voters`, intervals are clustered by voter."""
+    return board_of(bradley_terry.fit(counts, voters=voters), counts, scale=scale, anchor=anchor)
+
+
+def board_of(
+    result: BradleyTerryResult, counts: PairCounts, *, scale: Scale = Scale(), anchor: Anchor | None = None
+) -> Leaderboard:
+    """Put a Bradley–Terry result on a scale and into rows.
+
+    Unanchored, the rated of a piece average `scale.start` and an interval is that of the distance
+    to this average. Anchored, it is that of the distance to the anchor, whose own is a point.
+    Raises ValueError when the anchor is unknown or has no rating itself.
+    """
+    fixed = None if anchor is None else _anchor_index(result, anchor)
+    points = placed_on_scale(result, scale, anchor, fixed)
+    free = points if anchor is None else placed_on_scale(result, scale, None, None)
+    comparable = result.piece[:, None] == result.piece[None, :]
+    best, worst = rank_ranges(free.low, free.high, comparable)
+    rows = _rows(result, counts, points, (best, worst))
+    parameters: dict[str, object] = {
+        "start": scale.start,
+        "scale": scale.points,
+        "base": scale.base,
+        "ties": "half",
+        "confidence": CONFIDENCE,
+        "intervals": "sandwich, clustered by voter" if result.clustered else "sandwich",
+        "anchor": None if anchor is None else {"model": anchor.model, "rating": anchor.rating},
+    }
+    votes = round(float(counts.battles.sum()) / 2)
+    return Leaderboard(rows, "bt", parameters, votes, _notes(result), scale, counts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """Ratings and bounds in points; NaN or infinite where not determined."""
+
+    rating: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
+def placed_on_scale(
+    result: BradleyTerryResult, scale: Scale, anchor: Anchor | None = None, fixed: int | None = None
+) -> Points:
+    """Log-strengths, intervals and one-sided bounds in points."""
+    reach = normal_quantile() * contrast_deviation(result.covariance, fixed)
+    if fixed is not None:
+        apart = np.isnan(result.covariance[fixed])
+        reach = np.where(apart, normal_quantile() * contrast_deviation(result.covariance), reach)
+    rated = np.isfinite(result.theta)
+    low = np.where(rated, result.theta - reach, result.low)
+    high = np.where(rated, result.theta + reach, result.high)
+    shift = np.full(len(rated), scale.start)
+    if anchor is not None and fixed is not None:
+        shift[result.piece == 0] = anchor.rating - float(result.theta[fixed]) * scale.per_nat
+    return Points(result.theta * scale.per_nat + shift, low * scale.per_nat + shift, high * scale.per_nat + shift)
+
+
+def _anchor_index(result: BradleyTerryResult, anchor: Anchor) -> int:
+    if anchor.model not in result.names:
+        raise ValueError(f"the anchor {anchor.model!r} is not among the contestants")
+    index = result.names.index(anchor.model)
+    if not result.identified[index]:
+        raise ValueError(f"the anchor {anchor.model!r} has no rating of its own: choose one that both won and lost")
+    return index
+
+
+def _rows(
+    result: BradleyTerryResult, counts: PairCounts, points: Points, ranks: tuple[list[int], list[int]]
+) -> tuple[Row, ...]:
+    fought = counts.battles.sum(axis=1)
+    acceptable = acceptability(counts)
+    strength = _strength(result.theta, result.identified)
+    identified = result.identified
+    return tuple(
+        Row(
+            model=result.names[i],
+            rating=_known(points.rating[i]),
+            ci_low=_known(points.low[i]),
+            ci_high=_known(points.high[i]),
+            rank_low=ranks[0][i],
+            rank_high=ranks[1][i],
+            battles=round(float(fought[i])),
+            strength=_known(strength[i]),
+            identified=bool(identified[i]),
+            preliminary=bool(not identified[i] or fought[i] < PRELIMINARY_BELOW),
+            acceptability=_known(acceptable[i]),
+            piece=int(result.piece[i]),
+        )
+        for i in _best_first(points, result.piece)
+    )
+
+
+def _best_first(points: Points, piece: IntArray) -> list[int]:
+    """Within a piece: the rated by rating, then those bounded from below, from above, not at all."""
+
+    def key(i: int) -> tuple[int, int, float, int]:
+        for kind, value in enumerate((points.rating[i], points.low[i], points.high[i])):
+            if math.isfinite(value):
+                return int(piece[i]), kind, -float(value), i
+        return int(piece[i]), 3, 0.0, i
+
+    return sorted(range(len(piece)), key=key)
+
+
+def acceptability(counts: PairCounts) -> FloatArray:
+    """Share of each contestant's battles in which its answer was not called bad; NaN without battles."""
+    total = counts.total.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(1 - counts.both_bad.sum(axis=1) / total)
+
+
+def _strength(theta: FloatArray, rated: BoolArray) -> FloatArray:
+    """exp(θ) scaled to sum to one over the rated."""
+    strength = np.full(len(theta), np.nan)
+    if rated.any():
+        raised = np.exp(theta[rated] - theta[rated].max())
+        strength[rated] = raised / raised.sum()
+    return strength
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _notes(result: BradleyTerryResult) -> tuple[str, ...]:
+    notes = []
+    if result.piece.max(initial=0) > 0:
+        notes.append(
+            "Some contestants never met the others, directly or through anyone: ratings compare within a piece."
+        )
+    open_ended = [name for name, theta in zip(result.names, result.theta, strict=True) if not math.isfinite(theta)]
+    if open_ended:
+        notes.append(
+            f"Votes do not determine a rating of: {', '.join(open_ended)}. A bound is shown where there is one."
+        )
+    return tuple(notes)
+
+
+ORDER_MATTERS = "Elo depends on the order of votes: the same votes in another order give other ratings."
+
+
+def elo_board(
+    comparisons: Comparisons, parameters: EloParameters = EloParameters(), *, anchor: Anchor | None = None
+) -> Leaderboard:
+    """Rate comparisons by online Elo, in the order given."""
+    ratings = elo.fold(comparisons, parameters).ratings
+    return elo_board_of(ratings, PairCounts.of(comparisons), parameters, anchor=anchor)
+
+
+def elo_board_of(
+    ratings: FloatArray, counts: PairCounts, parameters: EloParameters, *, anchor: Anchor | None = None
+) -> Leaderboard:
+    """Put Elo ratings that were folded already into rows; Elo has no intervals and says so by None."""
+    scale = parameters.scale
+    if anchor is not None:
+        if anchor.model not in counts.names:
+            raise ValueError(f"the anchor {anchor.model!r} is not among the contestants")
+        ratings = ratings + (anchor.rating - ratings[counts.names.index(anchor.model)])
+    fought, acceptable = counts.battles.sum(axis=1), acceptability(counts)
+    strength = _strength(ratings / scale.per_nat, np.ones(len(ratings), dtype=bool))
+    order = sorted(range(len(ratings)), key=lambda i: (-float(ratings[i]), i))
+    rank = {i: 1 + int((ratings > ratings[i]).sum()) for i in order}
+    rows = tuple(
+        Row(
+            model=counts.names[i],
+            rating=float(ratings[i]),
+            ci_low=None,
+            ci_high=None,
+            rank_low=rank[i],
+            rank_high=len(ratings) - int((ratings < ratings[i]).sum()),
+            battles=round(float(fought[i])),
+            strength=float(strength[i]),
+            identified=True,
+            preliminary=bool(fought[i] < PRELIMINARY_BELOW),
+            acceptability=_known(acceptable[i]),
+        )
+        for i in order
+    )
+    stated: dict[str, object] = {
+        "k": parameters.k,
+        "start": scale.start,
+        "scale": scale.points,
+        "base": scale.base,
+        "anchor": None if anchor is None else {"model": anchor.model, "rating": anchor.rating},
+    }
+    return Leaderboard(rows, "elo", stated, round(float(counts.battles.sum()) / 2), (ORDER_MATTERS,), scale, counts)

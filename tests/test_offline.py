@@ -1,0 +1,138 @@
+"""Rating a file: golden results of others, options, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from arena.cli.leaderboard import leaderboard
+from arena.errors import ConfigError, FileFormatError
+from arena.offline import Method, Rating, anchor_of, rate_file
+from arena.ratings.leaderboard import Anchor
+
+HEADER = "model_a,model_b,winner,language\n"
+SMALL = HEADER + "x,y,model_a,ru\nx,y,tie (bothbad),ru\nz,x,model_b,en\nz,y,tie,en\ny,z,model_b,en\n"
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "battles.csv"
+    path.write_text(SMALL, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def published() -> Path:
+    root = Path(os.environ.get("ARENA_SHARED_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    if not (root / "ratings").is_dir():
+        pytest.skip(f"published battle sets are not at {root / 'ratings'}")
+    return root / "ratings"
+
+
+def golden(path: Path, algorithm: str) -> Mapping[str, float]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["item"]: float(row["score"]) for row in csv.DictReader(file) if row["algorithm"] == algorithm}
+
+
+@pytest.mark.parametrize("name", ["simple", "food", "llmfao"])
+def test_published_elo_is_reproduced(published: Path, name: str) -> None:
+    """K = 4 from 1000 in file order gives the golden ratings to 1e-9."""
+    board = rate_file(published / f"{name}.csv.gz", Rating(Method.ELO))
+    expected = golden(published / f"{name}-golden.csv", "elo")
+    assert {row.model: row.rating for row in board.rows} == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["simple", "food", "llmfao"])
+def test_published_bradley_terry_is_reproduced(published: Path, name: str) -> None:
+    """Strengths that sum to one equal the golden ones to 1e-9."""
+    board = rate_file(published / f"{name}.csv.gz")
+    expected = golden(published / f"{name}-golden.csv", "bradley_terry")
+    assert {row.model: row.strength for row in board.rows} == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_board_says_what_it_is_relative_to(small: Path) -> None:
+    """Start and scale move the points and not the strengths."""
+    plain, moved = rate_file(small), rate_file(small, Rating(start=1500, scale=200))
+    for row in plain.rows:
+        other = moved.row(row.model)
+        assert other.rating == pytest.approx(1500 + ((row.rating or 0) - 1000) / 2)
+        assert other.strength == pytest.approx(row.strength)
+    assert moved.parameters["start"] == 1500
+
+
+def test_a_slice_is_rated_alone(small: Path) -> None:
+    """Only the battles with the tag count."""
+    assert rate_file(small, Rating(slice={"language": "en"})).votes == 3
+
+
+def test_an_empty_slice_is_refused(small: Path) -> None:
+    """Rather than an empty board."""
+    with pytest.raises(FileFormatError, match="no battles of this slice"):
+        rate_file(small, Rating(slice={"language": "fr"}))
+
+
+def test_a_bad_line_is_named(tmp_path: Path) -> None:
+    """The error says where the file cannot be understood."""
+    path = tmp_path / "bad.csv"
+    path.write_text(SMALL + "x,y,nobody,ru\n", encoding="utf-8")
+    with pytest.raises(FileFormatError, match=r"bad\.csv:7"):
+        rate_file(path)
+
+
+def test_an_unknown_anchor_is_refused(small: Path) -> None:
+    """A name that is not in the file cannot hold the scale."""
+    with pytest.raises(ConfigError, match="anchor 'w'"):
+        rate_file(small, Rating(anchor=Anchor("w", 1000)))
+
+
+def test_an_anchor_is_read_from_text() -> None:
+    """The last equals sign parts name and rating."""
+    assert anchor_of("a=b=1200") == Anchor("a=b", 1200)
+
+
+@pytest.mark.parametrize("text", ["x", "=1000", "x=", "x=much", "x=nan"])
+def test_an_anchor_that_cannot_be_read_is_refused(text: str) -> None:
+    """With the form that is expected."""
+    with pytest.raises(ConfigError, match="NAME=1000"):
+        anchor_of(text)
+
+
+def cli(*arguments: str | Path) -> tuple[int, str]:
+    app = typer.Typer()
+    app.command()(leaderboard)
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.output
+
+
+def test_json_has_one_entry_per_model_from_best_to_worst(small: Path) -> None:
+    """With the keys that other programs rely on."""
+    code, output = cli("--votes", small, "--json")
+    models = json.loads(output)["models"]
+    keys = {"model", "rating", "ci_low", "ci_high", "rank_low", "rank_high", "battles", "strength", "identified"}
+    assert code == 0
+    assert [model["model"] for model in models] == ["x", "z", "y"]
+    assert all(keys <= set(model) for model in models)
+    assert sum(model["strength"] for model in models) == pytest.approx(1)
+
+
+def test_the_table_shows_every_model(small: Path) -> None:
+    """With its rating; Elo warns that order matters."""
+    code, output = cli("--votes", small, "--method", "elo", "--k", "32")
+    assert code == 0
+    assert all(name in output for name in "xyz")
+    assert "order of votes" in output
+
+
+def test_a_mistake_ends_with_a_sentence_and_code_2(small: Path) -> None:
+    """No traceback reaches the terminal."""
+    code, output = cli("--votes", small, "--anchor", "x")
+    assert code == 2
+    assert "NAME=1000" in output
+    assert "Traceback" not in output
