@@ -6,6 +6,8 @@ each for one. It knows files and names; it neither reaches a hub nor starts anyt
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +19,10 @@ from arena.config.contestants import QUANTIZATIONS, Contestant, Judge, Prompts
 from arena.config.source import Source, gather, nearest, read
 from arena.errors import ConfigError
 
-PROFILES = ("gpu", "cpu", "demo")
+PROFILES = ("gpu", "cpu", "demo", "zerogpu")
 _SECTION = ("contestants", "judges", "prompts")
 _TOP = (*_SECTION, "profiles")
+_VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 Location = tuple[str | int, ...]
 Entry = TypeVar("Entry", Contestant, Judge)
 
@@ -53,18 +56,23 @@ class Catalog:
         return _named(name, self.judges, self.file)
 
 
-def load_catalog(path: Path | str, profile: str) -> Catalog:
+def load_catalog(
+    path: Path | str, profile: str, environ: Mapping[str, str] = os.environ, *, storage: Path | None = None
+) -> Catalog:
     """Read and validate one profile of a models.yaml.
 
-    Relative paths in it are meant from the directory of the file. All faults are found in one go;
+    Relative paths of files in it are meant from its directory; a local model's path from the working directory.
+    Toys whose path begins with storage/ live under `storage` when it is given. `${NAME}` in an endpoint's model or address comes from the environment. All faults are found in one go;
     the `ConfigError` carries the first one's place and the text of all.
     """
     source = read(Path(path))
     top, section = _sections(source, profile)
     faults: list[ConfigError] = []
-    contestants = tuple(_entries(source, Contestant, "contestants", (*section, *top), faults))
-    judges = tuple(_entries(source, Judge, "judges", (*section, *top), faults))
+    contestants = tuple(_entries(source, Contestant, "contestants", (*section, *top), environ, faults))
+    judges = tuple(_entries(source, Judge, "judges", (*section, *top), environ, faults))
     prompts = _prompts(source, (*section, *top), faults)
+    if storage is not None:
+        contestants = tuple(_relocated(entry, storage) for entry in contestants)
     if faults:
         raise gather(sorted(faults, key=lambda fault: fault.line or 0))
     return Catalog(contestants, judges, prompts, profile, source.file)
@@ -106,12 +114,17 @@ def _refuse_unknown(source: Source, location: Location, section: Mapping[Any, An
 
 
 def _entries(
-    source: Source, model: type[Entry], key: str, sections: Sequence[Location], faults: list[ConfigError]
+    source: Source,
+    model: type[Entry],
+    key: str,
+    sections: Sequence[Location],
+    environ: Mapping[str, str],
+    faults: list[ConfigError],
 ) -> Iterator[Entry]:
     """Validated entries of a list in the sections; faults are collected instead of raised."""
     places: dict[str, Location] = {}
     location: Location
-    for location, data in _raw_entries(source, key, sections, faults):
+    for location, data in _raw_entries(source, key, sections, environ, faults):
         try:
             entry: Entry = model.model_validate(data)
         except ValidationError as failure:
@@ -131,7 +144,7 @@ def _entries(
 
 
 def _raw_entries(
-    source: Source, key: str, sections: Sequence[Location], faults: list[ConfigError]
+    source: Source, key: str, sections: Sequence[Location], environ: Mapping[str, str], faults: list[ConfigError]
 ) -> Iterator[tuple[Location, dict[str, Any]]]:
     for section in sections:
         entries = _at(source.data, (*section, key))
@@ -147,7 +160,8 @@ def _raw_entries(
             if not isinstance(data, Mapping):
                 faults.append(source.error("an entry is a mapping of keys", location, "begin it with '- name: …'"))
                 continue
-            yield from _per_quantization(source, location, _from_file(source, dict(data)), faults)
+            entry = _from_environment(source, location, _from_file(source, dict(data)), environ, faults)
+            yield from _per_quantization(source, location, entry, faults)
 
 
 def _per_quantization(
@@ -170,6 +184,33 @@ def _per_quantization(
         return
     for quantization in wanted:
         yield location, {**data, "name": f"{data.get('name')} ({quantization})", "quantization": quantization}
+
+
+def _relocated(entry: Contestant, storage: Path) -> Contestant:
+    """A toy with its checkpoint under the storage directory in use."""
+    parts = Path(entry.model or "").parts
+    if not entry.toy or parts[:1] != ("storage",):
+        return entry
+    return entry.model_copy(update={"model": str(storage.joinpath(*parts[1:]))})
+
+
+def _from_environment(
+    source: Source, location: Location, data: dict[str, Any], environ: Mapping[str, str], faults: list[ConfigError]
+) -> dict[str, Any]:
+    """The entry with `${NAME}` in its model and address replaced; only where it takes part.
+
+    A place for account and folder names of vendors. Keys do not belong there: they go into `api_key_env`.
+    """
+    if data.get("engine") != "openai" or data.get("enabled") is False:
+        return data
+    for key in ("model", "base_url"):
+        for name in _VARIABLE.findall(str(data.get(key, ""))):
+            if environ.get(name):
+                data[key] = data[key].replace(f"${{{name}}}", environ[name])
+            else:
+                message = f"the environment variable {name} is not set"
+                faults.append(source.error(message, (*location, key), f"export {name}=…, or set enabled: false"))
+    return data
 
 
 def _from_file(source: Source, data: dict[str, Any]) -> dict[str, Any]:

@@ -183,9 +183,11 @@ class FakeScript(Frozen):
 class Contestant(Frozen):
     """One entry of models.yaml: a model, how it is reached and what is to be said of it.
 
-    `parameters` are billions, `context` tokens, `timeout` seconds to the next token, prices and
-    `spending_cap` in the price's currency. `confirmed` False says that the hub id was not found in
-    public sources; `note` says why an entry is disabled, gated or restricted.
+    `parameters` are billions, `timeout` seconds to the next token, prices and `spending_cap` in the
+    price's currency. `context` is how many tokens a conversation may take here, `context_max` how
+    many the model was made for. `concurrency` is how many answers it gives at once: a local model's
+    memory is planned for that many full contexts. `confirmed` False says that the hub id was not
+    found in public sources; `note` says why an entry is disabled, gated or restricted.
     """
 
     name: DisplayName
@@ -199,6 +201,7 @@ class Contestant(Frozen):
     languages: tuple[Text, ...] = ()
     parameters: float | None = Field(None, gt=0, allow_inf_nan=False)
     context: int | None = Field(None, ge=16)
+    context_max: int | None = Field(None, ge=16)
     decoding: DecodingValue = Decoding()
     chat: Chat = Chat()
     system_prompt: str | None = None
@@ -241,6 +244,8 @@ class Contestant(Frozen):
                 raise PydanticCustomError("not_for_engine", "{key} means nothing for engine {engine}", {
                     "key": key, "engine": self.engine, "suggestion": f"remove {key}, or set engine: {engines[0]}",
                 })  # fmt: skip
+        if self.context and self.context_max and self.context > self.context_max:
+            raise _fault("context", "the model was made for fewer tokens", f"at most context_max: {self.context_max}")
         if self.spending_cap is not None and self.price is None:
             raise _fault("price", "a spending cap needs a price", "add price: {prompt: …, completion: …}")
         return self
@@ -257,7 +262,7 @@ class Contestant(Frozen):
         A contestant whose fingerprint changed is a new contestant: old votes stay with the old one.
         """
         parts = {
-            "model": self.model,
+            "model": Path(self.model).name if self.toy and self.model else self.model,
             "revision": self.revision,
             "quantization": self.quantization,
             "chat": self.chat.model_dump(mode="json", exclude={"template"}),

@@ -35,9 +35,9 @@ class Settings(BaseModel):
     profile: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")] = _option(
         "auto",
         "Which models of the file take part: `gpu`, `cpu`, `demo`, or `auto`, which takes `gpu` when an NVIDIA GPU is "
-        "visible, `cpu` when its models are on the disk already, else `demo`",
+        "visible, `cpu` when its models are on the disk already, else `demo` (on a ZeroGPU Space `zerogpu`)",
         "Какие модели файла участвуют: `gpu`, `cpu`, `demo` или `auto`: `gpu`, если видна карта NVIDIA, `cpu`, если "
-        "его модели уже на диске, иначе `demo`",
+        "его модели уже на диске, иначе `demo` (в Space с ZeroGPU — `zerogpu`)",
         flag="--profile",
     )
     models: Path = _option(
