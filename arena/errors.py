@@ -15,7 +15,9 @@
     │   ├── VotingClosed           answers are not complete, failed, expired, or names are known
     │   ├── AlreadyVoted           one battle, one vote
     │   ├── UndoTooLate            the 30 s are over
-    │   └── PromptRefused          empty, too long or unreadable
+    │   ├── PromptRefused          empty, too long or unreadable
+    │   ├── NotReady               fewer than two contestants can answer yet
+    │   └── Busy                   as many battles stream as the operator allows
     ├── StoreError             the database
     │   ├── StoreUnavailable       read-only, full or locked: nothing was recorded
     │   ├── SchemaTooNew           written by a later version of the program
@@ -154,6 +156,18 @@ class PromptRefused(BattleError):
     """The message is empty, too long or not readable text."""
 
     code = "prompt_refused"
+
+
+class NotReady(BattleError):
+    """Fewer than two contestants can answer yet; they are being prepared."""
+
+    code = "not_ready"
+
+
+class Busy(BattleError):
+    """As many battles stream as the operator allows; trying again in a moment helps."""
+
+    code = "busy"
 
 
 class StoreError(ArenaError):

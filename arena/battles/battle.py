@@ -50,7 +50,7 @@ class Battle:
     contestant_b: str | None
     propensity: float = 1.0
     language: str = "ru"
-    topic: str | None = None
+    topic: str = ""
     created_at: float = 0.0
     status: BattleStatus = BattleStatus.OPEN
     turns: tuple[Turn, ...] = ()

@@ -1,0 +1,16 @@
+"""The arena as one facade: everything a page, a command or the judge may ask for goes through `Arena`."""
+
+from arena.service.arena import Arena
+from arena.service.views import BattleView, BoardView, Facts, Nameplate, Preparation, Reveal, Suggestion, TurnView
+
+__all__ = [
+    "Arena",
+    "BattleView",
+    "BoardView",
+    "Facts",
+    "Nameplate",
+    "Preparation",
+    "Reveal",
+    "Suggestion",
+    "TurnView",
+]

@@ -1,0 +1,360 @@
+"""The arena: the one facade over battles, votes and ratings, and the only writer of votes.
+
+Pages and commands call it with plain values and get views back; what may not be known is not in
+them. It knows nothing of HTTP, pages or languages of the interface.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import replace
+from random import Random
+
+from arena.battles.battle import Battle, clean_prompt
+from arena.battles.pairing import Pairing, draw_pair
+from arena.config import Catalog, Contestant, Settings
+from arena.errors import AlreadyVoted, BattleError, Busy, NotReady, UnknownBattle
+from arena.ratings import elo
+from arena.ratings.elo import EloParameters
+from arena.service.boards import Boards, default_parameters
+from arena.service.fleet import Fleet
+from arena.service.live import Answers, LiveTurn, Part, ShowEverything, TextFilter
+from arena.service.rooms import Redact, Room, room_of
+from arena.service.views import BattleView, Preparation
+from arena.store import records
+from arena.store.records import ContestantRecord, NewBattle, VoteExists
+from arena.store.store import Store
+from arena.types import BattleStatus, Decoding, Mode, Side, Verdict
+
+log = logging.getLogger(__name__)
+
+FRAMES_PER_SECOND = 12
+"""How often a watching page is told what may be shown."""
+
+REAPER_SECONDS = 0.5
+ROOM_SECONDS = 600.0
+"""How long a battle that nobody touches stays in memory; afterwards the store has it."""
+
+
+class Arena:
+    """Opened once per process; its coroutines belong to one event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        store: Store,
+        fleet: Fleet,
+        *,
+        rng: Random | None = None,
+        clock: Callable[[], float] = time.time,
+        new_filter: Callable[[], TextFilter] = ShowEverything,
+    ) -> None:
+        self.settings, self.catalog, self.store, self.fleet = settings, catalog, store, fleet
+        self.parameters: EloParameters = default_parameters(settings.elo_k, settings.elo_start, settings.elo_scale)
+        self.boards = Boards(store, parameters=self.parameters, preliminary=settings.preliminary_battles)
+        self._rng = rng or Random(settings.seed)
+        self._clock = clock
+        self._new_filter = new_filter
+        self._rooms: dict[str, Room] = {}
+        self._contestants: dict[str, ContestantRecord] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # ---------------------------------------------------------------- life
+
+    async def start(self) -> None:
+        """Register the contestants, tidy up after the last run, begin to prepare models and to reap."""
+        entries = [_stored(entry) for entry in self.catalog.enabled]
+        for record in await self.store.register_contestants(entries):
+            self._contestants[record.name] = record
+        for battle_id in self.store.battles_with(statuses=[BattleStatus.ANSWERING]):
+            await self.store.set_battle_status(battle_id, BattleStatus.FAILED)
+        await self.fleet.start()
+        self._spawn(self._reap(), "reaper")
+        self._spawn(self._expire(), "expiry")
+
+    async def close(self) -> None:
+        """Stop what is being written, then give back engines and the database."""
+        for room in self._rooms.values():
+            if room.live is not None:
+                await room.live.stop()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.fleet.close()
+        self.store.close()
+
+    def preparation(self) -> Preparation:
+        """How many contestants can answer, and how far the others are."""
+        return self.fleet.preparation()
+
+    def names(self) -> tuple[str, ...]:
+        """Contestants that can be chosen by name now."""
+        return self.fleet.ready()
+
+    # ---------------------------------------------------------------- battles
+
+    async def ask(
+        self,
+        voter: str,
+        prompt: str,
+        *,
+        battle_id: str | None = None,
+        mode: Mode = Mode.ANONYMOUS,
+        choice: Sequence[str] = (),
+        topic: str = "",
+    ) -> str:
+        """Put a message to both sides, in a new battle unless one is named; returns the battle's id at once.
+
+        `choice` names the contestants in named modes. Raises `BattleError`s; nothing changed then.
+        """
+        text = clean_prompt(prompt, limit=self.settings.max_prompt_chars)
+        if sum(room.live is not None and not room.live.answers.done() for room in self._rooms.values()) >= (
+            self.settings.max_battles
+        ):
+            raise Busy("as many battles stream as this arena allows: try again in a moment")
+        room = self._room(battle_id, voter) if battle_id else await self._open(voter, mode, choice, text, topic)
+        async with room.lock:
+            if len(room.battle.turns) >= self.settings.max_turns:
+                raise BattleError(f"a battle has at most {self.settings.max_turns} turns: start a new one")
+            asked = room.battle.ask(text)
+            await self._begin(room, asked)
+        return room.battle.id
+
+    async def try_again(self, voter: str, battle_id: str) -> None:
+        """Ask the last message once more, both sides, before the vote."""
+        room = self._room(battle_id, voter)
+        async with room.lock:
+            asked = room.battle.again()
+            await self.store.drop_last_turn(battle_id)
+            await self._begin(room, asked)
+
+    async def stop(self, voter: str, battle_id: str) -> None:
+        """End both answers where they are; what was shown can be voted on."""
+        room = self._room(battle_id, voter)
+        if room.live is not None and room.conclusion is not None:
+            await room.live.stop()
+            await asyncio.wait({room.conclusion})
+
+    def view(self, voter: str, battle_id: str) -> BattleView:
+        """The battle as its owner may see it now. Raises `UnknownBattle`."""
+        return self._seen(self._room(battle_id, voter))
+
+    def latest(self, voter: str, mode: Mode) -> str | None:
+        """The voter's newest battle of a mode that still goes on."""
+        going_on = (BattleStatus.ANSWERING, BattleStatus.VOTABLE, BattleStatus.FAILED)
+        record = self.store.latest_battle(voter, mode=mode, statuses=going_on)
+        return record.id if record else None
+
+    async def watch(self, voter: str, battle_id: str) -> AsyncIterator[BattleView]:
+        """The battle's views as they change, until its answers are complete. Watching keeps it alive."""
+        room = self._room(battle_id, voter)
+        live = room.live
+        shown = None
+        if live is not None:
+            with live.watched():
+                while not live.answers.done():
+                    view = self._seen(room)
+                    if view != shown:
+                        shown = view
+                        yield view
+                    await asyncio.sleep(1 / FRAMES_PER_SECOND)
+            if room.conclusion is not None:
+                await asyncio.wait({room.conclusion})
+        view = self._seen(room)
+        if view != shown:
+            yield view
+
+    # ---------------------------------------------------------------- votes
+
+    async def vote(self, voter: str, battle_id: str, verdict: Verdict) -> BattleView:
+        """Record the verdict, exactly once, and only then tell who was who.
+
+        The same verdict again is answered like the first time; another one raises `AlreadyVoted`.
+        """
+        room = self._room(battle_id, voter)
+        async with room.lock:
+            try:
+                receipt = await self.store.cast_vote(battle_id, voter, verdict, slices=_slices(room.battle))
+            except VoteExists as second:
+                receipt = second.receipt
+                if receipt.verdict is not verdict or receipt.retracted_at is not None:
+                    raise AlreadyVoted("this battle has its vote") from None
+            room.receipt = receipt
+            room.battle = replace(room.battle, status=BattleStatus.VOTED, verdict=verdict)
+        return self._seen(room)
+
+    async def undo(self, voter: str, battle_id: str) -> BattleView:
+        """Take the vote back within the time for it; the battle cannot be voted again."""
+        room = self._room(battle_id, voter)
+        async with room.lock:
+            room.receipt = await self.store.retract_vote(battle_id, voter, within=self.settings.undo_seconds)
+            room.battle = replace(room.battle, status=BattleStatus.RETRACTED)
+        return self._seen(room)
+
+    async def feedback(self, voter: str, battle_id: str, reasons: Sequence[str], comment: str) -> None:
+        """Attach reasons and a comment to a vote that was cast."""
+        await self.store.add_feedback(battle_id, voter, reasons=reasons, comment=comment)
+
+    # ---------------------------------------------------------------- inside
+
+    async def _open(self, voter: str, mode: Mode, choice: Sequence[str], prompt: str, topic: str) -> Room:
+        pairing = self._pair() if mode is Mode.ANONYMOUS else self._chosen(mode, choice)
+        a, b = self._contestants[pairing.a], self._contestants[pairing.b] if pairing.b else None
+        new = NewBattle(
+            voter=voter,
+            mode=mode,
+            contestant_a=a.id,
+            contestant_b=b.id if b else None,
+            propensity=pairing.propensity,
+            language=language_of(prompt),
+            topic=topic,
+            seed=self._rng.randrange(2**31),
+        )
+        record = await self.store.create_battle(new)
+        room = room_of(record, self._redact(mode), None)
+        self._rooms[record.id] = room
+        return room
+
+    def _pair(self) -> Pairing:
+        ready = self.fleet.ready()
+        if len(ready) < 2:
+            raise NotReady("fewer than two contestants can answer yet: they are being prepared")
+        return draw_pair(ready, self._rng)
+
+    def _chosen(self, mode: Mode, choice: Sequence[str]) -> Pairing:
+        wanted = 1 if mode is Mode.DIRECT else 2
+        if len(choice) != wanted or any(name not in self.fleet.ready() for name in choice):
+            raise BattleError(f"choose {wanted} of the contestants that can answer now")
+        return Pairing(choice[0], choice[1] if wanted == 2 else "", 1.0)
+
+    async def _begin(self, room: Room, asked: Battle) -> None:
+        """Store the question, then let both sides answer it. The room's lock is held."""
+        parts = {side: self._part(room, asked, side) for side in asked.sides}
+        index = await self.store.append_turn(asked.id, asked.turns[-1].prompt)
+        room.battle = asked
+        room.touched = time.monotonic()
+        blind = self.settings.speed_blind and asked.mode is Mode.ANONYMOUS
+        room.live = LiveTurn(parts, blind=blind)
+        room.conclusion = self._spawn(self._conclude(room, room.live, index), "conclusion")
+
+    def _part(self, room: Room, asked: Battle, side: Side) -> Part:
+        record = room.contestant(side)
+        entry = self.fleet.entries.get(record.name) if record else None
+        if entry is None:
+            raise BattleError("a contestant of this battle takes no part any more: start a new one")
+        text_filter = self._new_filter() if asked.mode is Mode.ANONYMOUS else ShowEverything()
+        return Part(
+            self.fleet.engine(entry.name), asked.conversation(side), self._decoding(entry, asked, side), text_filter
+        )
+
+    def _decoding(self, entry: Contestant, asked: Battle, side: Side) -> Decoding:
+        decoding = entry.decoding
+        stop = (*decoding.stop, *entry.chat.stop)
+        seed = decoding.seed if decoding.seed is not None else self._rng.randrange(2**31)
+        return replace(decoding, stop=stop, seed=seed)
+
+    async def _conclude(self, room: Room, live: LiveTurn, index: int) -> None:
+        """Write the answers down as soon as they are complete."""
+        answers = await asyncio.shield(live.answers)
+        async with room.lock:
+            await self._write_down(room, answers, index)
+
+    async def _write_down(self, room: Room, answers: Answers, index: int) -> None:
+        a, b = answers["a"], answers.get("b")
+        finished = room.battle.finish(a, b)
+        if finished.status is BattleStatus.FAILED:
+            await self.store.fail_turn(room.battle.id, index, a, b)
+        else:
+            await self.store.finish_turn(room.battle.id, index, a, b)
+        room.battle, room.touched = finished, time.monotonic()
+
+    def _room(self, battle_id: str, voter: str) -> Room:
+        """The battle's room, furnished from the store when it is not in memory. Raises `UnknownBattle`."""
+        room = self._rooms.get(battle_id)
+        if room is None:
+            record = self.store.load_battle(battle_id, voter=voter)
+            receipt = self.store.find_vote(battle_id, voter)
+            room = self._rooms[battle_id] = room_of(record, self._redact(Mode(record.mode)), receipt)
+        if room.battle.voter != voter:
+            raise UnknownBattle("there is no such battle")
+        room.touched = time.monotonic()
+        return room
+
+    def _seen(self, room: Room) -> BattleView:
+        return room.view(now=self._clock(), undo_seconds=self.settings.undo_seconds, scale=self.parameters.scale)
+
+    def _redact(self, mode: Mode) -> Redact:
+        def redact(text: str) -> str:
+            text_filter = self._new_filter() if mode is Mode.ANONYMOUS else ShowEverything()
+            return text_filter.feed(text) + text_filter.finish()
+
+        return redact
+
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _reap(self) -> None:
+        """Stop what nobody watches, forget rooms that nobody enters."""
+        while True:
+            await asyncio.sleep(REAPER_SECONDS)
+            for battle_id, room in list(self._rooms.items()):
+                if room.live is not None and room.live.neglected(self.settings.grace_seconds):
+                    self._spawn(_stopped(room.live), "neglected")
+                idle = time.monotonic() - room.touched > ROOM_SECONDS
+                if idle and room.battle.status is not BattleStatus.ANSWERING:
+                    del self._rooms[battle_id]
+
+    async def _expire(self) -> None:
+        while True:
+            await self.store.expire_battles(self._clock() - self.settings.battle_ttl_hours * 3600)
+            await asyncio.sleep(60)
+
+
+async def _stopped(live: LiveTurn) -> None:
+    await live.stop()
+
+
+def _stored(entry: Contestant) -> records.Contestant:
+    """A catalogue's entry as the board remembers it."""
+    return records.Contestant(
+        name=entry.name,
+        fingerprint=entry.fingerprint,
+        organisation=entry.organisation or "",
+        parameters=entry.parameters,
+        quantization=entry.quantization or "",
+        licence=entry.licence or "",
+        family=entry.family or "",
+        toy=entry.toy,
+    )
+
+
+def _slices(battle: Battle) -> tuple[str, ...]:
+    """The slices that the store cannot see by itself."""
+    turn = "turn=first" if len(battle.turns) == 1 else "turn=later"
+    length = "length=short" if len(battle.turns[0].prompt) < 200 else "length=long"
+    return turn, length
+
+
+def language_of(text: str) -> str:
+    """`ru` when at least a third of the letters are Cyrillic, else `en`."""
+    letters = [char for char in text if char.isalpha()]
+    cyrillic = sum("а" <= char.lower() <= "я" or char in "ёЁ" for char in letters)
+    return "ru" if letters and cyrillic * 3 >= len(letters) else "en"
+
+
+def open_store(settings: Settings) -> Store:
+    """The database that the settings name, with Elo as they state it."""
+    parameters = default_parameters(settings.elo_k, settings.elo_start, settings.elo_scale)
+
+    def step(rating_a: float, rating_b: float, outcome: float) -> tuple[float, float]:
+        gain = elo.step(rating_a, rating_b, outcome, parameters)
+        return rating_a + gain, rating_b - gain
+
+    return Store.open(settings.database, storage_dir=settings.storage, elo_step=step, elo_start=parameters.scale.start)

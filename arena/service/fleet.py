@@ -1,0 +1,182 @@
+"""The contestants' engines: built from the catalogue, prepared in the background, handed out by name.
+
+It joins configuration to engines and knows who can answer now. It does not know battles or votes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from arena.config import Catalog, Contestant, Settings
+from arena.engines.base import Engine
+from arena.engines.fake import FakeEngine, Script, failing, saying
+from arena.engines.limits import Gate, Meter
+from arena.engines.openai import OpenAIEngine
+from arena.engines.recorded import RecordedEngine
+from arena.errors import (
+    AccessDenied,
+    ConfigError,
+    ContextOverflow,
+    EndpointError,
+    EngineError,
+    EngineTimeout,
+    ModelUnavailable,
+    RateLimited,
+    SpendingCapReached,
+)
+from arena.service.views import Preparation
+
+FAILURES: Mapping[str, type[EngineError]] = {
+    failure.code: failure
+    for failure in (
+        ModelUnavailable, EndpointError, AccessDenied, RateLimited, EngineTimeout, ContextOverflow, SpendingCapReached,
+    )
+}  # fmt: skip
+
+NEUTRAL_SYSTEM_PROMPT = "You are a helpful assistant. Answer in the language of the question."
+"""Said to every contestant that has no prompt of its own, so that no template's self-introduction remains."""
+
+
+class LocalModels(Protocol):
+    """Models that this machine runs itself."""
+
+    async def start(self) -> None:
+        """Begin to prepare them; returns at once."""
+        ...
+
+    def engine(self, name: str) -> Engine:
+        """The engine of a local contestant."""
+        ...
+
+    def ready(self) -> frozenset[str]:
+        """Who can answer without a wait worth mentioning."""
+        ...
+
+    def preparation(self) -> Preparation:
+        """How far the preparing is."""
+        ...
+
+    async def close(self) -> None:
+        """End every worker."""
+        ...
+
+
+class Fleet:
+    """Every enabled contestant with its engine."""
+
+    def __init__(self, catalog: Catalog, engines: Mapping[str, Engine], local: LocalModels | None = None) -> None:
+        self.entries: Mapping[str, Contestant] = {entry.name: entry for entry in catalog.enabled}
+        self._engines = engines
+        self._local = local
+
+    async def start(self) -> None:
+        """Begin to prepare local models."""
+        if self._local is not None:
+            await self._local.start()
+
+    def engine(self, name: str) -> Engine:
+        """The engine of a contestant. Raises `ModelUnavailable` for a name that takes no part."""
+        if name in self._engines:
+            return self._engines[name]
+        if self._local is None or name not in self.entries:
+            raise ModelUnavailable(f"{name} takes no part in this arena")
+        return self._local.engine(name)
+
+    def ready(self) -> tuple[str, ...]:
+        """Contestants that can answer now, in the catalogue's order."""
+        local = self._local.ready() if self._local is not None else frozenset()
+        return tuple(name for name in self.entries if name in self._engines or name in local)
+
+    def preparation(self) -> Preparation:
+        """How many can answer, and how far the others are."""
+        ready, total = len(self.ready()), len(self.entries)
+        if self._local is None:
+            return Preparation(ready, total)
+        local = self._local.preparation()
+        return Preparation(ready, total, local.done, local.seconds, local.problem)
+
+    async def close(self) -> None:
+        """Close every engine."""
+        for engine in self._engines.values():
+            await engine.close()
+        if self._local is not None:
+            await self._local.close()
+
+
+LocalBuilder = Callable[[tuple[Contestant, ...], Settings], LocalModels]
+
+
+def build_fleet(catalog: Catalog, settings: Settings, local: LocalBuilder) -> Fleet:
+    """Engines for every enabled contestant. Raises `ConfigError` for what cannot be built."""
+    here = tuple(entry for entry in catalog.enabled if entry.engine in ("local", "zerogpu"))
+    elsewhere = {entry.name: _engine(entry, settings, catalog) for entry in catalog.enabled if entry not in here}
+    return Fleet(catalog, elsewhere, local(here, settings) if here else None)
+
+
+def _engine(entry: Contestant, settings: Settings, catalog: Catalog) -> Engine:
+    match entry.engine:
+        case "openai":
+            return _endpoint(entry, settings)
+        case "recorded":
+            return _recorded(entry, settings.prompts or catalog.prompts.dataset)
+        case _:
+            return FakeEngine(_script(entry))
+
+
+def _endpoint(entry: Contestant, settings: Settings) -> OpenAIEngine:
+    key = os.environ.get(entry.api_key_env) if entry.api_key_env else None
+    if entry.api_key_env and not key:
+        raise ConfigError(
+            f"{entry.name} needs the environment variable {entry.api_key_env}",
+            key="api_key_env",
+            suggestion=f"export {entry.api_key_env}=…, or set enabled: false",
+        )
+    per_minute = None if entry.requests_per_minute is None else max(1, round(entry.requests_per_minute))
+    price = (entry.price.prompt, entry.price.completion) if entry.price else (0.0, 0.0)
+    return OpenAIEngine(
+        entry.model or "",
+        entry.base_url or "",
+        api_key=key,
+        system_prompt=system_prompt(entry, settings),
+        system_role=entry.chat.system_role,
+        think_tags=entry.chat.think or ("<think>", "</think>"),
+        starts_in_think=entry.chat.opens_thinking,
+        first_token_timeout=entry.timeout,
+        stall_timeout=entry.timeout,
+        gate=Gate(entry.concurrency, per_minute),
+        meter=Meter(*price, cap=entry.spending_cap),
+    )
+
+
+def system_prompt(entry: Contestant, settings: Settings) -> str:
+    """What the contestant is told before the conversation."""
+    return entry.system_prompt or settings.system_prompt or NEUTRAL_SYSTEM_PROMPT
+
+
+def _recorded(entry: Contestant, questions: Path | None) -> RecordedEngine:
+    if questions is None or entry.answers is None:
+        raise ConfigError(
+            f"{entry.name} plays back answers and needs the questions they belong to",
+            key="prompts",
+            suggestion="add prompts: {dataset: …/question.jsonl} to the profile",
+        )
+    return RecordedEngine.from_files(entry.answers, questions)
+
+
+def _script(entry: Contestant) -> Script:
+    script = entry.script
+    if script is None:
+        return saying("…")
+    if script.fail_after is None:
+        return saying(
+            script.text,
+            tokens_per_second=script.tokens_per_second,
+            first_token_after=script.first_token_after,
+            reasoning=script.reasoning,
+        )
+    words = " ".join(script.text.split(" ")[: script.fail_after])
+    error = FAILURES[script.failure](f"{entry.name} fails as its script says")
+    return failing(error, after=words, first_token_after=script.first_token_after)

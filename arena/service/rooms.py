@@ -1,0 +1,111 @@
+"""A room: one battle in memory while somebody may still act on it.
+
+It joins the stored record with the rules of `battles` and the turn being written, and says what its
+owner may see. It writes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from arena.battles.battle import Battle, Turn
+from arena.battles.stream import Phase
+from arena.ratings.elo import Scale, expected_score
+from arena.service.live import LiveTurn
+from arena.service.views import BattleView, Facts, Nameplate, Reveal, RevealedSide, TurnView
+from arena.store.records import BattleRecord, ContestantRecord, VoteReceipt
+from arena.types import Answer, BattleStatus, Side
+
+Redact = Callable[[str], str]
+"""Hides self-identification in a finished answer, as the streaming filter did."""
+
+_PHASES = {BattleStatus.FAILED: Phase.FAILED, BattleStatus.ANSWERING: Phase.WAITING}
+
+
+@dataclass(slots=True)
+class Room:
+    """A battle, its turn being written if there is one, and the receipt of its vote if it has one."""
+
+    battle: Battle
+    a: ContestantRecord
+    b: ContestantRecord | None
+    redact: Redact
+    receipt: VoteReceipt | None = None
+    live: LiveTurn | None = None
+    conclusion: asyncio.Task[None] | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    touched: float = field(default_factory=time.monotonic)
+
+    def contestant(self, side: Side) -> ContestantRecord | None:
+        """Who stands on a side: for the service only, never for a page before the vote."""
+        return self.a if side == "a" else self.b
+
+    def view(self, *, now: float, undo_seconds: float, scale: Scale) -> BattleView:
+        """The battle as its owner may see it now."""
+        battle = self.battle
+        known = battle.names_known
+        shown = [self._shown(turn, known) for turn in battle.turns]
+        phase = _PHASES.get(battle.status, Phase.ENDED)
+        if self.live is not None and battle.status is BattleStatus.ANSWERING:
+            frame = self.live.frame()
+            phase, shown[-1] = frame.phase, replace(shown[-1], a=frame.a, b=frame.b)
+        reveal = self._reveal(now, undo_seconds, scale) if known else None
+        return BattleView(battle.id, battle.mode, battle.status, phase, tuple(shown), reveal, battle.voter)
+
+    def _shown(self, turn: Turn, known: bool) -> TurnView:
+        if turn.failed:
+            return TurnView(turn.prompt)
+        text = (lambda answer: answer.text) if known else (lambda answer: self.redact(answer.text))
+        return TurnView(turn.prompt, text(turn.a) if turn.a else "", text(turn.b) if turn.b else "")
+
+    def _reveal(self, now: float, undo_seconds: float, scale: Scale) -> Reveal:
+        last = self.battle.turns[-1] if self.battle.turns else None
+        receipt = self.receipt
+        a = _revealed(self.a, last.a if last else None)
+        b = _revealed(self.b, last.b if last else None) if self.b else None
+        if receipt is None or b is None:
+            return Reveal(a, b)
+        retracted = receipt.retracted_at is not None
+        return Reveal(
+            replace(a, rating_before=receipt.elo_before_a, rating_after=receipt.elo_after_a),
+            replace(b, rating_before=receipt.elo_before_b, rating_after=receipt.elo_after_b),
+            verdict=receipt.verdict,
+            expected=expected_score(receipt.elo_before_a, receipt.elo_before_b, scale),
+            undo_seconds=0.0 if retracted else max(0.0, undo_seconds - (now - receipt.cast_at)),
+            retracted=retracted,
+        )
+
+
+def room_of(record: BattleRecord, redact: Redact, receipt: VoteReceipt | None) -> Room:
+    """Furnish a room from the store."""
+    battle = Battle(
+        id=record.id,
+        voter=record.voter,
+        mode=record.mode,
+        contestant_a=record.contestant_a.name,
+        contestant_b=record.contestant_b.name if record.contestant_b else None,
+        propensity=record.propensity,
+        language=record.language,
+        topic=record.topic,
+        created_at=record.created_at,
+        status=BattleStatus(record.status),
+        turns=tuple(Turn(turn.prompt, turn.a, turn.b) for turn in record.turns),
+        verdict=receipt.verdict if receipt else None,
+    )
+    return Room(battle, record.contestant_a, record.contestant_b, redact, receipt)
+
+
+def nameplate(record: ContestantRecord) -> Nameplate:
+    """Who a contestant is, from what the board remembers of it."""
+    entry = record.contestant
+    return Nameplate(entry.name, entry.organisation, entry.parameters, entry.quantization, entry.licence, entry.toy)
+
+
+def _revealed(record: ContestantRecord, answer: Answer | None) -> RevealedSide:
+    if answer is None:
+        return RevealedSide(nameplate(record), Facts())
+    facts = Facts(answer.usage.completion_tokens, answer.first_token_after, answer.tokens_per_second, len(answer.text))
+    return RevealedSide(nameplate(record), facts, answer.reasoning)
