@@ -61,8 +61,9 @@ def load_catalog(
 ) -> Catalog:
     """Read and validate one profile of a models.yaml.
 
-    Relative paths of files in it are meant from its directory; a local model's path from the working directory.
-    Toys whose path begins with storage/ live under `storage` when it is given. `${NAME}` in an endpoint's model or address comes from the environment. All faults are found in one go;
+    Relative paths of files in it are meant from its directory, a local model's from the working
+    directory; toys whose path begins with storage/ live under `storage` when it is given. `${NAME}`
+    in an endpoint's model or address comes from the environment. All faults are found in one go;
     the `ConfigError` carries the first one's place and the text of all.
     """
     source = read(Path(path))
@@ -225,13 +226,14 @@ def _from_file(source: Source, data: dict[str, Any]) -> dict[str, Any]:
 
 def _missing_files(source: Source, location: Location, entry: Contestant) -> Iterator[ConfigError]:
     """Files that an enabled entry names and that are not there."""
-    named: list[tuple[Location, Path | None]] = [
-        (("answers",), entry.answers),
-        (("chat", "template"), entry.chat.template),
-    ]
-    for key, file in named:
-        if entry.enabled and file is not None and not file.is_file():
+    if not entry.enabled:
+        return
+    for key, file in ((("answers",), entry.answers), (("chat", "template"), entry.chat.template)):
+        if file is not None and not file.is_file():
             yield source.error(f"there is no file {file}", (*location, *key), "mend the path, or set enabled: false")
+    if entry.checkpoint is not None and not entry.toy and not entry.checkpoint.is_dir():
+        suggestion = "a hub id has the form OWNER/NAME; a path needs its directory"
+        yield source.error(f"there is no directory {entry.checkpoint}", (*location, "model"), suggestion)
 
 
 def _prompts(source: Source, sections: Sequence[Location], faults: list[ConfigError]) -> Prompts:

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
@@ -255,7 +255,15 @@ class Contestant(Frozen):
         """Whether answers cost money."""
         return self.price is not None and self.price.prompt + self.price.completion > 0
 
-    @cached_property
+    @property
+    def checkpoint(self) -> Path | None:
+        """The directory of a local checkpoint; None for a hub id and for engines without weights."""
+        if self.engine not in ("local", "zerogpu") or self.model is None:
+            return None
+        path = Path(self.model).expanduser()
+        return path if path.is_dir() or not HUB_ID.fullmatch(self.model) else None
+
+    @property
     def fingerprint(self) -> str:
         """Twelve hex digits that change with the weights, quantization, template or system prompt.
 
@@ -302,10 +310,17 @@ def _digest(file: Path | None) -> str | None:
     if file is None:
         return None
     try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        state = file.stat()
+        return _content_hash(file, state.st_mtime_ns, state.st_size)
     except OSError:
         return str(file)
+
+
+@lru_cache(maxsize=256)
+def _content_hash(file: Path, modified: int, size: int) -> str:
+    """Hash of a file; its time and size stand in the key so that a changed file is read again."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 class Localized(Frozen):
