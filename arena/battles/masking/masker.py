@@ -1,0 +1,241 @@
+"""Masks self-identification in an answer while it streams: "I am ▇▇▇, made by ▇▇▇".
+
+Text comes in pieces of any size and goes out as soon as nothing in it can still become a name.
+A name waits for the words after it (at most `LOOK_AHEAD` characters or the sentence's end), because
+"NAME made me" tells only there. Every decision depends on the text alone, never on how it was cut.
+It knows no battles; who may see `matches` and when is for others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from arena.battles.masking.folding import fold, is_letters, words
+from arena.battles.masking.identity import asks_identity
+from arena.battles.masking.names import Found, Kind, NameFinder, Undecided, build, starts_word
+from arena.battles.masking.selfspeech import Around, all_filler, identifies, introduces
+
+MASK = "▇▇▇"
+"""What stands for a hidden name: always the same, so that its length tells nothing."""
+
+LOOK_AHEAD = 80
+LOOK_BACK = 200
+MAX_TAIL = 64
+_VERSION_WORDS = frozenset(
+    "instruct chat turbo pro lite plus max mini nano coder vl nemo large small medium base it omni preview opus sonnet"
+    " haiku flash ultra cloud team models r code math next air alpha beta latest tiny".split()
+)
+_OPENERS = "\"'«“„(<[*_` "
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One masked name: `start` and `end` in the original text, what stood there, and whose name it is."""
+
+    start: int
+    end: int
+    text: str
+    group: str
+
+
+class Masker:
+    """Knows a catalogue's names; starts one `Masking` per answer."""
+
+    def __init__(self, finder: NameFinder) -> None:
+        self._finder = finder
+
+    @classmethod
+    def from_names(
+        cls, names: Iterable[str], organisations: Iterable[str] = (), families: Iterable[str] = ()
+    ) -> Masker:
+        """A masker for a catalogue's contestants, their makers and their families."""
+        return cls(build(names, organisations, families))
+
+    def start(self, *, identity_asked: bool = False) -> Masking:
+        """Begin one answer. Where the prompt asked who answers, every name is masked, said of itself or not."""
+        return Masking(self._finder, identity_asked)
+
+    def asks_identity(self, prompt: str) -> bool:
+        """Whether a prompt asks who answers it."""
+        return asks_identity(prompt)
+
+    def mask(self, text: str, *, identity_asked: bool = False) -> tuple[str, tuple[Match, ...]]:
+        """Mask a whole text at once: the same as streaming it."""
+        masking = self.start(identity_asked=identity_asked)
+        begun = masking.feed(text)
+        rest, matches = masking.finish()
+        return begun + rest, matches
+
+
+class Masking:
+    """One answer being masked. Feed pieces in order, then finish."""
+
+    def __init__(self, finder: NameFinder, identity_asked: bool) -> None:
+        self._finder = finder
+        self._identity_asked = identity_asked
+        self._text = ""
+        self._folds: list[str] = []
+        self._next = 0  # everything before is decided
+        self._matches: list[Match] = []
+
+    @property
+    def held(self) -> int:
+        """How many characters wait for a decision."""
+        return len(self._text) - self._next
+
+    def feed(self, text: str) -> str:
+        """Take the next piece; return what may be shown now."""
+        self._text += text
+        self._folds += map(fold, text)
+        return self._advance(final=False)
+
+    def finish(self) -> tuple[str, tuple[Match, ...]]:
+        """End the answer: what was still held, and everything that was masked."""
+        return self._advance(final=True), tuple(self._matches)
+
+    def _advance(self, final: bool) -> str:
+        shown: list[str] = []
+        while self._next < len(self._text):
+            position = self._next
+            if not starts_word(self._text, self._folds, position):
+                found: Found | Undecided | None = None
+            else:
+                found = self._finder.at(self._text, self._folds, position, final)
+            if isinstance(found, Found):
+                found = self._with_tail(found, final)
+            if isinstance(found, Undecided) or (isinstance(found, Found) and not self._can_tell(found, final)):
+                break
+            if found is None:
+                shown.append(self._text[position])
+                self._next += 1
+                continue
+            shown.append(self._decide(found))
+            self._next = found.end
+        return "".join(shown)
+
+    def _with_tail(self, found: Found, final: bool) -> Found | Undecided:
+        """The name with the version that follows it: "-2.5-7B-Instruct", " 2.5 Plus"."""
+        end = _tail_end(self._text, found.end)
+        if end == len(self._text) and end - found.start < MAX_TAIL and not final:
+            return Undecided()
+        return Found(found.start, end, found.name)
+
+    def _can_tell(self, found: Found, final: bool) -> bool:
+        return final or len(self._text) - found.end >= LOOK_AHEAD or self._sentence_end(found.end) is not None
+
+    def _decide(self, found: Found) -> str:
+        text = self._text[found.start : found.end]
+        if not self._gives_away(found):
+            return text
+        self._matches.append(Match(found.start, found.end, text, found.name.group))
+        return MASK
+
+    def _gives_away(self, found: Found) -> bool:
+        capital = self._text[found.start] != self._text[found.start].lower()
+        everyday = found.name.everyday
+        own = any(match.group == found.name.group for match in self._matches)
+        if (own or self._identity_asked) and (capital or not everyday):
+            return True
+        around = self._around(found, capital)
+        return self._continues_a_match(found) or identifies(around)
+
+    def _continues_a_match(self, found: Found) -> bool:
+        """I am ▇▇▇, a model by NAME: described in the same breath as a masked name."""
+        if not self._matches or found.name.everyday:
+            return False
+        since = self._matches[-1].end
+        if self._sentence_start(found.start) > since:
+            return False
+        return all_filler(self._words(since, found.start))
+
+    def _around(self, found: Found, capital: bool) -> Around:
+        start = self._sentence_start(found.start)
+        end = self._sentence_end(found.end) or min(len(self._text), found.end + LOOK_AHEAD)
+        before_that = self._sentence_start(max(start - 1, 0)) if start else 0
+        lead = self._text[start : found.start].rstrip(_OPENERS)
+        previous = self._words(before_that, start)
+        return Around(
+            before=self._words(start, found.start),
+            after=self._words(found.end, min(end, found.end + LOOK_AHEAD)),
+            previous=previous,
+            introduced=bool(self._matches) or introduces(previous) or self._introduced_before(before_that),
+            set_off=lead[-1:] in tuple(",—–-:(") if lead else False,
+            everyday=found.name.everyday,
+            capital=capital,
+            surname=self._surname_follows(found.end),
+            organisation=found.name.kind is Kind.ORGANISATION,
+        )
+
+    def _introduced_before(self, position: int) -> bool:
+        start = self._sentence_start(max(position - 1, 0)) if position else 0
+        return introduces(self._words(start, position))
+
+    def _surname_follows(self, end: int) -> bool:
+        rest = self._text[end : end + 3]
+        return len(rest) > 1 and rest[0] == " " and rest[1].isupper() and rest[1:3] not in ("ИИ", "AI", "И ", "I ")
+
+    def _words(self, start: int, end: int) -> list[str]:
+        return list(words(self._folds[max(start, end - LOOK_BACK) : end]))
+
+    def _sentence_start(self, position: int) -> int:
+        """Where the sentence that holds `position` begins; looks back no further than LOOK_BACK."""
+        lowest = max(position - LOOK_BACK, 0)
+        for at in range(position - 1, lowest - 1, -1):
+            if _ends_sentence(self._text, at) and self._has_words(at + 1, position):
+                return at + 1
+        return lowest
+
+    def _has_words(self, start: int, end: int) -> bool:
+        return start == end or any(is_letters(part) for part in self._folds[start:end]) or end < len(self._text)
+
+    def _sentence_end(self, position: int) -> int | None:
+        """Where the sentence goes out within LOOK_AHEAD, None when that is not known yet."""
+        for at in range(position, min(len(self._text) - 1, position + LOOK_AHEAD)):
+            if _ends_sentence(self._text, at):
+                return at
+        return None
+
+
+def _ends_sentence(text: str, at: int) -> bool:
+    """A mark that ends a sentence; a full stop only before white space, a new line not after a comma."""
+    char = text[at]
+    if char in "!?…。！？":
+        return True
+    if char == "\n":
+        return text[at - 1 : at] not in (",", ":", "—", "-") if at else True
+    return char == "." and at + 1 < len(text) and text[at + 1].isspace()
+
+
+def _tail_end(text: str, end: int) -> int:
+    """Where a version after a name ends; `len(text)` when more text could belong to it."""
+    limit = min(len(text), end + MAX_TAIL)
+    while end < limit and (
+        text[end].isalnum() or (text[end] in "-_./:+'’" and end + 1 < limit and text[end + 1].isalnum())
+    ):
+        end += 1
+    while True:
+        start = end
+        while start < limit and text[start] in " \u00a0-":
+            start += 1
+        stop = start
+        while stop < limit and (text[stop].isalnum() or text[stop] in ".,-" and text[stop + 1 : stop + 2].isalnum()):
+            stop += 1
+        if stop == len(text) and stop < end + MAX_TAIL and (stop == start or _version(text[start:stop]) or True):
+            return len(text) if _may_grow(text[start:stop]) else end
+        if stop == start or start == end or not _version(text[start:stop]):
+            return end
+        end = stop
+
+
+def _version(word: str) -> bool:
+    return (
+        word.lower() in _VERSION_WORDS
+        or (word[0].isdigit() and len(word) <= 8)
+        or (word[0] in "vV" and word[1:2].isdigit())
+    )
+
+
+def _may_grow(word: str) -> bool:
+    lower = word.lower()
+    return not word or _version(word) or any(known.startswith(lower) for known in _VERSION_WORDS)

@@ -1,0 +1,317 @@
+"""The names that may give a model away, in all their spellings, and where they stand in a text.
+
+A catalogue's names, organisations and families are joined by the known spellings of their kin
+(`families.tsv`), by Russian case endings and by a rough transliteration. The finder tells names
+from other words and knows nothing of what is being said about them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from arena.battles.masking.folding import LEET, fold, fold_word, is_letters
+
+FAMILIES = Path(__file__).with_name("families.tsv")
+MAX_NAME = 96  # characters a name may stretch over, separators included
+
+_SEPARATORS = frozenset(" \u00a0\u2009\u202f\t_*~.·•-‐‑–'’ʼ`´/\\+=^<>[](){}\"«»“”")  # what may stand inside a name
+_VOWEL_ENDINGS = "а я ы и е у ю ой ей ою ею ам ями ами ях ах ем ём ь й ью и".split()
+_CONSONANT_ENDINGS = "а у ом ем е ы и ов ев ам ами ах я ю".split()
+_ADJECTIVE_ENDINGS = "ий ая ое ие ого ой им их ую ом ими".split()
+_GENERIC = frozenset(
+    "model models assistant ai bot chat instruct instruction base demo toy local the my small large mini nano tiny it"
+    " lite pro plus max turbo coder code test fp16 bf16 int8 int4 nf4 awq gptq gguf exp preview latest new big first"
+    " second one two llm lm lab labs team group inc ltd llc company research cloud tech open source student teacher"
+    " rl sft dpo distill merge merged it-ru ru en rus eng russian english language".split()
+)
+_TO_CYRILLIC = (
+    ("shch", "щ"), ("sch", "щ"), ("kh", "х"), ("sh", "ш"), ("ch", "ч"), ("zh", "ж"), ("ts", "ц"), ("ya", "я"),
+    ("yu", "ю"), ("ck", "к"), ("ph", "ф"), ("th", "т"), ("ee", "и"), ("oo", "у"), ("x", "кс"), ("w", "в"),
+    ("q", "к"), *zip("abcdefghijklmnoprstuvyz", "абкдефгхижклмнопрстувйз", strict=True),
+)  # fmt: skip
+_TO_LATIN = dict(
+    zip(
+        "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
+        "a b v g d e e zh z i y k l m n o p r s t u f kh ts ch sh sch  y  e yu ya".split(" "),
+        strict=True,
+    )
+)
+
+
+class Kind(StrEnum):
+    """What a name names: a model (or family) or the organisation behind it."""
+
+    MODEL = "model"
+    ORGANISATION = "org"
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """One spelling: what it names, whose kin it is, and whether it is an everyday word besides."""
+
+    kind: Kind
+    group: str
+    everyday: bool = False
+
+
+@dataclass(slots=True)
+class _Node:
+    edges: dict[str, _Node] = field(default_factory=dict)
+    gaps: set[str] = field(default_factory=set)  # letters before which two words of a name part
+    name: Name | None = None
+    whole: bool = False  # a spelling without its ending is complete here
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A name in a text: `start` and `end` are character positions."""
+
+    start: int
+    end: int
+    name: Name
+
+
+class Undecided:
+    """The text so far could still become a name (or a longer one)."""
+
+
+UNDECIDED = Undecided()
+
+
+class NameFinder:
+    """All spellings in one tree of folded letters; built once for a catalogue."""
+
+    def __init__(self) -> None:
+        self._root = _Node()
+
+    def add(self, spelling: str, name: Name) -> None:
+        """Add one spelling with its Russian endings; the first meaning of a spelling stays."""
+        self._insert(spelling, name).whole = True
+        for form in _endings(spelling):
+            self._insert(form, name)
+
+    def _insert(self, form: str, name: Name) -> _Node:
+        node = self._root
+        pending_gap = False
+        for char in form:
+            folded = fold(char)
+            if folded and not is_letters(folded):
+                pending_gap = node is not self._root
+                continue
+            for letter in folded:
+                if pending_gap:
+                    node.gaps.add(letter)
+                pending_gap = False
+                node = node.edges.setdefault(letter, _Node())
+        if node is not self._root and node.name is None:
+            node.name = name
+        return node
+
+    def at(self, text: str, folds: list[str], start: int, final: bool) -> Found | Undecided | None:
+        """The longest name that begins at `start`, None, or UNDECIDED while more text may tell."""
+        walk = _Walk(self._root)
+        best: Found | None = None
+        limit = min(len(text), start + MAX_NAME)
+        for position in range(start, limit):
+            if not walk.step(folds[position], text[position]):
+                return best
+            if walk.on_letter and walk.node.name is not None and not walk.doubtful:
+                ends = _word_ends(text, folds, position + 1, final)
+                if isinstance(ends, Undecided):
+                    return UNDECIDED
+                if ends:
+                    best = Found(start, position + 1, walk.node.name)
+        return best if final or limit == start + MAX_NAME else UNDECIDED
+
+
+class _Walk:
+    """One reading of a text along the tree: which separators are allowed depends on how it began."""
+
+    __slots__ = ("_last", "_letters", "_separators", "_spaced", "_torn", "node", "on_letter")
+
+    def __init__(self, root: _Node) -> None:
+        self.node = root
+        self.on_letter = False
+        self._last = ""
+        self._letters = 0
+        self._separators = ""
+        self._spaced: bool | None = None  # letters all apart; unknown until the first pair of letters
+        self._torn = False  # one space inside a word: "Qw en"
+
+    def step(self, folded: str, char: str) -> bool:
+        """Take one character; False when no name goes on so."""
+        self.on_letter = False
+        if not folded:
+            return True
+        if is_letters(folded):
+            return self._take(folded)
+        if char in LEET and self._edge(LEET[char]) is not None:
+            return self._take(LEET[char])
+        self._separators += char
+        return self._letters > 0 and char in _SEPARATORS and len(self._separators) <= 3
+
+    def _take(self, folded: str) -> bool:
+        for letter in folded:
+            edge = self._edge(letter)
+            if edge is None and letter == self._last and not self._separators:
+                continue  # a stretched letter: Qweeen
+            if edge is None or not (self._letters == 0 or self._may_part(letter)):
+                return False
+            self.node, self._last, self._separators = edge, letter, ""
+            self._letters += 1
+        self.on_letter = True
+        return True
+
+    def _edge(self, letter: str) -> _Node | None:
+        found = self.node.edges.get(letter)
+        return found if found is not None else self.node.edges.get(LEET.get(letter, ""))
+
+    def _may_part(self, letter: str) -> bool:
+        """Between words anything; inside a word soft signs, spaces between all letters, or one space in all."""
+        if letter in self.node.gaps:
+            return True
+        space = any(char.isspace() for char in self._separators)
+        if self._spaced is None:
+            self._spaced = space
+        elif self._spaced:
+            return bool(self._separators) or self.node.whole
+        elif space:
+            if self._torn or self.node.whole or self._letters < 2:
+                return False
+            self._torn = True
+        return True
+
+    @property
+    def doubtful(self) -> bool:
+        """A short name torn in two is more likely two words."""
+        return self._torn and self._letters < 5
+
+
+def _word_ends(text: str, folds: list[str], position: int, final: bool) -> bool | Undecided:
+    """Whether a word may end before `position`: before a separator, a digit, a capital after a small letter."""
+    before = text[position - 1]
+    while position < len(text) and not folds[position]:
+        position += 1
+    if position == len(text):
+        return True if final else UNDECIDED
+    char = text[position]
+    if not is_letters(folds[position]) or char.isdigit() or _is_cjk(before) or _is_cjk(char):
+        return True
+    return (before.islower() and char.isupper()) or _is_cyrillic(before) != _is_cyrillic(char)
+
+
+def _is_cjk(char: str) -> bool:
+    return "\u3040" <= char <= "\u9fff"
+
+
+def _is_cyrillic(char: str) -> bool:
+    return "\u0400" <= char <= "\u052f"
+
+
+def starts_word(text: str, folds: list[str], position: int) -> bool:
+    """Whether a word begins here (between Chinese signs one always may)."""
+    if not is_letters(folds[position]):
+        return False
+    before = position - 1
+    while before >= 0 and not folds[before]:
+        before -= 1
+    return before < 0 or not is_letters(folds[before]) or _is_cjk(text[position])
+
+
+def _endings(spelling: str) -> Iterator[str]:
+    """The spelling's cases and, for what can become an adjective, the adjective's cases."""
+    last = spelling[-1].lower()
+    if not last.isalpha() or _is_cjk(last):
+        return
+    if not _is_cyrillic(last):
+        yield spelling + "s"
+        yield from (spelling + ending for ending in _CONSONANT_ENDINGS)
+        return
+    if last in "аяьй":
+        yield from (spelling[:-1] + ending for ending in _VOWEL_ENDINGS)
+    elif last not in "оеёиуыэю":
+        yield from (spelling + ending for ending in _CONSONANT_ENDINGS)
+        yield from (spelling + "овск" + ending for ending in _ADJECTIVE_ENDINGS)
+
+
+def known_families() -> Iterator[tuple[str, Name]]:
+    """Spelling and meaning of every name in families.tsv."""
+    for line in FAMILIES.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            group, kind, spellings = line.split("\t")
+            for spelling in spellings.split(", "):
+                yield spelling.lstrip("~"), Name(Kind(kind), group, spelling.startswith("~"))
+
+
+def build(names: Iterable[str], organisations: Iterable[str], families: Iterable[str]) -> NameFinder:
+    """A finder for a catalogue: its own names first, then the known spellings.
+
+    Everyday words ("Алиса", "Falcon") are looked for only when the catalogue holds their kin.
+    """
+    finder = NameFinder()
+    known = list(known_families())
+    group_of = {fold_word(spelling): name.group for spelling, name in known}
+    present: set[str] = set()
+    own = [(word, Kind.MODEL) for name in (*names, *families) for word in _catalogue_words(name)]
+    own += [(word, Kind.ORGANISATION) for name in organisations for word in _catalogue_words(name)]
+    everyday = {fold_word(spelling) for spelling, name in known if name.everyday}
+    for word, kind in own:
+        group = _kin(word, group_of)
+        present.add(group)
+        if fold_word(word) not in everyday:
+            for spelling in {word, *_transliterations(word)}:
+                finder.add(spelling, Name(kind, group))
+    for spelling, name in known:
+        if not name.everyday or name.group in present:
+            finder.add(spelling, name)
+    return finder
+
+
+def _kin(word: str, group_of: dict[str, str]) -> str:
+    """The known group of a word or of its first part; otherwise the word is a group of its own."""
+    parts = [fold_word(part) for part in re.split(r"[\s\-_.]+", word)]
+    candidates = (fold_word(word), *(fold_word("".join(parts[:count])) for count in (2, 1)))
+    return next((group_of[candidate] for candidate in candidates if candidate in group_of), fold_word(word))
+
+
+def _catalogue_words(name: str) -> Iterator[str]:
+    """What of a catalogue's name a model may call itself: the whole, its stem, its first word."""
+    for part in name.split("/"):
+        part = part.split(":")[0].strip()
+        pieces = [piece for piece in re.split(r"[\s\-_.]+", part) if piece]
+        if len(fold_word(part)) >= 2 and not all(piece.lower() in _GENERIC for piece in pieces):
+            yield part
+        stem = _stem(pieces)
+        if stem:
+            yield " ".join(stem)
+        if stem and len(stem[0]) >= 3 and stem[0].lower() not in _GENERIC:
+            yield stem[0]
+
+
+def _stem(pieces: list[str]) -> list[str]:
+    """The leading words of a name up to its size, version or purpose: Vikhr Nemo of Vikhr-Nemo-12B-Instruct."""
+    stem: list[str] = []
+    for piece in pieces:
+        letters = re.match(r"[^\W\d]+", piece)
+        if letters is None or (piece.lower() in _GENERIC and (not stem or len(stem[0]) > 1)):
+            break
+        stem.append(letters.group())
+        if letters.group() != piece:
+            break
+    return stem if len("".join(stem)) >= 3 else []
+
+
+def _transliterations(word: str) -> Iterator[str]:
+    lower = word.lower()
+    if any(char.isdigit() for char in lower):
+        return
+    if any(_is_cyrillic(char) for char in lower):
+        yield "".join(_TO_LATIN.get(char, char) for char in lower)
+        return
+    for latin, cyrillic in _TO_CYRILLIC:
+        lower = lower.replace(latin, cyrillic)
+    yield lower
