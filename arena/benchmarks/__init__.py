@@ -1,0 +1,1 @@
+"""Benchmarks: one small file per task, scorers that read like their formulas, a runner that resumes."""

@@ -1,0 +1,1 @@
+"""The arithmetic of benchmarks: arrays and texts in, frozen results out. No files, no network, no clock."""

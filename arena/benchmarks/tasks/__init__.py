@@ -1,0 +1,1 @@
+"""The benchmarks this arena knows, one file each; `ALL` is the list that the command line shows."""

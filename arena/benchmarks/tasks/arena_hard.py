@@ -1,0 +1,315 @@
+"""Arena-Hard (English v0.1 and v2.0), Arena-Hard-Ru and Ru-Arena-General.
+
+Source: lmarena/arena-hard-auto (Apache-2.0); Russian prompts and tables: VikhrModels/ru_llm_arena
+(Apache-2.0). Five hundred hard single-turn requests; a judge compares each answer with one
+baseline's in both orders. An item of `question.jsonl`, invented here:
+
+    {"question_id": 7, "cluster": 2, "turns": [{"content": "Why does bread rise? Answer in two lines."}]}
+
+and a line of `model_judgment/<judge>/<model>.jsonl` (game 1 has A = the baseline, game 2 is swapped):
+
+    {"question_id": 7, "model": "tiny-1", "judge": "strict-1", "games": [{"score": "A>>B"}, {"score": "B>A"}]}
+
+Labels are `A>>B, A>B, A=B, B>A, B>>A`; `>>` stands for three rows. Anything else is unscored: it
+is counted and told, never guessed. Version 2.0 drops a pair when either game has no verdict and
+reports the mean of the bootstrap rounds with their 5th and 95th percentiles.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from arena.benchmarks.answers import AnswerLengths, lengths_beside, same_model
+from arena.benchmarks.files import Table, as_text, read_jsonl
+from arena.benchmarks.scorers.against_baseline import Bootstrap, Floats, Rows, WinRates, win_rates
+from arena.benchmarks.scorers.length_penalty import deviation, penalty
+from arena.benchmarks.task import ScoreSheet
+from arena.errors import FileFormatError
+
+NAME = "arena-hard"
+STRONG_WEIGHT = 3
+Protocol = Literal["v0.1", "v2.0"]
+
+_WINNERS = {"model_a": 1.0, "model_b": 0.0, **dict.fromkeys(("tie", "tie (bothbad)", "bothbad", "both_bad"), 0.5)}
+_LABELS: Mapping[str, tuple[float, int]] = {
+    "A>>B": (1.0, STRONG_WEIGHT),
+    "A>B": (1.0, 1),
+    "A=B": (0.5, 1),
+    "B>A": (0.0, 1),
+    "B>>A": (0.0, STRONG_WEIGHT),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BattleFile:
+    """Battle rows as read, before the baseline is known: names, question of each row, A's score, a weight mark."""
+
+    model_a: Sequence[str]
+    model_b: Sequence[str]
+    question: Sequence[str]
+    outcome: Floats
+    length_mark: Floats | None = None
+    unscored: int = 0
+    notes: tuple[str, ...] = ()
+    lengths: AnswerLengths | None = field(default=None, compare=False)
+
+
+def read_battles(path: Path) -> BattleFile:
+    """Rows `question_id, model_a, model_b, winner`, already weighted (a strong verdict stands three times)."""
+    table = Table.read(path, required=("model_a", "model_b", "winner"))
+    winners, winner = table.codes("winner")
+    outcome = np.array([_WINNERS.get(name.strip(), np.nan) for name in winners] or [np.nan])[winner]
+    names_a, names_b = table.text("model_a"), table.text("model_b")
+    known = ~np.isnan(outcome) & np.array([bool(a and b) for a, b in zip(names_a, names_b, strict=True)], dtype=bool)
+    kept = np.flatnonzero(known)
+    question = table.text("question_id") if "question_id" in table else [""] * table.rows
+    mark = table.numbers("answer_len_delta")[kept] if "answer_len_delta" in table else None
+    lost = Counter(winners[code] or "empty" for code in winner[~known])
+    return BattleFile(
+        [names_a[row] for row in kept],
+        [names_b[row] for row in kept],
+        [question[row] for row in kept],
+        outcome[kept],
+        mark,
+        int(table.rows - len(kept)),
+        _unscored_note(lost, "rows"),
+    )
+
+
+def read_judgments(
+    directory: Path, baseline: str, *, protocol: Protocol = "v0.1", category: str | None = None
+) -> BattleFile:
+    """Games of `model_judgment` files turned into battle rows, the baseline as model A throughout."""
+    names: list[str] = []
+    questions: list[str] = []
+    outcomes: list[float] = []
+    lost: Counter[str] = Counter()
+    for path, line, record in _judgment_lines(directory):
+        if category is not None and as_text(record.get("category")) != category:
+            continue
+        model = as_text(record.get("model")) or path.name.split(".jsonl")[0]
+        verdicts, wrong = _verdicts_of(record, path, line)
+        lost.update(wrong)
+        if wrong and protocol == "v2.0":
+            lost.update(["the pair's other game"] * len(verdicts))
+            continue
+        won = [score for score, weight in verdicts for _ in range(weight)]
+        outcomes += won
+        names += [model] * len(won)
+        questions += [as_text(record.get("question_id", record.get("uid")))] * len(won)
+    return BattleFile(
+        [baseline] * len(names),
+        names,
+        questions,
+        np.array(outcomes, dtype=np.float64),
+        None,
+        sum(lost.values()),
+        _unscored_note(lost, "games"),
+        lengths_beside(directory),
+    )
+
+
+def score(
+    battles: BattleFile,
+    *,
+    baseline: str | None = None,
+    bootstrap: Bootstrap = Bootstrap(),
+    protocol: Protocol = "v0.1",
+    length_control: AnswerLengths | Sequence[float] | Literal["rows"] | None = None,
+    lengths: AnswerLengths | None = None,
+) -> ScoreSheet:
+    """The leaderboard of a set of battle rows: win rates against the baseline, 0–100, best first."""
+    baseline = baseline or _baseline_of(battles)
+    rows, against_itself = _rows(battles, baseline)
+    notes = list(battles.notes)
+    if against_itself:
+        notes.append(f"{against_itself} rows of the baseline against itself tell nothing and are left out")
+    rows, told = _length_controlled(rows, battles, baseline, length_control)
+    rates = win_rates(rows, bootstrap)
+    if isinstance(length_control, AnswerLengths):
+        lengths = lengths or length_control
+    table, more = _leaderboard(rates, protocol, lengths or battles.lengths)
+    return ScoreSheet(
+        NAME, _protocol_text(protocol, bootstrap, baseline, told), table, battles.unscored, [*notes, *told, *more]
+    )
+
+
+def _judgment_lines(directory: Path) -> list[tuple[Path, int, dict[str, Any]]]:
+    """Every judgment under the folder, files in order of name; one judge at a time."""
+    paths = [directory] if directory.is_file() else sorted(directory.rglob("*.jsonl*"))
+    if not paths:
+        raise FileFormatError("no .jsonl file of judgments in this folder", path=directory)
+    found = [(path, line, record) for path in paths for line, record in read_jsonl(path)]
+    judges = sorted({as_text(record["judge"]) for _, _, record in found if record.get("judge")})
+    if len(judges) > 1 and len({path.parent for path in paths}) > 1:
+        raise FileFormatError(f"several judges ({', '.join(judges)}); name the folder of one", path=directory)
+    return found
+
+
+def _verdicts_of(record: Mapping[str, Any], path: Path, line: int) -> tuple[list[tuple[float, int]], list[str]]:
+    """What each game says as (the baseline's score, weight), and the labels that say nothing."""
+    games = record.get("games")
+    if not isinstance(games, list):
+        raise FileFormatError("a judgment has a list `games`", path=path, line=line)
+    verdicts, wrong = [], []
+    for number in range(max(2, len(games))):
+        game = games[number] if number < len(games) else None
+        label = game.get("score") if isinstance(game, Mapping) else None
+        known = _LABELS.get(label.strip().strip("[]")) if isinstance(label, str) else None
+        if known is None:
+            wrong.append(as_text(label) or "no verdict")
+        else:
+            outcome, weight = known
+            verdicts.append((outcome if number % 2 == 0 else 1 - outcome, weight))
+    return verdicts, wrong
+
+
+def _unscored_note(lost: Counter[str], what: str) -> tuple[str, ...]:
+    if not lost:
+        return ()
+    labels = ", ".join(f"{label!r} {count}" for label, count in lost.most_common(8))
+    return (f"{sum(lost.values())} {what} unscored: {labels}",)
+
+
+def _baseline_of(battles: BattleFile) -> str:
+    """The one model that stands as A in every row, or else the one that is in every row."""
+    firsts, everywhere = set(battles.model_a), None
+    if len(firsts) == 1:
+        return firsts.pop()
+    for pair in set(zip(battles.model_a, battles.model_b, strict=True)):
+        everywhere = set(pair) if everywhere is None else everywhere & set(pair)
+    if everywhere is not None and len(everywhere) == 1:
+        return everywhere.pop()
+    raise FileFormatError("which model is the baseline cannot be told from the rows; name it with --baseline")
+
+
+def _rows(battles: BattleFile, baseline: str) -> tuple[Rows, int]:
+    """Rows as codes. A model against itself is left out (upstream's design matrix breaks on it)."""
+    names = list(dict.fromkeys([baseline, *battles.model_a, *battles.model_b]))
+    if len(battles.outcome) and not (baseline in battles.model_a or baseline in battles.model_b):
+        raise FileFormatError(f"the baseline {baseline!r} is in no row; models: {', '.join(names[1:8])}")
+    index = {name: number for number, name in enumerate(names)}
+    first = np.array([index[name] for name in battles.model_a], dtype=np.int64)
+    second = np.array([index[name] for name in battles.model_b], dtype=np.int64)
+    two = first != second
+    return Rows(tuple(names), 0, first[two], second[two], battles.outcome[two]), int((~two).sum())
+
+
+def _length_controlled(
+    rows: Rows, battles: BattleFile, baseline: str, control: AnswerLengths | Sequence[float] | Literal["rows"] | None
+) -> tuple[Rows, list[str]]:
+    """The rows with Vikhr's weights where length control is asked for or the rows themselves carry it."""
+    two = np.array([a != b for a, b in zip(battles.model_a, battles.model_b, strict=True)], dtype=bool)
+    question = [name for name, keep in zip(battles.question, two, strict=True) if keep]
+    mark = battles.length_mark if control is None or control == "rows" else None
+    if control == "rows" and mark is None:
+        raise FileFormatError("the battle rows have no column answer_len_delta; give the answer-features file")
+    if isinstance(control, AnswerLengths):
+        wins, told = _penalties_by_length(rows, question, control)
+    elif control is not None and control != "rows":
+        wins, told = _penalties_by_mark(rows, question, np.asarray(control, dtype=np.float64)[two])
+    elif mark is not None:
+        wins, told = _penalties_by_mark(rows, question, mark[two])
+    else:
+        return rows, []
+    model_won = np.where(rows.first == rows.baseline, rows.outcome == 0, rows.outcome == 1)
+    has_baseline = (rows.first == rows.baseline) | (rows.second == rows.baseline)
+    return replace(rows, weight=np.where(model_won & has_baseline, wins, 1.0)), ["length control: Vikhr's", *told]
+
+
+def _penalties_by_mark(rows: Rows, question: Sequence[str], mark: Floats) -> tuple[Floats, list[str]]:
+    """`answer_len_delta` as published is σ of the scaled difference, in [0, 1]; else it is the difference itself."""
+    mark = np.where(np.isnan(mark), 0.5, mark) if not _is_difference(mark) else np.where(np.isnan(mark), 0.0, mark)
+    if not _is_difference(mark):
+        return 2 * mark, []
+    model = np.where(rows.first == rows.baseline, rows.second, rows.first)
+    std = np.zeros(len(rows.models))
+    for code in np.unique(model):
+        of_model = np.flatnonzero(model == code)
+        std[code] = deviation(np.array(list({question[int(row)]: mark[row] for row in of_model}.values())))
+    return penalty(mark, std[model]), ["answer_len_delta read as length differences"]
+
+
+def _is_difference(mark: Floats) -> bool:
+    known = mark[~np.isnan(mark)]
+    return bool(len(known)) and bool(((known < 0) | (known > 1)).any())
+
+
+def _penalties_by_length(rows: Rows, question: Sequence[str], lengths: AnswerLengths) -> tuple[Floats, list[str]]:
+    """Weights from token counts; a model whose answers are not in the file is left unweighted and named."""
+    base = lengths.of(rows.models[rows.baseline])
+    if base is None:
+        raise FileFormatError(
+            f"no answers of the baseline {rows.models[rows.baseline]!r}; it has {', '.join(lengths.models[:6])} …",
+            path=lengths.path,
+        )
+    weights, absent = np.ones(len(rows)), []
+    model = np.where(rows.first == rows.baseline, rows.second, rows.first)
+    place = np.array([lengths.place(name) for name in question], dtype=np.int64)
+    for code in np.unique(model):
+        own = lengths.of(rows.models[code])
+        if own is None:
+            absent.append(rows.models[code])
+            continue
+        delta = base - own
+        here = np.flatnonzero((model == code) & (place >= 0))
+        weights[here] = penalty(delta[place[here]], deviation(delta))
+    told = [f"no lengths for {', '.join(absent)}: left unweighted"] if absent else []
+    unknown = int((place < 0).sum())
+    return weights, told + ([f"{unknown} rows of questions without lengths left unweighted"] if unknown else [])
+
+
+def _leaderboard(
+    rates: WinRates, protocol: Protocol, lengths: AnswerLengths | None
+) -> tuple[list[dict[str, Any]], list[str]]:
+    rate = rates.rate
+    if protocol == "v2.0" and len(rates.rounds):
+        with np.errstate(invalid="ignore"):
+            rate = np.nanmean(rates.rounds, axis=0)
+    table: list[dict[str, Any]] = [
+        {
+            "model": name,
+            "score": 100 * float(rate[code]),
+            "ci_low": 100 * float(rates.low[code]),
+            "ci_high": 100 * float(rates.high[code]),
+            "avg_tokens": lengths.average(name) if lengths else None,
+            "battles": int(rates.rows[code]),
+        }
+        for code, name in enumerate(rates.models)
+    ]
+    table.sort(key=lambda row: (np.isnan(row["score"]), -row["score"] if row["score"] == row["score"] else 0))
+    alike = [name for name in rates.models if lengths and lengths.of(name) is None]
+    return table, [f"no answers of {', '.join(alike)}: average tokens unknown"] if alike else []
+
+
+def _protocol_text(protocol: Protocol, bootstrap: Bootstrap, baseline: str, told: Sequence[str]) -> str:
+    seeds = f"seed {bootstrap.seed}, sequential" if bootstrap.scheme == "sequential" else "round i seeded with i"
+    control = ", length control" if told else ""
+    rounds = f"{bootstrap.rounds} bootstrap rounds ({seeds}), {round(100 * bootstrap.confidence)}%"
+    return f"arena-hard {protocol}, baseline {baseline}, {rounds}{control}"
+
+
+def row_marks(path: Path, battles: BattleFile) -> list[float] | None:
+    """`answer_len_delta` of another battle file laid beside these rows; None when the file has no such column."""
+    table = Table.read(path)
+    if "answer_len_delta" not in table:
+        return None
+    other = read_battles(path)
+    assert other.length_mark is not None
+    mark = {
+        (question, same_model(a), same_model(b)): value
+        for question, a, b, outcome, value in zip(
+            other.question, other.model_a, other.model_b, other.outcome, other.length_mark, strict=True
+        )
+        if outcome != 0.5
+    }
+    if len(other.outcome) == len(battles.outcome):
+        return list(other.length_mark)
+    keys = zip(battles.question, battles.model_a, battles.model_b, strict=True)
+    return [float(mark.get((question, same_model(a), same_model(b)), 0.5)) for question, a, b in keys]
