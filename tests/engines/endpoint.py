@@ -69,6 +69,7 @@ class Endpoint:
     headers: list[dict[str, str]] = field(default_factory=list)
     open_streams: int = 0
     most_open: int = 0
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, request: Request) -> Response:
@@ -83,6 +84,7 @@ class Endpoint:
     async def _play(self, reply: Reply) -> AsyncIterator[str]:
         self.open_streams += 1
         self.most_open = max(self.most_open, self.open_streams)
+        self.entered.set()
         try:
             for step in reply.steps:
                 if step is HANG:
