@@ -228,19 +228,22 @@ class EloState:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step of the board: `sign` +1 adds the comparison to the counts, −1 takes it away."""
+    """One step of the board: `sign` +1 adds the comparison to the counts, −1 takes it away.
+
+    `sign` 0 stands for a rebuild: counts and ratings have to be read anew, the other fields are empty.
+    """
 
     sequence: int
-    track: Track
-    sign: int
-    contestant_a: int
-    contestant_b: int
-    verdict: Verdict
-    weight: float
-    slices: tuple[str, ...]
-    elo_delta_a: float
-    elo_delta_b: float
     at: float
+    track: Track = Track.HUMAN
+    sign: int = 0
+    contestant_a: int = 0
+    contestant_b: int = 0
+    verdict: Verdict = Verdict.TIE
+    weight: float = 0.0
+    slices: tuple[str, ...] = ()
+    elo_delta_a: float = 0.0
+    elo_delta_b: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

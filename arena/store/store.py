@@ -18,9 +18,12 @@ from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
+from arena.errors import StoreError
 from arena.store import battles, board, judgments, roster, upkeep, voting
-from arena.store.connections import Database
-from arena.store.migrate import bring_up_to_date
+from arena.store.changes import changes
+from arena.store.connections import Database, translated
+from arena.store.feed import Feed
+from arena.store.migrate import HEAD, bring_up_to_date, copy_database
 from arena.store.records import (
     ALL,
     Answer,
@@ -40,6 +43,7 @@ from arena.store.records import (
     VoteReceipt,
     VoteRecord,
 )
+from arena.store.recount import rebuild
 from arena.store.voting import EloStep, Rules
 from arena.store.writer import Pending, Writer
 from arena.types import Mode, Track, Verdict
@@ -54,6 +58,7 @@ class Store:
 
     def __init__(self, database: Database, writer: Writer, *, clock: Callable[[], float], rules: Rules) -> None:
         self._database, self._writer, self._clock, self._rules = database, writer, clock, rules
+        self._feeds: list[Feed] = []
 
     @classmethod
     def open(
@@ -78,6 +83,8 @@ class Store:
 
     def close(self) -> None:
         """Commit what waits, then give back every connection and lock."""
+        for feed in self._feeds:
+            feed.stop()
         self._writer.close()
         self._database.close()
 
@@ -223,7 +230,7 @@ class Store:
 
     def votes(self, which: VoteFilter = VoteFilter(), *, chunk: int = 5000) -> Iterator[VoteRecord]:
         """Votes in the order of their numbers, read in chunks; holds no transaction between chunks."""
-        return board.votes(self._database, which, chunk)
+        return board.votes_of(self._database, which, chunk)
 
     # ---------------------------------------------------------------- board
 
@@ -233,7 +240,7 @@ class Store:
 
     def slices(self, track: Track = Track.HUMAN) -> Mapping[str, float]:
         """Every slice with a comparison in it, and the weight it holds."""
-        return self._read(lambda db: board.slices(db, track))
+        return self._read(lambda db: board.slices_of(db, track))
 
     def elo_state(self, track: Track = Track.HUMAN) -> Mapping[int, EloState]:
         """Online Elo by contestant; who never met anybody is absent."""
@@ -245,21 +252,23 @@ class Store:
 
     def changes(self, after: int, *, limit: int = 10_000) -> tuple[Change, ...]:
         """The board's steps numbered above `after`, in order; no number is ever filled in later."""
-        return self._read(lambda db: board.changes(db, after, limit))
+        return self._read(lambda db: changes(db, after, limit))
 
     def on_change(self, callback: Callable[[int], None], *, poll_seconds: float = 0.25) -> Callable[[], None]:
         """Call back with the board's version after changes by this process or any other; returns how to stop.
 
         The callback runs in a thread of the store and must be quick (`loop.call_soon_threadsafe`).
         """
-        return self._database.watch(self._writer, callback, poll_seconds)
+        feed = Feed(self._database, self._writer, callback, poll_seconds)
+        self._feeds.append(feed)
+        return feed.stop
 
     def rebuild(self, progress: Progress | None = None) -> int:
         """Recount pair counts and replay Elo from votes and judgments (repair; minutes of votes wait for seconds).
 
         Returns the number of comparisons counted. Blocks: call it from a thread or the command line.
         """
-        return board.rebuild(self._database, self._writer, self._rules, progress or _silent)
+        return rebuild(self._database, self._writer, self._rules, self._clock(), progress or _silent)
 
     # ---------------------------------------------------------------- judgments
 
@@ -297,7 +306,7 @@ class Store:
 
     def events(self, *, kind: str | None = None, after: int = 0, limit: int = 1000) -> tuple[EventRecord, ...]:
         """Lines of the event log numbered above `after`."""
-        return self._read(lambda db: upkeep.events(db, kind, after, limit))
+        return self._read(lambda db: upkeep.log_lines(db, kind, after, limit))
 
     def add_spending(self, name: str, amount: float) -> Pending[float]:
         """Add to what a paid endpoint has cost so far; returns the new sum."""
@@ -305,22 +314,28 @@ class Store:
 
     def spending(self) -> Mapping[str, float]:
         """What each paid endpoint has cost so far."""
-        return self._read(upkeep.spending)
+        return self._read(upkeep.spent)
 
     def forget_voter_text(self, voter: str, *, keep_votes: bool = True) -> Pending[int]:
         """Erase every text a voter wrote or was answered; votes stay as anonymous outcomes unless told otherwise.
 
         Returns the number of battles touched. Bytes also leave the file and its log before it resolves (SQLite).
         """
-        return self._write(lambda db: upkeep.forget(db, voter, keep_votes, self._clock()), then=self._database.scrub)
+        return self._write(
+            lambda db: upkeep.forget(db, voter, keep_votes, self._clock()), then=lambda: upkeep.scrub(self._database)
+        )
 
     def backup(self, target: Path) -> Path:
         """Copy the live database to a file that appears whole or not at all; votes go on meanwhile. Blocks."""
-        return self._database.backup(target)
+        if self._database.path is None:
+            raise StoreError("PostgreSQL is backed up by its own tools: pg_dump")
+        with translated():
+            copy_database(self._database.path, target)
+        return target
 
     def check(self) -> IntegrityReport:
         """Integrity of the file and of the counts against the votes. Blocks; reads every vote."""
-        return upkeep.check(self._database)
+        return upkeep.check(self._database, HEAD)
 
     # ----------------------------------------------------------------
 

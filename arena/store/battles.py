@@ -1,0 +1,269 @@
+"""Battles, turns and answers as rows. A turn that was tried again stays on record as an earlier attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, insert, select, update
+
+from arena.errors import UnknownBattle, VotingClosed
+from arena.store import roster
+from arena.store.log import write_event
+from arena.store.records import BattleRecord, ContestantRecord, NewBattle, TurnRecord
+from arena.store.tables import AnyRow, answers, battles, contestants, turns, voters
+from arena.types import Answer, AnswerState, BattleStatus, FinishReason, Mode, Provenance, Usage
+
+CLOSED = (BattleStatus.VOTED, BattleStatus.RETRACTED, BattleStatus.EXPIRED)
+"""Statuses in which a battle's text stands as it is."""
+
+
+def create(db: Connection, battle_id: str, battle: NewBattle, now: float) -> BattleRecord:
+    """See `Store.create_battle`."""
+    voter_id = roster.voter_number(db, battle.voter, now)
+    db.execute(
+        insert(battles).values(
+            id=battle_id,
+            voter_id=voter_id,
+            mode=battle.mode,
+            contestant_a=battle.contestant_a,
+            contestant_b=battle.contestant_b,
+            propensity=battle.propensity,
+            language=battle.language,
+            topic=battle.topic,
+            masked=False,
+            system_prompt=storable(battle.system_prompt),
+            seed=battle.seed,
+            status=BattleStatus.OPEN,
+            created_at=now,
+            changed_at=now,
+        )
+    )
+    return load(db, battle_id, battle.voter)
+
+
+def append_turn(db: Connection, battle_id: str, prompt: str, now: float) -> int:
+    """See `Store.append_turn`."""
+    require(db, battle_id)
+    last, dropped = db.execute(
+        select(turns.c.position, turns.c.dropped_at)
+        .where(turns.c.battle_id == battle_id)
+        .order_by(turns.c.position.desc(), turns.c.attempt.desc())
+    ).first() or (-1, None)
+    position = last + (dropped is None)
+    attempt = _attempts(db, battle_id, position)
+    db.execute(
+        insert(turns).values(
+            battle_id=battle_id, position=position, attempt=attempt, prompt=storable(prompt), asked_at=now
+        )
+    )
+    _change(db, battle_id, now, status=BattleStatus.ANSWERING)
+    return int(position)
+
+
+def finish_turn(
+    db: Connection,
+    battle_id: str,
+    index: int,
+    a: Answer,
+    b: Answer | None,
+    status: str,
+    masked: bool,
+    now: float,
+) -> None:
+    """See `Store.finish_turn`."""
+    attempt = _attempts(db, battle_id, index) - 1
+    this = (turns.c.battle_id == battle_id, turns.c.position == index, turns.c.attempt == attempt)
+    if not db.execute(update(turns).where(*this, turns.c.dropped_at.is_(None)).values(ended_at=now)).rowcount:
+        raise UnknownBattle(f"battle {battle_id} has no turn {index}")
+    sides = {"a": a} if b is None else {"a": a, "b": b}
+    key = {"battle_id": battle_id, "position": index, "attempt": attempt}
+    db.execute(insert(answers), [{**key, "side": side, **_columns(answer)} for side, answer in sides.items()])
+    _change(db, battle_id, now, status=status, **({"masked": True} if masked else {}))
+
+
+def fail_turn(db: Connection, battle_id: str, index: int, a: Answer, b: Answer | None, now: float) -> None:
+    """See `Store.fail_turn`."""
+    finish_turn(db, battle_id, index, a, b, BattleStatus.FAILED, False, now)
+    failed = [answer.error_code or "error" for answer in (a, b) if answer and answer.state is AnswerState.FAILED]
+    write_event(db, now, "failure", ", ".join(failed), battle_id=battle_id)
+
+
+def drop_last_turn(db: Connection, battle_id: str, now: float) -> str:
+    """See `Store.drop_last_turn`."""
+    if require(db, battle_id).status in CLOSED:
+        raise VotingClosed(f"battle {battle_id} is closed: its answers stand as they are")
+    last = db.execute(
+        select(turns)
+        .where(turns.c.battle_id == battle_id, turns.c.dropped_at.is_(None))
+        .order_by(turns.c.position.desc())
+        .limit(1)
+    ).first()
+    if last is None:
+        raise UnknownBattle(f"battle {battle_id} has no turn to drop")
+    this = (turns.c.battle_id == battle_id, turns.c.position == last.position, turns.c.attempt == last.attempt)
+    db.execute(update(turns).where(*this).values(dropped_at=now))
+    _change(db, battle_id, now, status=BattleStatus.OPEN)
+    return str(last.prompt)
+
+
+def set_status(db: Connection, battle_id: str, status: str, expected: Sequence[str] | None, now: float) -> bool:
+    """See `Store.set_battle_status`."""
+    require(db, battle_id)
+    allowed = () if expected is None else (battles.c.status.in_(expected),)
+    change = update(battles).where(battles.c.id == battle_id, *allowed).values(status=status, changed_at=now)
+    return db.execute(change).rowcount > 0
+
+
+def describe(db: Connection, battle_id: str, language: str | None, topic: str | None) -> None:
+    """See `Store.describe_battle`."""
+    learnt = {name: value for name, value in (("language", language), ("topic", topic)) if value is not None}
+    if require(db, battle_id).status in CLOSED:
+        raise VotingClosed(f"battle {battle_id} is closed: its vote was counted as it was described")
+    if learnt:
+        db.execute(update(battles).where(battles.c.id == battle_id).values(**learnt))
+
+
+def mark_masked(db: Connection, battle_id: str) -> None:
+    """See `Store.mark_masked`."""
+    require(db, battle_id)
+    db.execute(update(battles).where(battles.c.id == battle_id).values(masked=True))
+
+
+def expire(db: Connection, before: float, now: float) -> int:
+    """See `Store.expire_battles`."""
+    stale = (battles.c.status.not_in(CLOSED), battles.c.created_at < before)
+    change = update(battles).where(*stale).values(status=BattleStatus.EXPIRED, changed_at=now)
+    expired = db.execute(change.returning(battles.c.id)).scalars().all()
+    for battle_id in expired:
+        write_event(db, now, "expiry", "", battle_id=battle_id)
+    return len(expired)
+
+
+def require(db: Connection, battle_id: str) -> AnyRow:
+    """The battle's row. Raises `UnknownBattle`."""
+    row = db.execute(select(battles).where(battles.c.id == battle_id)).first()
+    if row is None:
+        raise UnknownBattle(f"there is no battle {battle_id}")
+    return row
+
+
+def load(db: Connection, battle_id: str, voter: str | None) -> BattleRecord:
+    """See `Store.load_battle`."""
+    row = db.execute(_with_voter().where(battles.c.id == battle_id)).first()
+    if row is None or voter not in (None, row.code):
+        raise UnknownBattle(f"there is no battle {battle_id} for this voter")
+    return _record(db, row)
+
+
+def latest(db: Connection, voter: str, mode: Mode | None, statuses: Sequence[str] | None) -> BattleRecord | None:
+    """See `Store.latest_battle`."""
+    query = _with_voter().where(voters.c.code == voter)
+    query = query if mode is None else query.where(battles.c.mode == mode)
+    query = query if statuses is None else query.where(battles.c.status.in_(statuses))
+    row = db.execute(query.order_by(battles.c.created_at.desc()).limit(1)).first()
+    return None if row is None else _record(db, row)
+
+
+def ids_with(db: Connection, statuses: Sequence[str], after_id: str, limit: int) -> tuple[str, ...]:
+    """See `Store.battles_with`."""
+    query = select(battles.c.id).where(battles.c.status.in_(statuses), battles.c.id > after_id)
+    return tuple(db.execute(query.order_by(battles.c.id).limit(limit)).scalars())
+
+
+def storable(text: str) -> str:
+    """Text that every database takes: NUL and lone surrogates (half a character) become U+FFFD."""
+    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        return "".join("\ufffd" if char == "\x00" or "\ud800" <= char <= "\udfff" else char for char in text)
+    return text
+
+
+def _with_voter() -> Select[Any]:
+    return select(battles, voters.c.code).join(voters, voters.c.id == battles.c.voter_id)
+
+
+def _attempts(db: Connection, battle_id: str, position: int) -> int:
+    """How often this turn was asked so far."""
+    asked = select(func.count()).where(turns.c.battle_id == battle_id, turns.c.position == position)
+    return int(db.execute(asked).scalar_one())
+
+
+def _change(db: Connection, battle_id: str, now: float, **values: object) -> None:
+    db.execute(update(battles).where(battles.c.id == battle_id).values(changed_at=now, **values))
+
+
+def _columns(answer: Answer) -> dict[str, object]:
+    return {
+        "text": storable(answer.text),
+        "reasoning": storable(answer.reasoning),
+        "state": answer.state,
+        "error_code": answer.error_code,
+        "finish_reason": answer.finish_reason,
+        "prompt_tokens": answer.usage.prompt_tokens,
+        "completion_tokens": answer.usage.completion_tokens,
+        "first_token_after": answer.first_token_after,
+        "tokens_per_second": answer.tokens_per_second,
+        "seed": answer.seed,
+        "revision": answer.provenance.revision,
+        "quantization": answer.provenance.quantization,
+        "template_hash": answer.provenance.template_hash,
+    }
+
+
+def _answer(row: AnyRow) -> Answer:
+    return Answer(
+        text=row.text,
+        state=AnswerState(row.state),
+        reasoning=row.reasoning,
+        error_code=row.error_code,
+        finish_reason=FinishReason(row.finish_reason) if row.finish_reason else None,
+        usage=Usage(row.prompt_tokens, row.completion_tokens),
+        first_token_after=row.first_token_after,
+        tokens_per_second=row.tokens_per_second,
+        seed=row.seed,
+        provenance=Provenance(row.revision, row.quantization, row.template_hash),
+    )
+
+
+def _record(db: Connection, row: AnyRow) -> BattleRecord:
+    by_number = _contestants(db, row.contestant_a, row.contestant_b)
+    battle = BattleRecord(
+        id=row.id,
+        voter=row.code,
+        mode=Mode(row.mode),
+        contestant_a=by_number[row.contestant_a],
+        contestant_b=None if row.contestant_b is None else by_number[row.contestant_b],
+        status=BattleStatus(row.status),
+        created_at=row.created_at,
+        propensity=row.propensity,
+        language=row.language,
+        topic=row.topic,
+        masked=row.masked,
+        system_prompt=row.system_prompt,
+        seed=row.seed,
+    )
+    return replace(battle, turns=_turns(db, row.id))
+
+
+def _contestants(db: Connection, *numbers: int | None) -> dict[int, ContestantRecord]:
+    wanted = {number for number in numbers if number is not None}
+    return {row.id: roster.record(row) for row in db.execute(select(contestants).where(contestants.c.id.in_(wanted)))}
+
+
+def _turns(db: Connection, battle_id: str) -> tuple[TurnRecord, ...]:
+    kept = select(turns).where(turns.c.battle_id == battle_id, turns.c.dropped_at.is_(None))
+    said = {
+        (row.position, row.attempt, row.side): _answer(row)
+        for row in db.execute(select(answers).where(answers.c.battle_id == battle_id))
+    }
+    return tuple(
+        TurnRecord(
+            row.position,
+            row.prompt,
+            said.get((row.position, row.attempt, "a")),
+            said.get((row.position, row.attempt, "b")),
+            row.asked_at,
+        )
+        for row in db.execute(kept.order_by(turns.c.position))
+    )

@@ -1,0 +1,117 @@
+"""What a leaderboard reads: pair counts, Elo and the votes themselves."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select
+
+from arena.store.connections import Database
+from arena.store.counting import WHOLE, split_names
+from arena.store.log import current_sequence
+from arena.store.records import ALL, EloState, PairTable, VoteFilter, VoteRecord
+from arena.store.tables import VERDICTS, AnyRow, elo, pair_counts, slice_sets, slices, voters, votes
+from arena.types import Track
+
+
+def version(db: Connection) -> int:
+    """See `Store.board_version`."""
+    return current_sequence(db)
+
+
+def pair_table(db: Connection, track: Track, slice: str) -> PairTable:
+    """See `Store.pair_counts`."""
+    number = WHOLE if slice == ALL else db.execute(select(slices.c.id).where(slices.c.name == slice)).scalar()
+    columns = [pair_counts.c[name] for name in ("a", "b", "wins_a", "wins_b", "ties", "both_bad")]
+    query = select(*columns).where(pair_counts.c.track == track.value, pair_counts.c.slice_id == number)
+    rows = () if number is None else db.execute(query).all()
+    a, b, *amounts = zip(*rows, strict=True) if rows else ((),) * 6
+    tables = (array("d", amount) for amount in amounts)
+    return PairTable(track, slice, current_sequence(db), array("q", a), array("q", b), *tables)
+
+
+def slices_of(db: Connection, track: Track) -> Mapping[str, float]:
+    """See `Store.slices`."""
+    held = func.sum(pair_counts.c.wins_a + pair_counts.c.wins_b + pair_counts.c.ties + pair_counts.c.both_bad)
+    query = (
+        select(slices.c.name, held)
+        .join(slices, slices.c.id == pair_counts.c.slice_id)
+        .where(pair_counts.c.track == track.value)
+        .group_by(slices.c.name)
+        .order_by(slices.c.name)
+    )
+    return {name: weight for name, weight in db.execute(query) if weight > 0}
+
+
+def elo_state(db: Connection, track: Track) -> Mapping[int, EloState]:
+    """See `Store.elo_state`."""
+    rows = db.execute(select(elo).where(elo.c.track == track.value))
+    return {row.contestant_id: EloState(row.rating, row.games) for row in rows}
+
+
+def votes_of(database: Database, which: VoteFilter, chunk: int) -> Iterator[VoteRecord]:
+    """See `Store.votes`."""
+    last = which.after
+    with database.reading() as db:
+        query = _matching(db, which)
+    while True:
+        with database.reading() as db:
+            rows = db.execute(query.where(votes.c.sequence > last).order_by(votes.c.sequence).limit(chunk)).all()
+        yield from map(_vote, rows)
+        if len(rows) < chunk:
+            return
+        last = rows[-1].sequence
+
+
+def _matching(db: Connection, which: VoteFilter) -> Select[Any]:
+    query = (
+        select(votes, voters.c.code, slice_sets.c.names)
+        .join(voters, voters.c.id == votes.c.voter_id)
+        .join(slice_sets, slice_sets.c.id == votes.c.slice_set_id)
+    )
+    if which.since is not None:
+        query = query.where(votes.c.cast_at >= which.since)
+    if which.until is not None:
+        query = query.where(votes.c.cast_at < which.until)
+    if which.voter is not None:
+        query = query.where(voters.c.code == which.voter)
+    if which.counting_only:
+        query = query.where(votes.c.retracted_at.is_(None), votes.c.quarantined.is_(None))
+    if which.slice != ALL:
+        known = db.execute(select(slice_sets.c.id, slice_sets.c.names))
+        query = query.where(
+            votes.c.slice_set_id.in_([row.id for row in known if which.slice in split_names(row.names)])
+        )
+    return query
+
+
+def _vote(row: AnyRow) -> VoteRecord:
+    names = split_names(row.names)
+    return VoteRecord(
+        sequence=row.sequence,
+        battle_id=row.battle_id,
+        voter=row.code,
+        contestant_a=row.contestant_a,
+        contestant_b=row.contestant_b,
+        verdict=VERDICTS[row.verdict],
+        weight=row.weight,
+        cast_at=row.cast_at,
+        language=_valued(names, "language="),
+        topic=_valued(names, "topic="),
+        slices=names,
+        reasons=tuple(_words(row.reasons)),
+        comment=row.comment or "",
+        retracted_at=row.retracted_at,
+        quarantined=row.quarantined,
+    )
+
+
+def _words(reasons: str | None) -> list[str]:
+    return json.loads(reasons) if reasons else []
+
+
+def _valued(names: tuple[str, ...], prefix: str) -> str:
+    return next((name.removeprefix(prefix) for name in names if name.startswith(prefix)), "")

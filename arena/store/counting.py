@@ -1,0 +1,138 @@
+"""Pair counts per slice and Elo ratings as rows, moved by one comparison at a time.
+
+Whatever adds a comparison or takes one away does it here, inside the caller's transaction, so the
+counts can never tell another story than the votes. How a rating moves is the caller's business.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from arena.store.tables import elo, pair_counts, slice_sets, slices
+from arena.types import Track, Verdict
+
+WHOLE = 0
+"""Number of the slice that holds every comparison."""
+
+_OUTCOME_COLUMNS = ("wins_a", "wins_b", "ties", "both_bad")
+
+
+@dataclass(frozen=True, slots=True)
+class SliceSet:
+    """The slices that a comparison belongs to, besides the whole, kept once for all comparisons alike."""
+
+    id: int
+    names: tuple[str, ...]
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A comparison as counts see it: contestants by number, verdict from side a's seat."""
+
+    track: Track
+    contestant_a: int
+    contestant_b: int
+    verdict: Verdict
+    weight: float
+    slices: SliceSet
+
+
+def slice_names(language: str, topic: str, masked: bool, at: float, extra: Iterable[str]) -> tuple[str, ...]:
+    """Names of the slices of a comparison: what follows from its battle, then what the caller adds."""
+    month = time.strftime("month=%Y-%m", time.gmtime(at))
+    own = [language and f"language={language}", topic and f"topic={topic}", masked and "masked", month]
+    return tuple(sorted({str(name).replace("\n", " ") for name in (*own, *extra) if name}))
+
+
+def slice_set(db: Connection, names: Sequence[str]) -> SliceSet:
+    """The set of these slices, numbered when it is new."""
+    joined = "\n".join(names)
+    found = db.execute(_FIND_SET, {"wanted": joined}).first()
+    if found is not None:
+        return SliceSet(found.id, tuple(names), split_ids(found.slice_ids))
+    numbers = tuple(_slice_number(db, name) for name in names)
+    fresh = insert(slice_sets).values(names=joined, slice_ids=",".join(map(str, numbers)))
+    return SliceSet(int(db.execute(fresh.returning(slice_sets.c.id)).scalar_one()), tuple(names), numbers)
+
+
+def split_ids(joined: str) -> tuple[int, ...]:
+    """Slices' numbers as a slice set's row holds them."""
+    return tuple(map(int, joined.split(","))) if joined else ()
+
+
+def split_names(joined: str) -> tuple[str, ...]:
+    """Slices' names as a slice set's row holds them."""
+    return tuple(joined.split("\n")) if joined else ()
+
+
+def count(db: Connection, one: Counted, sign: int) -> None:
+    """Add (`sign` 1) or take away (−1) a comparison in every slice that holds it."""
+    a, b = sorted((one.contestant_a, one.contestant_b))
+    verdict = one.verdict if a == one.contestant_a else one.verdict.mirrored
+    amounts = dict.fromkeys(_OUTCOME_COLUMNS, 0.0)
+    amounts[outcome_column(verdict)] = sign * one.weight
+    pair = {"track": one.track.value, "a": a, "b": b, **amounts}
+    statement = _COUNT_SQLITE if db.dialect.name == "sqlite" else _COUNT_POSTGRES
+    db.execute(statement, [{**pair, "slice_id": number} for number in (WHOLE, *one.slices.ids)])
+
+
+def outcome_column(verdict: Verdict) -> str:
+    """The column of `pair_counts` that a verdict adds to, seen from the lower-numbered contestant."""
+    return _OUTCOME_COLUMNS[_COLUMN_OF[verdict]]
+
+
+def ratings(db: Connection, track: Track, a: int, b: int, start: float) -> tuple[float, float]:
+    """Current Elo ratings of both; `start` for who has none."""
+    found = {row.contestant_id: row.rating for row in db.execute(_TWO_RATINGS, {"t": track.value, "a": a, "b": b})}
+    return found.get(a, start), found.get(b, start)
+
+
+def move_rating(db: Connection, track: Track, contestant: int, delta: float, games: int, start: float) -> None:
+    """Add to a rating and to the number of games behind it."""
+    statement = _MOVE_SQLITE if db.dialect.name == "sqlite" else _MOVE_POSTGRES
+    key = {"track": track.value, "contestant_id": contestant}
+    db.execute(statement, {**key, "rating": start + delta, "games": games, "delta": delta})
+
+
+def _slice_number(db: Connection, name: str) -> int:
+    found = db.execute(select(slices.c.id).where(slices.c.name == name)).scalar()
+    if found is None:
+        found = db.execute(insert(slices).values(name=name).returning(slices.c.id)).scalar_one()
+    return int(found)
+
+
+def _counting(constructor: Any) -> Any:
+    fresh = constructor(pair_counts)
+    more = {name: pair_counts.c[name] + fresh.excluded[name] for name in _OUTCOME_COLUMNS}
+    return fresh.on_conflict_do_update(index_elements=["track", "slice_id", "a", "b"], set_=more)
+
+
+def _moving(constructor: Any) -> Any:
+    fresh = constructor(elo).values(
+        track=bindparam("track"),
+        contestant_id=bindparam("contestant_id"),
+        rating=bindparam("rating"),
+        games=bindparam("games"),
+    )
+    moved = {
+        "rating": elo.c.rating + bindparam("delta", type_=elo.c.rating.type),
+        "games": elo.c.games + fresh.excluded.games,
+    }
+    return fresh.on_conflict_do_update(index_elements=["track", "contestant_id"], set_=moved)
+
+
+_COLUMN_OF = {Verdict.MODEL_A: 0, Verdict.MODEL_B: 1, Verdict.TIE: 2, Verdict.BOTH_BAD: 3}
+# Built once: making a statement costs more than running it.
+_FIND_SET = select(slice_sets.c.id, slice_sets.c.slice_ids).where(slice_sets.c.names == bindparam("wanted"))
+_COUNT_SQLITE, _COUNT_POSTGRES = _counting(sqlite.insert), _counting(postgresql.insert)
+_MOVE_SQLITE, _MOVE_POSTGRES = _moving(sqlite.insert), _moving(postgresql.insert)
+_TWO_RATINGS = select(elo.c.contestant_id, elo.c.rating).where(
+    elo.c.track == bindparam("t"), elo.c.contestant_id.in_((bindparam("a"), bindparam("b")))
+)

@@ -1,0 +1,44 @@
+"""The event log and the number that every change of the board takes."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, insert, select, update
+
+from arena.store.tables import counters, events
+from arena.store.writer import BOARD_CHANGED
+
+_SEQUENCE = "sequence"
+
+
+def next_sequence(db: Connection, count: int = 1) -> int:
+    """Take `count` numbers and return the last: the board's version from this transaction's commit on.
+
+    The row stays locked until then, so numbers become visible in their order on PostgreSQL too.
+    """
+    step = update(counters).where(counters.c.name == _SEQUENCE).values(value=counters.c.value + count)
+    number = int(db.execute(step.returning(counters.c.value)).scalar_one())
+    db.info[BOARD_CHANGED] = number
+    return number
+
+
+def current_sequence(db: Connection) -> int:
+    """The number of the latest change of the board."""
+    return int(db.execute(select(counters.c.value).where(counters.c.name == _SEQUENCE)).scalar_one())
+
+
+def write_event(
+    db: Connection,
+    now: float,
+    kind: str,
+    detail: str,
+    *,
+    battle_id: str | None = None,
+    sequence: int | None = None,
+    vote_sequence: int | None = None,
+) -> None:
+    """Add a line to the log; `sequence` and `vote_sequence` where it changed the board."""
+    db.execute(
+        insert(events).values(
+            at=now, kind=kind, detail=detail, battle_id=battle_id, sequence=sequence, vote_sequence=vote_sequence
+        )
+    )

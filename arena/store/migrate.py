@@ -1,0 +1,206 @@
+"""Bring a database to the schema of this program: on a copy, verified, swapped in at once.
+
+SQLite commits every DDL statement by itself, so a kill in the middle of a migration would leave a
+file that is neither old nor new. Here the old file is copied, the copy migrated and checked, and
+then renamed over the old one: at any moment the file is wholly old or wholly new. PostgreSQL
+migrates in one transaction under an advisory lock.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from arena.errors import MigrationFailed, SchemaTooNew, StoreUnavailable
+from arena.store.connections import Database, translated
+from arena.store.locks import FileLock
+
+HEAD = "0001"
+"""The schema that this program writes; a test holds it to the newest migration."""
+
+SCRIPTS = Path(__file__).parent / "migrations"
+
+_ADVISORY_LOCK = 0x6172656E61  # "arena"
+_PATIENCE = 60.0
+
+
+def bring_up_to_date(
+    database: Database, *, clock: Callable[[], float] = time.time, head: str = HEAD, scripts: Path = SCRIPTS
+) -> None:
+    """Create or migrate the database and leave it marked as in use by this process.
+
+    Raises `SchemaTooNew` when a later program wrote it, `MigrationFailed` (the old data is untouched)
+    when another process has an old schema open or a step fails, `StoreUnavailable` for faults of the disk.
+    """
+    if database.path is None or database.in_use is None:
+        _bring_postgres(database, head, scripts)
+    elif database.in_use.take(alone=True, patience=0):
+        with translated():
+            _bring_file(database.path, database.storage_dir / "backups", clock, head, scripts)
+        _share(database.in_use)
+    else:
+        _share(database.in_use)
+        found = revision_of(database.path)
+        if found != head:
+            _refuse_if_newer(found, head, scripts)
+            raise MigrationFailed("another process has this database open with an older schema: stop it first")
+
+
+def revision_of(path: Path) -> str | None:
+    """The schema of a SQLite file, None for an empty or absent one. Raises `MigrationFailed` for a foreign file."""
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    with translated(), closing(sqlite3.connect(path)) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables:
+            return None
+        if "alembic_version" not in tables:
+            raise MigrationFailed(f"{path} is a database of something else")
+        (found,) = connection.execute("SELECT version_num FROM alembic_version").fetchone() or (None,)
+    return None if found is None else str(found)
+
+
+def _share(lock: FileLock) -> None:
+    if not lock.take(alone=False, patience=_PATIENCE):
+        raise StoreUnavailable("another process is migrating or restoring the database: try again when it is done")
+
+
+def _bring_file(path: Path, backups: Path, clock: Callable[[], float], head: str, scripts: Path) -> None:
+    copy = path.with_name(path.name + ".migrating")
+    _remove(copy)
+    found = revision_of(path)
+    if found == head:
+        return
+    if found is not None:
+        _refuse_if_newer(found, head, scripts)
+        backups.mkdir(parents=True, exist_ok=True)
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(clock()))
+        copy_database(path, backups / f"{path.stem}-{stamp}-schema-{found}.db")
+        copy_database(path, copy)
+    before = _row_counts(copy) if found is not None else {}
+    _upgrade_file(copy, head, scripts)
+    _verify(copy, before, head)
+    if found is not None:
+        _fold_log(path)
+    os.replace(copy, path)
+    sync_folder(path.parent)
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy one committed state of a live SQLite file; the target appears whole or not at all, and on disk."""
+    part = target.with_name(target.name + ".part")
+    _remove(part)
+    with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(part)) as copy:
+        live.execute("PRAGMA query_only=ON")
+        live.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(part, target)
+    sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in this folder survive a loss of power."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    for name in (path.name, path.name + "-wal", path.name + "-shm", path.name + "-journal"):
+        path.with_name(name).unlink(missing_ok=True)
+
+
+def _fold_log(path: Path) -> None:
+    """Leave the old file without a log of its own: a log beside the new file would be replayed into it."""
+    with closing(sqlite3.connect(path)) as connection:
+        (mode,) = connection.execute("PRAGMA journal_mode=DELETE").fetchone()
+        if mode != "delete":
+            raise MigrationFailed(f"{path} is in use by a program that is not the arena: stop it first")
+
+
+def _row_counts(path: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(path)) as connection:
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}
+
+
+def _upgrade_file(path: Path, head: str, scripts: Path) -> None:
+    source = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    try:
+        with source.connect() as connection:
+            connection.exec_driver_sql("PRAGMA synchronous=FULL")
+            _run_scripts(connection, head, scripts)
+            connection.commit()
+    except (SQLAlchemyError, ValueError, RuntimeError) as error:
+        raise MigrationFailed(f"the new schema could not be prepared, the old data is as it was: {error}") from error
+    finally:
+        source.dispose()
+
+
+def _run_scripts(connection: Connection, head: str, scripts: Path) -> None:
+    from alembic import command  # costs 100 ms: only who migrates pays
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(scripts))
+    config.attributes["connection"] = connection
+    command.upgrade(config, head)
+
+
+def _verify(path: Path, before: dict[str, int], head: str) -> None:
+    """The copy is sound, at the new schema, and no table lost a row."""
+    with closing(sqlite3.connect(path)) as connection:
+        (answer,) = connection.execute("PRAGMA integrity_check").fetchone()
+    after = _row_counts(path)
+    lost = [name for name, rows in before.items() if name in after and after[name] < rows]
+    if answer != "ok" or revision_of(path) != head or lost:
+        raise MigrationFailed(
+            f"the migrated copy is not sound ({answer}; rows lost in {lost}); the old data is as it was"
+        )
+
+
+def _refuse_if_newer(found: str | None, head: str, scripts: Path) -> None:
+    known = {path.name.split("_")[0] for path in (scripts / "versions").glob("*.py")}
+    if found is not None and found not in known:
+        raise SchemaTooNew(
+            f"the database has schema {found}, this program knows up to {head}: use the program that wrote it"
+        )
+
+
+def _bring_postgres(database: Database, head: str, scripts: Path) -> None:
+    source = create_engine(database.url, poolclass=NullPool)
+    try:
+        with translated(), source.connect() as connection, _advisory_lock(connection):
+            found = _postgres_revision(connection)
+            if found != head:
+                _refuse_if_newer(found, head, scripts)
+                _run_scripts(connection, head, scripts)
+            connection.commit()
+    finally:
+        source.dispose()
+
+
+@contextmanager
+def _advisory_lock(connection: Connection) -> Iterator[None]:
+    """Released with the transaction, whichever way it ends."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+    yield
+
+
+def _postgres_revision(connection: Connection) -> str | None:
+    if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)

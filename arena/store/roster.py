@@ -1,0 +1,54 @@
+"""Contestants and voters as rows: who gets which number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, insert, select, update
+
+from arena.store.records import Contestant, ContestantRecord
+from arena.store.tables import AnyRow, contestants, voters
+
+_DETAILS = ("organisation", "parameters", "quantization", "licence", "family", "toy")
+
+
+def register(
+    db: Connection, entries: Sequence[Contestant], now: float, retire_others: bool
+) -> tuple[ContestantRecord, ...]:
+    """See `Store.register_contestants`."""
+    known = {(record.contestant.name, record.contestant.fingerprint): record for record in everyone(db)}
+    numbers = [_ensure(db, entry, known.get((entry.name, entry.fingerprint)), now) for entry in entries]
+    if retire_others:
+        absent = update(contestants).where(contestants.c.id.not_in(numbers), contestants.c.retired_at.is_(None))
+        db.execute(absent.values(retired_at=now))
+    by_number = {record.id: record for record in everyone(db)}
+    return tuple(by_number[number] for number in numbers)
+
+
+def everyone(db: Connection) -> tuple[ContestantRecord, ...]:
+    """Every contestant by number."""
+    return tuple(record(row) for row in db.execute(select(contestants).order_by(contestants.c.id)))
+
+
+def record(row: AnyRow) -> ContestantRecord:
+    """A row as the value that leaves the store."""
+    details = {name: getattr(row, name) for name in _DETAILS}
+    return ContestantRecord(row.id, Contestant(row.name, row.fingerprint, **details), row.first_seen, row.retired_at)
+
+
+def voter_number(db: Connection, code: str, now: float) -> int:
+    """The number of a voter's code, given out when it is new."""
+    found = db.execute(select(voters.c.id).where(voters.c.code == code)).scalar()
+    if found is None:
+        found = db.execute(insert(voters).values(code=code, first_seen=now).returning(voters.c.id)).scalar_one()
+    return int(found)
+
+
+def _ensure(db: Connection, entry: Contestant, known: ContestantRecord | None, now: float) -> int:
+    details = {name: getattr(entry, name) for name in _DETAILS}
+    if known is None:
+        fresh = insert(contestants).values(name=entry.name, fingerprint=entry.fingerprint, first_seen=now, **details)
+        return int(db.execute(fresh.returning(contestants.c.id)).scalar_one())
+    if known.contestant != entry or known.retired_at is not None:
+        db.execute(update(contestants).where(contestants.c.id == known.id).values(retired_at=None, **details))
+    return known.id
