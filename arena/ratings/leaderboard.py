@@ -7,16 +7,16 @@ It turns results of the methods into points of a scale, ranks and plain marks ("
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from arena.ratings import bradley_terry, elo
-from arena.ratings.bradley_terry import BradleyTerryResult
+from arena.ratings.bradley_terry import Strengths, Ties
 from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArray, PairCounts
 from arena.ratings.elo import EloParameters, Scale
-from arena.ratings.intervals import CONFIDENCE, contrast_deviation, normal_quantile, rank_ranges
+from arena.ratings.intervals import CONFIDENCE, normal_quantile, rank_ranges
 
 PRELIMINARY_BELOW = 30
 """A contestant with fewer battles is shown as preliminary: the normal interval is not yet to be trusted."""
@@ -127,38 +127,49 @@ def counts_matrix(board: Leaderboard) -> Matrix:
 
 
 def bradley_terry_board(
-    counts: PairCounts, *, voters: Comparisons | None = None, scale: Scale = Scale(), anchor: Anchor | None = None
+    counts: PairCounts,
+    *,
+    voters: Comparisons | None = None,
+    scale: Scale = Scale(),
+    anchor: Anchor | None = None,
+    ties: Ties = Ties.HALF,
 ) -> Leaderboard:
-    """Rate pair counts by Bradley–Terry; with `voters`, intervals are clustered by voter."""
-    return board_of(bradley_terry.fit(counts, voters=voters), counts, scale=scale, anchor=anchor)
+    """Rate pair counts by Bradley–Terry; with `voters`, intervals are clustered by voter.
+
+    Raises ValueError when the anchor is unknown or has no rating itself.
+    """
+    result = bradley_terry.fit(counts, voters=voters, ties=ties)
+    fixed = None if anchor is None else anchor_index(result.names, result.identified, anchor)
+    return board_of(result.strengths(fixed), counts, scale=scale, anchor=anchor)
 
 
 def board_of(
-    result: BradleyTerryResult, counts: PairCounts, *, scale: Scale = Scale(), anchor: Anchor | None = None
+    found: Strengths, counts: PairCounts, *, scale: Scale = Scale(), anchor: Anchor | None = None
 ) -> Leaderboard:
-    """Put a Bradley–Terry result on a scale and into rows.
+    """Put strengths on a scale and into rows.
 
     Unanchored, the rated of a piece average `scale.start` and an interval is that of the distance
-    to this average. Anchored, it is that of the distance to the anchor, whose own is a point.
-    Raises ValueError when the anchor is unknown or has no rating itself.
+    to this average. Anchored, it is that of the distance to the anchor, whose own is a point;
+    `found` must then have been asked for relative to that contestant (`relative_to`).
     """
-    fixed = None if anchor is None else _anchor_index(result, anchor)
-    points = placed_on_scale(result, scale, anchor, fixed)
-    free = points if anchor is None else placed_on_scale(result, scale, None, None)
-    comparable = result.piece[:, None] == result.piece[None, :]
+    points = placed_on_scale(found, scale, anchor)
+    free = points if anchor is None else placed_on_scale(found, scale, None)
+    comparable = found.piece[:, None] == found.piece[None, :]
     best, worst = rank_ranges(free.low, free.high, comparable)
-    rows = _rows(result, counts, points, (best, worst))
+    rows = _rows(found, counts, points, (best, worst))
     parameters: dict[str, object] = {
         "start": scale.start,
         "scale": scale.points,
         "base": scale.base,
-        "ties": "half",
+        "ties": found.ties,
         "confidence": CONFIDENCE,
-        "intervals": "sandwich, clustered by voter" if result.clustered else "sandwich",
+        "intervals": found.intervals,
         "anchor": None if anchor is None else {"model": anchor.model, "rating": anchor.rating},
     }
+    if found.tie_strength is not None:
+        parameters["tie_strength"] = found.tie_strength
     votes = round(float(counts.battles.sum()) / 2)
-    return Leaderboard(rows, "bt", parameters, votes, _notes(result), scale, counts)
+    return Leaderboard(rows, "bt", parameters, votes, _notes(found), scale, counts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,42 +181,37 @@ class Points:
     high: FloatArray
 
 
-def placed_on_scale(
-    result: BradleyTerryResult, scale: Scale, anchor: Anchor | None = None, fixed: int | None = None
-) -> Points:
+def placed_on_scale(found: Strengths, scale: Scale, anchor: Anchor | None = None) -> Points:
     """Log-strengths, intervals and one-sided bounds in points."""
-    reach = normal_quantile() * contrast_deviation(result.covariance, fixed)
-    if fixed is not None:
-        apart = np.isnan(result.covariance[fixed])
-        reach = np.where(apart, normal_quantile() * contrast_deviation(result.covariance), reach)
-    rated = np.isfinite(result.theta)
-    low = np.where(rated, result.theta - reach, result.low)
-    high = np.where(rated, result.theta + reach, result.high)
+    relative = anchor is not None and found.relative_to is not None
+    reach = normal_quantile() * (found.relative_deviation if relative else found.deviation)
+    rated = np.isfinite(found.theta)
+    low = np.where(rated, found.theta - reach, found.low)
+    high = np.where(rated, found.theta + reach, found.high)
     shift = np.full(len(rated), scale.start)
-    if anchor is not None and fixed is not None:
-        shift[result.piece == 0] = anchor.rating - float(result.theta[fixed]) * scale.per_nat
-    return Points(result.theta * scale.per_nat + shift, low * scale.per_nat + shift, high * scale.per_nat + shift)
+    if anchor is not None and found.relative_to is not None:
+        shift[found.piece == 0] = anchor.rating - float(found.theta[found.relative_to]) * scale.per_nat
+    return Points(found.theta * scale.per_nat + shift, low * scale.per_nat + shift, high * scale.per_nat + shift)
 
 
-def _anchor_index(result: BradleyTerryResult, anchor: Anchor) -> int:
-    if anchor.model not in result.names:
+def anchor_index(names: Sequence[str], identified: BoolArray, anchor: Anchor) -> int:
+    """Where the anchor stands. Raises ValueError when it is unknown or has no rating itself."""
+    if anchor.model not in names:
         raise ValueError(f"the anchor {anchor.model!r} is not among the contestants")
-    index = result.names.index(anchor.model)
-    if not result.identified[index]:
+    index = names.index(anchor.model)
+    if not identified[index]:
         raise ValueError(f"the anchor {anchor.model!r} has no rating of its own: choose one that both won and lost")
     return index
 
 
-def _rows(
-    result: BradleyTerryResult, counts: PairCounts, points: Points, ranks: tuple[list[int], list[int]]
-) -> tuple[Row, ...]:
+def _rows(found: Strengths, counts: PairCounts, points: Points, ranks: tuple[list[int], list[int]]) -> tuple[Row, ...]:
     fought = counts.battles.sum(axis=1)
     acceptable = acceptability(counts)
-    strength = _strength(result.theta, result.identified)
-    identified = result.identified
+    strength = _strength(found.theta, found.identified)
+    identified = found.identified
     return tuple(
         Row(
-            model=result.names[i],
+            model=found.names[i],
             rating=_known(points.rating[i]),
             ci_low=_known(points.low[i]),
             ci_high=_known(points.high[i]),
@@ -216,9 +222,9 @@ def _rows(
             identified=bool(identified[i]),
             preliminary=bool(not identified[i] or fought[i] < PRELIMINARY_BELOW),
             acceptability=_known(acceptable[i]),
-            piece=int(result.piece[i]),
+            piece=int(found.piece[i]),
         )
-        for i in _best_first(points, result.piece)
+        for i in _best_first(points, found.piece)
     )
 
 
@@ -254,13 +260,13 @@ def _known(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _notes(result: BradleyTerryResult) -> tuple[str, ...]:
+def _notes(found: Strengths) -> tuple[str, ...]:
     notes = []
-    if result.piece.max(initial=0) > 0:
+    if found.piece.max(initial=0) > 0:
         notes.append(
             "Some contestants never met the others, directly or through anyone: ratings compare within a piece."
         )
-    open_ended = [name for name, theta in zip(result.names, result.theta, strict=True) if not math.isfinite(theta)]
+    open_ended = [name for name, theta in zip(found.names, found.theta, strict=True) if not math.isfinite(theta)]
     if open_ended:
         notes.append(
             f"Votes do not determine a rating of: {', '.join(open_ended)}. A bound is shown where there is one."
