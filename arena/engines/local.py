@@ -1,0 +1,270 @@
+"""A contestant whose model runs on this machine: one supervised worker process and a client before it.
+
+Starts the worker, waits for its model, restarts it when it dies, kills it when it hangs, and gives
+all its memory back by ending it. Answers go through `OpenAIEngine` like any remote's. It knows no
+other model and no budget; `pool` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from arena.engines.limits import Gate
+from arena.engines.nursery import Nursery, WorkerProcess
+from arena.engines.openai import OpenAIEngine
+from arena.engines.worker.spec import WorkerSpec
+from arena.errors import EndpointError, EngineTimeout, ModelUnavailable
+from arena.types import Chunk, Conversation, Decoding, Finish
+
+_LOG = logging.getLogger(__name__)
+_QUEUE = 100_000  # the worker queues by itself; the client must not
+
+
+class Phase(StrEnum):
+    """Where a local model is in its life."""
+
+    COLD = "cold"
+    LOADING = "loading"
+    WARM = "warm"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """A model at this moment. `progress` is a share in [0, 1], `retry_at` a time of the engine's clock."""
+
+    phase: Phase = Phase.COLD
+    progress: float = 0.0
+    reason: str = ""
+    retry_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an engine waits, in seconds.
+
+    `load` until a model is ready, `silence` for a heartbeat or for a step of a busy model before it
+    counts as hung. After the n-th failure in a row a restart waits `restart`·2ⁿ⁻¹, a model that
+    could not be loaded `quarantine`·2ⁿ⁻¹, at most `longest`.
+    """
+
+    load: float = 900.0
+    silence: float = 30.0
+    restart: float = 1.0
+    quarantine: float = 30.0
+    longest: float = 600.0
+    first_token: float = 60.0
+    stall: float = 30.0
+
+
+class LocalEngine:
+    """One model in a worker process of its own.
+
+    `stream` loads the model when it is cold. While it is failed, every request is refused at once
+    with `ModelUnavailable` until `retry_at`; a worker that died after it had served comes back by
+    itself, one that could not be loaded is tried again by the next `start` after that time.
+    """
+
+    def __init__(
+        self,
+        spec: WorkerSpec,
+        nursery: Nursery,
+        *,
+        patience: Patience = Patience(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.spec = spec
+        self.answering = 0
+        self.state = ModelState()
+        self.revision: str | None = None
+        self._nursery, self._patience, self._clock = nursery, patience, clock
+        self._failures = 0
+        self._worker: WorkerProcess | None = None
+        self._client: OpenAIEngine | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._room: Path | None = None
+        self._log: tuple[str, ...] = ()
+        self._active = 0
+
+    @property
+    def log(self) -> tuple[str, ...]:
+        """The last lines the worker, or the last one that died, wrote to its log."""
+        return self._worker.log if self._worker else self._log
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id while there is one."""
+        return self._worker.pid if self._worker else None
+
+    async def start(self) -> None:
+        """Load the model if it is not loaded. Raises ModelUnavailable with the reason and when to ask again."""
+        if self.state.phase is Phase.WARM:
+            return
+        if self._starting is None or self._starting.done():
+            self._refuse_in_quarantine()
+            self._starting = asyncio.create_task(self._launch())
+        await asyncio.shield(self._starting)
+
+    async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Chunk | Finish]:
+        """Answer the conversation's last user message; loads the model first when it is cold."""
+        self.answering += 1
+        try:
+            await self.start()
+            client = self._client
+            if client is None:
+                raise ModelUnavailable(f"{self.spec.model} was just put away")
+            answer = client.stream(conversation, decoding)
+            try:
+                async for item in answer:
+                    if isinstance(item, Finish):
+                        self._failures = 0
+                    yield item
+            except (EndpointError, EngineTimeout) as error:
+                raise await self._explained(error) from error
+            finally:
+                await answer.aclose()  # type: ignore[attr-defined]
+        finally:
+            self.answering -= 1
+
+    @property
+    def active(self) -> int:
+        """Requests the worker had at its last heartbeat, a second ago at most."""
+        return self._active
+
+    async def unload(self) -> None:
+        """End the worker; the memory is free when this returns. The engine can be started again."""
+        for task in (self._starting, self._watching):
+            if task and not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        await self._end_worker()
+        self.state = ModelState()
+
+    async def close(self) -> None:
+        """Give everything back."""
+        await self.unload()
+
+    def _refuse_in_quarantine(self) -> None:
+        retry_at = self.state.retry_at
+        if self.state.phase is Phase.FAILED and retry_at is not None and (wait := retry_at - self._clock()) > 0:
+            raise ModelUnavailable(f"{self.state.reason}; next attempt in {wait:.0f} s")
+
+    async def _launch(self) -> None:
+        """From nothing to a warm model, or to a failed one with everything given back."""
+        self.state = ModelState(Phase.LOADING)
+        try:
+            self._worker = worker = await self._nursery.take()
+            self._room = Path(tempfile.mkdtemp(prefix="arena-"))
+            socket = self._room / "s"
+            worker.assign(spec=self.spec.to_json(), socket=str(socket))
+            await self._until_ready(worker)
+        except (OSError, TimeoutError, ModelUnavailable) as error:
+            reason = str(error) or f"{self.spec.model} was not ready within {self._patience.load:.0f} s"
+            await self._fail(reason, self._patience.quarantine)
+            raise ModelUnavailable(f"{self.state.reason}; next attempt in {self._wait():.0f} s") from error
+        self._client = self._connect(socket)
+        self.state = ModelState(Phase.WARM, 1.0)
+        self._watching = asyncio.create_task(self._watch(worker))
+        await self._nursery.restock()
+
+    async def _until_ready(self, worker: WorkerProcess) -> None:
+        deadline = self._clock() + self._patience.load
+        while True:
+            report = await worker.report(max(0.0, deadline - self._clock()))
+            if report is None:
+                raise ModelUnavailable(f"the worker of {self.spec.model} ended while loading: {_tail(worker)}")
+            if "failed" in report:
+                raise ModelUnavailable(str(report["failed"]))
+            if "loading" in report:
+                self.state = replace(self.state, progress=float(report["loading"]))
+            if "ready" in report:
+                self.revision = report.get("revision")
+                return
+
+    def _connect(self, socket: Path) -> OpenAIEngine:
+        return OpenAIEngine(
+            "local",
+            "http://worker/v1",
+            uds=socket,
+            think_tags=None,  # the worker has split them, it knows the template
+            first_token_timeout=self._patience.first_token,
+            stall_timeout=self._patience.stall,
+            gate=Gate(_QUEUE),
+        )
+
+    async def _watch(self, worker: WorkerProcess) -> None:
+        """Follow the heartbeats of a warm worker until it dies or hangs; then bring it back."""
+        reason = await self._until_it_dies(worker)
+        _LOG.warning("%s: %s", self.spec.model, reason)
+        await self._fail(reason, self._patience.restart)
+        await asyncio.sleep(self._wait())
+        self._starting = asyncio.create_task(self._launch())
+        self._starting.add_done_callback(_read_result)
+
+    async def _until_it_dies(self, worker: WorkerProcess) -> str:
+        steps, moved_at = -1, self._clock()
+        while True:
+            try:
+                report = await worker.report(self._patience.silence)
+            except TimeoutError:
+                return f"the worker gave no heartbeat for {self._patience.silence:.0f} s"
+            if report is None:
+                return f"the worker ended: {_tail(worker)}"
+            if "failed" in report:
+                return str(report["failed"])
+            self._active = int(report.get("active", 0))
+            if report.get("beat") != steps or not report.get("active"):
+                steps, moved_at = report.get("beat", -1), self._clock()
+            elif self._clock() - moved_at > self._patience.silence:
+                return f"the model made no step for {self._patience.silence:.0f} s"
+
+    async def _fail(self, reason: str, base: float) -> None:
+        self._failures += 1
+        wait = min(self._patience.longest, base * 2.0 ** (self._failures - 1))
+        self.state = ModelState(Phase.FAILED, reason=reason, retry_at=self._clock() + wait)
+        await self._end_worker()
+
+    def _wait(self) -> float:
+        return max(0.0, (self.state.retry_at or 0.0) - self._clock())
+
+    async def _end_worker(self) -> None:
+        worker, self._worker = self._worker, None
+        client, self._client = self._client, None
+        room, self._room = self._room, None
+        if worker:
+            await worker.end()
+            self._log = worker.log
+        if client:
+            with contextlib.suppress(Exception):  # its connections are dead already
+                await client.close()
+        if room:
+            shutil.rmtree(room, ignore_errors=True)
+
+    async def _explained(self, error: EndpointError | EngineTimeout) -> Exception:
+        """The error as it is, unless the worker's death explains it better."""
+        for _ in range(20):
+            if self.state.phase is not Phase.WARM:
+                return ModelUnavailable(self.state.reason or "the model was put away while it answered")
+            await asyncio.sleep(0.01)
+        return error
+
+
+def _tail(worker: WorkerProcess) -> str:
+    return " | ".join(worker.log[-3:]) or "it left no log"
+
+
+def _read_result(task: asyncio.Task[Any]) -> None:
+    """A failed restart is in the engine's state; nobody awaits its task."""
+    if not task.cancelled():
+        task.exception()
