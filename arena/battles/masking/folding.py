@@ -22,20 +22,9 @@ _LOOK_ALIKES = {
 _SIGNS_NOT_LETTERS = frozenset("™℠©®ªº№")
 _INVISIBLE = frozenset("\u115f\u1160\u17b4\u17b5\u3164\uffa0\u034f\u2800")
 LEET = {
-    "0": "o",
-    "1": "i",
-    "|": "i",
-    "3": "e",
-    "4": "a",
-    "5": "s",
-    "6": "b",
-    "7": "t",
-    "8": "b",
-    "9": "g",
-    "@": "a",
-    "$": "s",
-    "€": "e",
-}
+    "0": "o", "1": "i", "|": "i", "3": "eз", "4": "aч", "5": "s", "6": "bб", "7": "t", "8": "b", "9": "g",
+    "@": "a", "$": "s", "€": "e",
+}  # fmt: skip
 """Digits and signs written in place of letters; tried only inside a name."""
 
 
@@ -44,7 +33,7 @@ def fold(char: str) -> str:
     """The class of one character: folded letters or digits, one separator, or nothing when it is invisible."""
     if char in _SIGNS_NOT_LETTERS:
         return " "
-    if char in _INVISIBLE or unicodedata.category(char) in ("Cf", "Mn", "Me", "Cc") and not char.isspace():
+    if char in _INVISIBLE or (unicodedata.category(char) in ("Cf", "Mn", "Me", "Cc") and not char.isspace()):
         return ""
     plain = unicodedata.normalize("NFKD", char).casefold()
     folded = "".join(_LOOK_ALIKES.get(part, part) for part in plain if not unicodedata.combining(part))

@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from arena.battles.masking.folding import fold, is_letters, words
+from arena.battles.masking.grammar import word_list
 from arena.battles.masking.identity import asks_identity
-from arena.battles.masking.names import Found, Kind, NameFinder, Undecided, build, starts_word
-from arena.battles.masking.selfspeech import Around, all_filler, identifies, introduces
+from arena.battles.masking.names import Found, Kind, NameFinder, Undecided, build, is_chinese, starts_word
+from arena.battles.masking.selfspeech import NAME_WORD, Around, all_filler, identifies, introduces
 
 MASK = "▇▇▇"
 """What stands for a hidden name: always the same, so that its length tells nothing."""
@@ -22,10 +23,7 @@ MASK = "▇▇▇"
 LOOK_AHEAD = 80
 LOOK_BACK = 200
 MAX_TAIL = 64
-_VERSION_WORDS = frozenset(
-    "instruct chat turbo pro lite plus max mini nano coder vl nemo large small medium base it omni preview opus sonnet"
-    " haiku flash ultra cloud team models r code math next air alpha beta latest tiny".split()
-)
+_VERSION_WORDS = frozenset(word_list("versions"))
 _OPENERS = "\"'«“„(<[*_` "
 
 
@@ -78,6 +76,7 @@ class Masking:
         self._folds: list[str] = []
         self._next = 0  # everything before is decided
         self._matches: list[Match] = []
+        self._names: list[tuple[int, int]] = []  # every name met, masked or not
 
     @property
     def held(self) -> int:
@@ -111,6 +110,7 @@ class Masking:
                 self._next += 1
                 continue
             shown.append(self._decide(found))
+            self._names.append((found.start, found.end))
             self._next = found.end
         return "".join(shown)
 
@@ -176,7 +176,14 @@ class Masking:
         return len(rest) > 1 and rest[0] == " " and rest[1].isupper() and rest[1:3] not in ("ИИ", "AI", "И ", "I ")
 
     def _words(self, start: int, end: int) -> list[str]:
-        return list(words(self._folds[max(start, end - LOOK_BACK) : end]))
+        """The folded words between two positions; another name there counts as one word."""
+        start = max(start, end - LOOK_BACK)
+        found: list[str] = []
+        for first, last in self._names:
+            if first >= start and last <= end:
+                found += [*words(self._folds[start:first]), NAME_WORD]
+                start = last
+        return [*found, *words(self._folds[start:end])]
 
     def _sentence_start(self, position: int) -> int:
         """Where the sentence that holds `position` begins; looks back no further than LOOK_BACK."""
@@ -210,30 +217,33 @@ def _ends_sentence(text: str, at: int) -> bool:
 def _tail_end(text: str, end: int) -> int:
     """Where a version after a name ends; `len(text)` when more text could belong to it."""
     limit = min(len(text), end + MAX_TAIL)
-    while end < limit and (
-        text[end].isalnum() or (text[end] in "-_./:+'’" and end + 1 < limit and text[end + 1].isalnum())
-    ):
-        end += 1
+    end = _run(text, end, limit, "-_./:+'’")
     while True:
         start = end
         while start < limit and text[start] in " \u00a0-":
             start += 1
-        stop = start
-        while stop < limit and (text[stop].isalnum() or text[stop] in ".,-" and text[stop + 1 : stop + 2].isalnum()):
-            stop += 1
-        if stop == len(text) and stop < end + MAX_TAIL and (stop == start or _version(text[start:stop]) or True):
-            return len(text) if _may_grow(text[start:stop]) else end
-        if stop == start or start == end or not _version(text[start:stop]):
+        stop = _run(text, start, limit, ".,-")
+        word = text[start:stop]
+        if stop == len(text):
+            return stop if _may_grow(word) else end
+        if not word or start == end or not _version(word):
             return end
         end = stop
 
 
+def _run(text: str, position: int, limit: int, joints: str) -> int:
+    """The end of letters and digits from here on, joined by single signs of `joints`."""
+    while position < limit:
+        joint = text[position] in joints and text[position + 1 : position + 2].isalnum()
+        if not joint and (not text[position].isalnum() or is_chinese(text[position])):
+            break
+        position += 1
+    return position
+
+
 def _version(word: str) -> bool:
-    return (
-        word.lower() in _VERSION_WORDS
-        or (word[0].isdigit() and len(word) <= 8)
-        or (word[0] in "vV" and word[1:2].isdigit())
-    )
+    lower = word.lower()
+    return lower in _VERSION_WORDS or (word[0].isdigit() and len(word) <= 8) or (lower[0] == "v" and word[1:2].isdigit())
 
 
 def _may_grow(word: str) -> bool:

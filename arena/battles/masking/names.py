@@ -14,20 +14,18 @@ from enum import StrEnum
 from pathlib import Path
 
 from arena.battles.masking.folding import LEET, fold, fold_word, is_letters
+from arena.battles.masking.grammar import word_list
 
 FAMILIES = Path(__file__).with_name("families.tsv")
 MAX_NAME = 96  # characters a name may stretch over, separators included
 
 _SEPARATORS = frozenset(" \u00a0\u2009\u202f\t_*~.·•-‐‑–'’ʼ`´/\\+=^<>[](){}\"«»“”")  # what may stand inside a name
-_VOWEL_ENDINGS = "а я ы и е у ю ой ей ою ею ам ями ами ях ах ем ём ь й ью и".split()
-_CONSONANT_ENDINGS = "а у ом ем е ы и ов ев ам ами ах я ю".split()
-_ADJECTIVE_ENDINGS = "ий ая ое ие ого ой им их ую ом ими".split()
-_GENERIC = frozenset(
-    "model models assistant ai bot chat instruct instruction base demo toy local the my small large mini nano tiny it"
-    " lite pro plus max turbo coder code test fp16 bf16 int8 int4 nf4 awq gptq gguf exp preview latest new big first"
-    " second one two llm lm lab labs team group inc ltd llc company research cloud tech open source student teacher"
-    " rl sft dpo distill merge merged it-ru ru en rus eng russian english language".split()
-)
+_ENDINGS = {  # by the kind of letter a name ends with
+    "soft": tuple("а я ы и е у ю ой ей ою ею ам ями ами ях ах ем ём ь й ью ям".split(" ")),
+    "plural": tuple("ы и ов ев ам ами ах й ям ями ях".split(" ")),
+    "consonant": tuple("а у ом ем е ы ов ев ам ами ах".split(" ")),
+    "adjective": tuple(f"овск{ending}" for ending in "ий ая ое ие ого ой им их ую ом ими".split(" ")),
+}
 _TO_CYRILLIC = (
     ("shch", "щ"), ("sch", "щ"), ("kh", "х"), ("sh", "ш"), ("ch", "ч"), ("zh", "ж"), ("ts", "ц"), ("ya", "я"),
     ("yu", "ю"), ("ck", "к"), ("ph", "ф"), ("th", "т"), ("ee", "и"), ("oo", "у"), ("x", "кс"), ("w", "в"),
@@ -40,6 +38,9 @@ _TO_LATIN = dict(
         strict=True,
     )
 )
+
+
+_generic = frozenset(word_list("generic")).__contains__
 
 
 class Kind(StrEnum):
@@ -149,8 +150,8 @@ class _Walk:
             return True
         if is_letters(folded):
             return self._take(folded)
-        if char in LEET and self._edge(LEET[char]) is not None:
-            return self._take(LEET[char])
+        if char in LEET and self._edge(char) is not None:
+            return self._take(char)
         self._separators += char
         return self._letters > 0 and char in _SEPARATORS and len(self._separators) <= 3
 
@@ -167,8 +168,8 @@ class _Walk:
         return True
 
     def _edge(self, letter: str) -> _Node | None:
-        found = self.node.edges.get(letter)
-        return found if found is not None else self.node.edges.get(LEET.get(letter, ""))
+        edges = self.node.edges
+        return next((edges[meant] for meant in (letter, *LEET.get(letter, "")) if meant in edges), None)
 
     def _may_part(self, letter: str) -> bool:
         """Between words anything; inside a word soft signs, spaces between all letters, or one space in all."""
@@ -199,12 +200,13 @@ def _word_ends(text: str, folds: list[str], position: int, final: bool) -> bool 
     if position == len(text):
         return True if final else UNDECIDED
     char = text[position]
-    if not is_letters(folds[position]) or char.isdigit() or _is_cjk(before) or _is_cjk(char):
+    if not is_letters(folds[position]) or char.isdigit() or is_chinese(before) or is_chinese(char):
         return True
     return (before.islower() and char.isupper()) or _is_cyrillic(before) != _is_cyrillic(char)
 
 
-def _is_cjk(char: str) -> bool:
+def is_chinese(char: str) -> bool:
+    """Whether words may begin and end anywhere around this sign."""
     return "\u3040" <= char <= "\u9fff"
 
 
@@ -219,23 +221,23 @@ def starts_word(text: str, folds: list[str], position: int) -> bool:
     before = position - 1
     while before >= 0 and not folds[before]:
         before -= 1
-    return before < 0 or not is_letters(folds[before]) or _is_cjk(text[position])
+    return before < 0 or not is_letters(folds[before]) or is_chinese(text[position]) or is_chinese(text[before])
 
 
 def _endings(spelling: str) -> Iterator[str]:
     """The spelling's cases and, for what can become an adjective, the adjective's cases."""
     last = spelling[-1].lower()
-    if not last.isalpha() or _is_cjk(last):
+    if not last.isalpha() or is_chinese(last):
         return
     if not _is_cyrillic(last):
-        yield spelling + "s"
-        yield from (spelling + ending for ending in _CONSONANT_ENDINGS)
-        return
-    if last in "аяьй":
-        yield from (spelling[:-1] + ending for ending in _VOWEL_ENDINGS)
-    elif last not in "оеёиуыэю":
-        yield from (spelling + ending for ending in _CONSONANT_ENDINGS)
-        yield from (spelling + "овск" + ending for ending in _ADJECTIVE_ENDINGS)
+        yield from (spelling + ending for ending in ("s", *_ENDINGS["consonant"]))
+    elif last in "аяьй":
+        yield from (spelling[:-1] + ending for ending in _ENDINGS["soft"])
+    elif last in "ыи" and len(spelling) > 4:
+        yield from (spelling[:-1] + ending for ending in (*_ENDINGS["plural"],))
+        yield from (spelling + ending for ending in ("й", "ям", "ями", "ях"))
+    elif last not in "оеёуыиэю":
+        yield from (spelling + ending for ending in (*_ENDINGS["consonant"], *_ENDINGS["adjective"]))
 
 
 def known_families() -> Iterator[tuple[str, Name]]:
@@ -256,10 +258,10 @@ def build(names: Iterable[str], organisations: Iterable[str], families: Iterable
     known = list(known_families())
     group_of = {fold_word(spelling): name.group for spelling, name in known}
     present: set[str] = set()
-    own = [(word, Kind.MODEL) for name in (*names, *families) for word in _catalogue_words(name)]
-    own += [(word, Kind.ORGANISATION) for name in organisations for word in _catalogue_words(name)]
+    own = [(word, kind) for name in (*names, *families) for word, kind in _catalogue_words(name)]
+    own += [(word, Kind.ORGANISATION) for name in organisations for word, _ in _catalogue_words(name)]
     everyday = {fold_word(spelling) for spelling, name in known if name.everyday}
-    for word, kind in own:
+    for word, kind in sorted(own, key=lambda found: found[1] is Kind.ORGANISATION):  # Qwen/Qwen2.5: rather a model
         group = _kin(word, group_of)
         present.add(group)
         if fold_word(word) not in everyday:
@@ -273,23 +275,24 @@ def build(names: Iterable[str], organisations: Iterable[str], families: Iterable
 
 def _kin(word: str, group_of: dict[str, str]) -> str:
     """The known group of a word or of its first part; otherwise the word is a group of its own."""
-    parts = [fold_word(part) for part in re.split(r"[\s\-_.]+", word)]
+    parts = [fold_word(re.sub(r"\d+$", "", part)) for part in re.split(r"[\s\-_.]+", word)]
     candidates = (fold_word(word), *(fold_word("".join(parts[:count])) for count in (2, 1)))
     return next((group_of[candidate] for candidate in candidates if candidate in group_of), fold_word(word))
 
 
-def _catalogue_words(name: str) -> Iterator[str]:
-    """What of a catalogue's name a model may call itself: the whole, its stem, its first word."""
-    for part in name.split("/"):
-        part = part.split(":")[0].strip()
-        pieces = [piece for piece in re.split(r"[\s\-_.]+", part) if piece]
-        if len(fold_word(part)) >= 2 and not all(piece.lower() in _GENERIC for piece in pieces):
-            yield part
+def _catalogue_words(name: str) -> Iterator[tuple[str, Kind]]:
+    """What of a catalogue's name a model may call itself: the whole, its stem, its first word, its owner."""
+    *owners, model = name.split("/")
+    for part, kind in [*((owner, Kind.ORGANISATION) for owner in owners), (model, Kind.MODEL)]:
+        spelling = part.split(":")[0].strip()
+        pieces = [piece for piece in re.split(r"[\s\-_.]+", spelling) if piece]
+        if len(fold_word(spelling)) >= 2 and not all(_generic(piece.lower()) for piece in pieces):
+            yield spelling, kind
         stem = _stem(pieces)
         if stem:
-            yield " ".join(stem)
-        if stem and len(stem[0]) >= 3 and stem[0].lower() not in _GENERIC:
-            yield stem[0]
+            yield " ".join(stem), kind
+        if stem and len(stem[0]) >= 3 and not _generic(stem[0].lower()):
+            yield stem[0], kind
 
 
 def _stem(pieces: list[str]) -> list[str]:
@@ -297,7 +300,7 @@ def _stem(pieces: list[str]) -> list[str]:
     stem: list[str] = []
     for piece in pieces:
         letters = re.match(r"[^\W\d]+", piece)
-        if letters is None or (piece.lower() in _GENERIC and (not stem or len(stem[0]) > 1)):
+        if letters is None or (_generic(piece.lower()) and (not stem or len(stem[0]) > 1)):
             break
         stem.append(letters.group())
         if letters.group() != piece:
