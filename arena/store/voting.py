@@ -98,7 +98,7 @@ def record(db: Connection, battle: AnyRow, ballot: Ballot, slices: SliceSet, rul
         "elo_delta_a": delta_a,
         "elo_delta_b": delta_b,
     }
-    if not db.execute(_INSERT_SQLITE if db.dialect.name == "sqlite" else _INSERT_POSTGRES, row).rowcount:
+    if db.execute(_INSERT_SQLITE if db.dialect.name == "sqlite" else _INSERT_POSTGRES, row).first() is None:
         _raise_exists(db, ballot)
     count(db, Counted(Track.HUMAN, a, b, ballot.verdict, ballot.weight, slices), 1)
     move_rating(db, Track.HUMAN, a, delta_a, 1, rules.elo_start)
@@ -228,7 +228,9 @@ def _recount(db: Connection, vote: AnyRow, sign: int) -> None:
 
 
 def _inserting(constructor: Any) -> Any:
-    return constructor(votes).on_conflict_do_nothing(index_elements=["battle_id", "voter_id"])
+    return (
+        constructor(votes).on_conflict_do_nothing(index_elements=["battle_id", "voter_id"]).returning(votes.c.sequence)
+    )
 
 
 # Built once: making a statement costs more than running it.

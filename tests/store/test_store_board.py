@@ -1,0 +1,167 @@
+"""The board's stream of changes, its repair, and who hears of it."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+from store_kit import Clock, elo_step, register, votable, vote
+
+from arena.store.records import JudgmentResult, PairCount
+from arena.store.store import Store
+from arena.types import Track, Verdict
+
+
+def counts_from_changes(store: Store) -> Counter[tuple[object, ...]]:
+    """Pair counts as somebody who only follows the changes would have them."""
+    held: Counter[tuple[object, ...]] = Counter()
+    for change in store.changes(0):
+        a, b, verdict = change.contestant_a, change.contestant_b, change.verdict
+        key = (a, b, verdict) if a < b else (b, a, verdict.mirrored)
+        held[change.track, *key] += change.sign * change.weight  # type: ignore[assignment]
+    return +held
+
+
+def counts_of(store: Store) -> Counter[tuple[object, ...]]:
+    """Pair counts as the store keeps them, in the same shape."""
+    held: Counter[tuple[object, ...]] = Counter()
+    for track in Track:
+        for pair in store.pair_counts(track):
+            amounts = (pair.wins_a, pair.wins_b, pair.ties, pair.both_bad)
+            for verdict, amount in zip(Verdict, amounts, strict=True):
+                held[track, pair.a, pair.b, verdict] += amount  # type: ignore[assignment]
+    return +held
+
+
+def busy_board(store: Store) -> None:
+    """Votes, undo, quarantine, a weight and judgments."""
+    a, b, c = register(store, "x", "y", "z")
+    verdicts = list(Verdict)
+    ids = [vote(store, (a, b, c)[i % 3].id, (b, c, a)[i % 3].id, verdicts[i % 4], language="ru") for i in range(12)]
+    store.retract_vote(ids[3], "voter").result()
+    store.quarantine([2, 6], "test").result()
+    store.restore([6]).result()
+    heavy = votable(store, a.id, c.id)
+    store.cast_vote(heavy, "voter", Verdict.MODEL_B, weight=2.5).result()
+    store.record_judgment(ids[0], "judge", JudgmentResult(Verdict.MODEL_A)).result()
+    store.record_judgment(ids[1], "judge", JudgmentResult(None)).result()
+
+
+def test_following_the_changes_gives_the_counts(store: Store) -> None:
+    """Whoever folds the changes in from zero holds what the store holds; numbers grow one by one."""
+    busy_board(store)
+    assert counts_from_changes(store) == counts_of(store)
+    numbers = [change.sequence for change in store.changes(0)]
+    assert numbers == list(range(1, store.board_version() + 1))
+    assert [change.sequence for change in store.changes(5, limit=3)] == [6, 7, 8]
+    ratings = Counter({contestant.id: 1000.0 for contestant in store.contestants()})
+    for change in store.changes(0):
+        if change.track is Track.HUMAN:
+            ratings[change.contestant_a] += change.elo_delta_a
+            ratings[change.contestant_b] += change.elo_delta_b
+    for number, state in store.elo_state().items():
+        assert state.rating == pytest.approx(ratings[number], abs=1e-9)
+
+
+def test_a_rebuild_finds_what_was_kept(store: Store) -> None:
+    """Recounting the votes gives the same counts in every slice, and Elo as if undone votes had never been."""
+    busy_board(store)
+    kept = {name: list(store.pair_counts(Track.HUMAN, name)) for name in ("", *store.slices())}
+    judged = list(store.pair_counts(Track.JUDGE))
+    seen: list[tuple[int, int]] = []
+    assert store.rebuild(lambda done, total: seen.append((done, total))) == 12
+    assert seen[-1][0] == seen[-1][1]
+    for name, counts in kept.items():
+        nonzero = [pair for pair in counts if pair.wins_a + pair.wins_b + pair.ties + pair.both_bad]
+        assert list(store.pair_counts(Track.HUMAN, name)) == nonzero
+    assert list(store.pair_counts(Track.JUDGE)) == judged
+    ratings = {contestant.id: 1000.0 for contestant in store.contestants()}
+    for one in store.votes():
+        a, b = one.contestant_a, one.contestant_b
+        new_a, new_b = elo_step(ratings[a], ratings[b], one.verdict.outcome)
+        ratings[a] += (new_a - ratings[a]) * one.weight
+        ratings[b] += (new_b - ratings[b]) * one.weight
+    assert {number: state.rating for number, state in store.elo_state().items()} == pytest.approx(ratings, abs=1e-9)
+    assert store.changes(0)[-1].sign == 0
+    assert store.check().ok
+
+
+def test_damaged_counts_are_found_and_mended(store: Store) -> None:
+    """The check notices counts that tell another story than the votes; the rebuild mends them."""
+    busy_board(store)
+    store._write(lambda db: db.execute(text("UPDATE pair_counts SET ties = ties + 1 WHERE track = 'human'"))).result()
+    store._write(lambda db: db.execute(text("UPDATE elo SET games = games + 1"))).result()
+    problems = store.check().problems
+    assert len(problems) == 2
+    store.rebuild()
+    assert store.check().ok
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from(["vote", "undo", "quarantine", "restore"]), st.integers(0, 11)), max_size=40))
+def test_whatever_happens_counts_follow_the_votes(file_store: Store, steps: list[tuple[str, int]]) -> None:
+    """After any course of votes, undos and quarantines the check finds nothing, and changes tell the same."""
+    store = file_store
+    contestants = register(store, "x", "y", "z")
+    battles: list[str] = []
+    for kind, pick in steps:
+        if kind == "vote" or not battles:
+            a, b = contestants[pick % 3], contestants[(pick + 1 + pick // 6) % 3]
+            battles.append(vote(store, a.id, b.id, list(Verdict)[pick % 4]))
+        elif kind == "undo":
+            store.retract_vote(battles[pick % len(battles)], "voter").result()
+        else:
+            chosen = [pick + 1, pick + 3]
+            (store.quarantine(chosen, "test") if kind == "quarantine" else store.restore(chosen)).result()
+    assert store.check().ok
+    assert counts_from_changes(store) == counts_of(store)
+
+
+def test_everybody_hears_of_a_change(url: str, open_store: Callable[[str], Store]) -> None:
+    """Both the process that voted and another on the same database are told the board's version."""
+    here, there = open_store(url), open_store(url)
+    a, b = register(here, "x", "y")
+    heard = {"here": threading.Event(), "there": threading.Event()}
+    versions: list[int] = []
+    here.on_change(lambda version: (versions.append(version), heard["here"].set()))
+    stop = there.on_change(lambda version: heard["there"].set(), poll_seconds=0.02)
+    vote(here, a.id, b.id, Verdict.TIE)
+    assert heard["here"].wait(10)
+    assert heard["there"].wait(10)
+    assert versions == [1]
+    assert there.board_version() == 1
+    stop()
+    heard["there"].clear()
+    vote(here, a.id, b.id, Verdict.TIE)
+    assert not heard["there"].wait(0.2)
+
+
+def test_two_processes_share_one_database(url: str, open_store: Callable[[str], Store], clock: Clock) -> None:
+    """Votes through both stand in one order, each once, and both see the same board."""
+    here, there = open_store(url), open_store(url)
+    a, b = register(here, "x", "y")
+    battles = [votable(here, a.id, b.id, f"v{i}") for i in range(40)]
+    pending = [
+        (here, there)[i % 2].cast_vote(battle_id, f"v{i}", Verdict.MODEL_A) for i, battle_id in enumerate(battles)
+    ]
+    assert sorted(one.result().sequence for one in pending) == list(range(1, 41))
+    assert list(here.pair_counts()) == list(there.pair_counts()) == [PairCount(a.id, b.id, 40.0, 0.0, 0.0, 0.0)]
+    assert here.elo_state() == there.elo_state()
+
+
+def test_spending_and_the_log_are_kept(store: Store, clock: Clock) -> None:
+    """What paid endpoints cost adds up; log lines come back in order."""
+    store.add_spending("gpt", 0.25).result()
+    assert store.add_spending("gpt", 0.5).result() == 0.75
+    assert store.spending() == {"gpt": 0.75}
+    store.log("start", "один").result()
+    store.log("stop", "два").result()
+    assert [(event.kind, event.detail, event.at) for event in store.events()] == [
+        ("start", "один", clock.now),
+        ("stop", "два", clock.now),
+    ]
