@@ -243,7 +243,9 @@ def _run(text: str, position: int, limit: int, joints: str) -> int:
 
 def _version(word: str) -> bool:
     lower = word.lower()
-    return lower in _VERSION_WORDS or (word[0].isdigit() and len(word) <= 8) or (lower[0] == "v" and word[1:2].isdigit())
+    return (
+        lower in _VERSION_WORDS or (word[0].isdigit() and len(word) <= 8) or (lower[0] == "v" and word[1:2].isdigit())
+    )
 
 
 def _may_grow(word: str) -> bool:

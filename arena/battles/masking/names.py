@@ -20,26 +20,15 @@ FAMILIES = Path(__file__).with_name("families.tsv")
 MAX_NAME = 96  # characters a name may stretch over, separators included
 
 _SEPARATORS = frozenset(" \u00a0\u2009\u202f\t_*~.·•-‐‑–'’ʼ`´/\\+=^<>[](){}\"«»“”")  # what may stand inside a name
-_ENDINGS = {  # by the kind of letter a name ends with
-    "soft": tuple("а я ы и е у ю ой ей ою ею ам ями ами ях ах ем ём ь й ью ям".split(" ")),
-    "plural": tuple("ы и ов ев ам ами ах й ям ями ях".split(" ")),
-    "consonant": tuple("а у ом ем е ы ов ев ам ами ах".split(" ")),
-    "adjective": tuple(f"овск{ending}" for ending in "ий ая ое ие ого ой им их ую ом ими".split(" ")),
-}
 _TO_CYRILLIC = (
     ("shch", "щ"), ("sch", "щ"), ("kh", "х"), ("sh", "ш"), ("ch", "ч"), ("zh", "ж"), ("ts", "ц"), ("ya", "я"),
     ("yu", "ю"), ("ck", "к"), ("ph", "ф"), ("th", "т"), ("ee", "и"), ("oo", "у"), ("x", "кс"), ("w", "в"),
     ("q", "к"), *zip("abcdefghijklmnoprstuvyz", "абкдефгхижклмнопрстувйз", strict=True),
 )  # fmt: skip
 _TO_LATIN = dict(
-    zip(
-        "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
-        "a b v g d e e zh z i y k l m n o p r s t u f kh ts ch sh sch  y  e yu ya".split(" "),
-        strict=True,
-    )
-)
-
-
+    zip("абвгдеёжзийклмнопрстуфхцчшщъыьэюя", (*"abvgdee", "zh", *"ziyklmnoprstuf", "kh", "ts", "ch", "sh", "sch",
+        "", "y", "", "e", "yu", "ya"), strict=True)
+)  # fmt: skip
 _generic = frozenset(word_list("generic")).__contains__
 
 
@@ -230,14 +219,14 @@ def _endings(spelling: str) -> Iterator[str]:
     if not last.isalpha() or is_chinese(last):
         return
     if not _is_cyrillic(last):
-        yield from (spelling + ending for ending in ("s", *_ENDINGS["consonant"]))
+        yield from (spelling + ending for ending in ("s", *word_list("ending consonant")))
     elif last in "аяьй":
-        yield from (spelling[:-1] + ending for ending in _ENDINGS["soft"])
+        yield from (spelling[:-1] + ending for ending in word_list("ending soft"))
     elif last in "ыи" and len(spelling) > 4:
-        yield from (spelling[:-1] + ending for ending in (*_ENDINGS["plural"],))
+        yield from (spelling[:-1] + ending for ending in word_list("ending plural"))
         yield from (spelling + ending for ending in ("й", "ям", "ями", "ях"))
     elif last not in "оеёуыиэю":
-        yield from (spelling + ending for ending in (*_ENDINGS["consonant"], *_ENDINGS["adjective"]))
+        yield from (spelling + ending for ending in (*word_list("ending consonant"), *word_list("ending adjective")))
 
 
 def known_families() -> Iterator[tuple[str, Name]]:
