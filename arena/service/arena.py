@@ -9,20 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import replace
 from random import Random
 
 from arena.battles.battle import Battle, clean_prompt
+from arena.battles.masking import Masker
 from arena.battles.pairing import Pairing, draw_pair
 from arena.config import Catalog, Contestant, Settings
 from arena.errors import AlreadyVoted, BattleError, Busy, NotReady, UnknownBattle
-from arena.ratings import elo
 from arena.ratings.elo import EloParameters
 from arena.service.boards import Boards, default_parameters
 from arena.service.fleet import Fleet
 from arena.service.live import Answers, LiveTurn, Part, ShowEverything, TextFilter
+from arena.service.news import Bell
 from arena.service.rooms import Redact, Room, room_of
+from arena.service.suggestions import Suggestions
 from arena.service.views import BattleView, Preparation
 from arena.store import records
 from arena.store.records import ContestantRecord, NewBattle, VoteExists
@@ -51,17 +53,20 @@ class Arena:
         *,
         rng: Random | None = None,
         clock: Callable[[], float] = time.time,
-        new_filter: Callable[[], TextFilter] = ShowEverything,
+        masker: Masker,
     ) -> None:
         self.settings, self.catalog, self.store, self.fleet = settings, catalog, store, fleet
         self.parameters: EloParameters = default_parameters(settings.elo_k, settings.elo_start, settings.elo_scale)
         self.boards = Boards(store, parameters=self.parameters, preliminary=settings.preliminary_battles)
+        self.suggestions = Suggestions(settings, catalog)
         self._rng = rng or Random(settings.seed)
         self._clock = clock
-        self._new_filter = new_filter
+        self._masker = masker
         self._rooms: dict[str, Room] = {}
         self._contestants: dict[str, ContestantRecord] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._bell: Bell
+        self._unwatch: Callable[[], None]
 
     # ---------------------------------------------------------------- life
 
@@ -72,8 +77,11 @@ class Arena:
             self._contestants[record.name] = record
         for battle_id in self.store.battles_with(statuses=[BattleStatus.ANSWERING]):
             await self.store.set_battle_status(battle_id, BattleStatus.FAILED)
+        self._bell = Bell()
+        self._unwatch = self.store.on_change(lambda version: self._bell.ring())
         await self.fleet.start()
         self._spawn(self._reap(), "reaper")
+        self._spawn(self._announce(), "announcements")
         self._spawn(self._expire(), "expiry")
 
     async def close(self) -> None:
@@ -84,12 +92,18 @@ class Arena:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._unwatch()
         await self.fleet.close()
         self.store.close()
 
     def preparation(self) -> Preparation:
         """How many contestants can answer, and how far the others are."""
         return self.fleet.preparation()
+
+    async def news(self) -> AsyncIterator[tuple[Preparation, int] | None]:
+        """Readiness and the board's version now and after every change; None when nothing happened for a while."""
+        async for rung in self._bell.rings():
+            yield (self.preparation(), self.store.board_version()) if rung else None
 
     def names(self) -> tuple[str, ...]:
         """Contestants that can be chosen by name now."""
@@ -149,7 +163,7 @@ class Arena:
         record = self.store.latest_battle(voter, mode=mode, statuses=going_on)
         return record.id if record else None
 
-    async def watch(self, voter: str, battle_id: str) -> AsyncIterator[BattleView]:
+    async def watch(self, voter: str, battle_id: str) -> AsyncGenerator[BattleView]:
         """The battle's views as they change, until its answers are complete. Watching keeps it alive."""
         room = self._room(battle_id, voter)
         live = room.live
@@ -246,12 +260,15 @@ class Arena:
         entry = self.fleet.entries.get(record.name) if record else None
         if entry is None:
             raise BattleError("a contestant of this battle takes no part any more: start a new one")
-        text_filter = self._new_filter() if asked.mode is Mode.ANONYMOUS else ShowEverything()
-        return Part(
-            self.fleet.engine(entry.name), asked.conversation(side), self._decoding(entry, asked, side), text_filter
-        )
+        engine, decoding = self.fleet.engine(entry.name), self._decoding(entry)
+        return Part(engine, asked.conversation(side), decoding, self._filter(asked))
 
-    def _decoding(self, entry: Contestant, asked: Battle, side: Side) -> Decoding:
+    def _filter(self, asked: Battle) -> TextFilter:
+        if asked.mode is not Mode.ANONYMOUS:
+            return ShowEverything()
+        return self._masker.start(identity_asked=self._masker.asks_identity(asked.turns[-1].prompt))
+
+    def _decoding(self, entry: Contestant) -> Decoding:
         decoding = entry.decoding
         stop = (*decoding.stop, *entry.chat.stop)
         seed = decoding.seed if decoding.seed is not None else self._rng.randrange(2**31)
@@ -261,15 +278,16 @@ class Arena:
         """Write the answers down as soon as they are complete."""
         answers = await asyncio.shield(live.answers)
         async with room.lock:
-            await self._write_down(room, answers, index)
+            masked = live.masked or self._masker.asks_identity(room.battle.turns[-1].prompt)
+            await self._write_down(room, answers, index, masked=masked)
 
-    async def _write_down(self, room: Room, answers: Answers, index: int) -> None:
+    async def _write_down(self, room: Room, answers: Answers, index: int, *, masked: bool) -> None:
         a, b = answers["a"], answers.get("b")
         finished = room.battle.finish(a, b)
         if finished.status is BattleStatus.FAILED:
             await self.store.fail_turn(room.battle.id, index, a, b)
         else:
-            await self.store.finish_turn(room.battle.id, index, a, b)
+            await self.store.finish_turn(room.battle.id, index, a, b, masked=masked)
         room.battle, room.touched = finished, time.monotonic()
 
     def _room(self, battle_id: str, voter: str) -> Room:
@@ -288,11 +306,10 @@ class Arena:
         return room.view(now=self._clock(), undo_seconds=self.settings.undo_seconds, scale=self.parameters.scale)
 
     def _redact(self, mode: Mode) -> Redact:
-        def redact(text: str) -> str:
-            text_filter = self._new_filter() if mode is Mode.ANONYMOUS else ShowEverything()
-            return text_filter.feed(text) + text_filter.finish()
-
-        return redact
+        """Finished answers as they streamed: masked before the vote, where names are hidden."""
+        if mode is not Mode.ANONYMOUS:
+            return lambda prompt, text: text
+        return lambda prompt, text: self._masker.mask(text, identity_asked=self._masker.asks_identity(prompt))[0]
 
     def _spawn(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
@@ -310,6 +327,13 @@ class Arena:
                 idle = time.monotonic() - room.touched > ROOM_SECONDS
                 if idle and room.battle.status is not BattleStatus.ANSWERING:
                     del self._rooms[battle_id]
+
+    async def _announce(self) -> None:
+        """Tell listeners how the preparation goes, as long as it goes."""
+        while (now := self.preparation()).ready < now.total:
+            self._bell.ring()
+            await asyncio.sleep(1.0)
+        self._bell.ring()
 
     async def _expire(self) -> None:
         while True:
@@ -347,14 +371,3 @@ def language_of(text: str) -> str:
     letters = [char for char in text if char.isalpha()]
     cyrillic = sum("а" <= char.lower() <= "я" or char in "ёЁ" for char in letters)
     return "ru" if letters and cyrillic * 3 >= len(letters) else "en"
-
-
-def open_store(settings: Settings) -> Store:
-    """The database that the settings name, with Elo as they state it."""
-    parameters = default_parameters(settings.elo_k, settings.elo_start, settings.elo_scale)
-
-    def step(rating_a: float, rating_b: float, outcome: float) -> tuple[float, float]:
-        gain = elo.step(rating_a, rating_b, outcome, parameters)
-        return rating_a + gain, rating_b - gain
-
-    return Store.open(settings.database, storage_dir=settings.storage, elo_step=step, elo_start=parameters.scale.start)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -40,8 +40,8 @@ class TextFilter(Protocol):
         """The next piece of an answer."""
         ...
 
-    def finish(self) -> str:
-        """What was held back at the end."""
+    def finish(self) -> tuple[str, Sequence[object]]:
+        """What was held back at the end, and everything that was hidden."""
         ...
 
 
@@ -52,9 +52,9 @@ class ShowEverything:
         """The text as it is."""
         return text
 
-    def finish(self) -> str:
-        """Nothing is ever held back."""
-        return ""
+    def finish(self) -> tuple[str, Sequence[object]]:
+        """Nothing is ever held back or hidden."""
+        return "", ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,7 @@ class LiveTurn:
         self._started = now()
         self._watchers = 0
         self._last_watched = self._started
+        self.masked = False  # whether either answer gave its model away
         self._stopping = asyncio.Event()
         self.answers: asyncio.Task[Answers] = asyncio.create_task(self._run(), name="turn")
 
@@ -164,7 +165,9 @@ class LiveTurn:
             notes.error = EngineError.code
             log.exception("side %s failed in an unforeseen way", side)
         notes.ended = self._now()
-        if tail := part.filter.finish():
+        tail, hidden = part.filter.finish()
+        self.masked = self.masked or bool(hidden)
+        if tail:
             self._clock.hear(side, tail, notes.ended)
         self._clock.end(side, notes.ended)
 

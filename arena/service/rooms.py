@@ -19,8 +19,8 @@ from arena.service.views import BattleView, Facts, Nameplate, Reveal, RevealedSi
 from arena.store.records import BattleRecord, ContestantRecord, VoteReceipt
 from arena.types import Answer, BattleStatus, Side
 
-Redact = Callable[[str], str]
-"""Hides self-identification in a finished answer, as the streaming filter did."""
+Redact = Callable[[str, str], str]
+"""From a question and its finished answer: the answer with self-identification hidden, as it streamed."""
 
 _PHASES = {BattleStatus.FAILED: Phase.FAILED, BattleStatus.ANSWERING: Phase.WAITING}
 
@@ -58,7 +58,7 @@ class Room:
     def _shown(self, turn: Turn, known: bool) -> TurnView:
         if turn.failed:
             return TurnView(turn.prompt)
-        text = (lambda answer: answer.text) if known else (lambda answer: self.redact(answer.text))
+        text = (lambda answer: answer.text) if known else (lambda answer: self.redact(turn.prompt, answer.text))
         return TurnView(turn.prompt, text(turn.a) if turn.a else "", text(turn.b) if turn.b else "")
 
     def _reveal(self, now: float, undo_seconds: float, scale: Scale) -> Reveal:

@@ -1,0 +1,17 @@
+"""All commands in one place; each lives in a module of its own."""
+
+from __future__ import annotations
+
+import typer
+
+from arena.cli.leaderboard import leaderboard
+from arena.cli.serve import serve
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A self-hosted arena: blind comparison of language models with live, honest ratings.",
+)
+app.command("serve")(serve)
+app.command("leaderboard")(leaderboard)

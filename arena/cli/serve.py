@@ -1,0 +1,59 @@
+"""`serve`: settings from the command line and the environment, then the page, until somebody stops it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arena.config import Settings, unknown_variables
+from arena.errors import ArenaError
+
+# numpy's matrices here are small: more threads only wait for each other. Gradio must not phone home.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+log = logging.getLogger("arena")
+
+
+def serve(
+    profile: Annotated[str | None, typer.Option(help="gpu, cpu, demo or auto.")] = None,
+    models: Annotated[Path | None, typer.Option(help="The file of contestants and judges.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    database: Annotated[str | None, typer.Option(help="Where votes are kept: a SQLite or PostgreSQL address.")] = None,
+    storage: Annotated[Path | None, typer.Option(help="Directory of everything written at run time.")] = None,
+) -> None:
+    """Serve the arena. Every option is also an ARENA_… variable."""
+    try:
+        settings = Settings.from_environment(
+            profile=profile, models=models, host=host, port=port, database=database, storage=storage
+        )
+        run(settings)
+    except ArenaError as error:
+        typer.echo(f"arena: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def run(settings: Settings) -> None:
+    """Open the arena and serve it until it is stopped."""
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for name, meant in unknown_variables().items():
+        log.warning("%s is no setting of this program%s", name, f"; did you mean {meant}?" if meant else "")
+    from arena.service import open_arena
+    from arena.ui.app import launch  # imports Gradio: seconds that a wrong option should not cost
+
+    demo = launch(lambda: open_arena(settings), prevent_thread_lock=True)
+    address = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0") else settings.host
+    typer.echo(f"Arena: http://{address}:{settings.port}{settings.root_path}/")
+    demo.block_thread()
+
+
+def main() -> None:
+    """Entry of app.py."""
+    typer.run(serve)

@@ -1,0 +1,64 @@
+"""Prompts to begin with: from a dataset, the catalogue's topics, or what the toys were taught."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+
+from arena.config import Catalog, Settings
+from arena.engines.toy_text import suggested_prompts
+from arena.errors import FileFormatError
+from arena.service.views import Suggestion
+
+
+class Suggestions:
+    """All suggested prompts of this arena."""
+
+    def __init__(self, settings: Settings, catalog: Catalog) -> None:
+        dataset = settings.prompts or catalog.prompts.dataset
+        if dataset is not None:
+            self._by_language = {"ru": _from_dataset(dataset), "en": _from_dataset(dataset)}
+        elif catalog.prompts.topics:
+            self._by_language = {language: _from_topics(catalog, language) for language in ("ru", "en")}
+        else:
+            self._by_language = {language: _from_toys(language) for language in ("ru", "en")}
+
+    def some(self, language: str, count: int, rng: Random) -> tuple[Suggestion, ...]:
+        """So many different prompts, of different topics as far as there are."""
+        known = list(self._by_language.get(language) or self._by_language["en"])
+        rng.shuffle(known)
+        first: dict[str, Suggestion] = {}
+        for suggestion in known:
+            first.setdefault(suggestion.topic, suggestion)
+        rest = [suggestion for suggestion in known if first[suggestion.topic] is not suggestion]
+        return tuple([*first.values(), *rest][:count])
+
+
+def _from_dataset(path: Path) -> tuple[Suggestion, ...]:
+    """First messages of a question.jsonl in Arena-Hard's format."""
+    found = []
+    with path.open(encoding="utf-8") as lines:
+        for line_number, line in enumerate(lines, 1):
+            try:
+                row = json.loads(line)
+                found.append(Suggestion(str(row.get("cluster", "")), row["turns"][0]["content"]))
+            except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+                raise FileFormatError(
+                    "this line is no question of Arena-Hard's format", path=path, line=line_number
+                ) from None
+    if not found:
+        raise FileFormatError("there are no questions in this file", path=path)
+    return tuple(found)
+
+
+def _from_topics(catalog: Catalog, language: str) -> tuple[Suggestion, ...]:
+    return tuple(
+        Suggestion(topic.title.in_language(language), prompt.in_language(language))
+        for topic in catalog.prompts.topics
+        for prompt in topic.prompts
+    )
+
+
+def _from_toys(language: str) -> tuple[Suggestion, ...]:
+    return tuple(Suggestion(topic, prompt) for topic, spoken, prompt in suggested_prompts() if spoken == language)

@@ -1,0 +1,1 @@
+"""The page: layout, look and translation of what the service says; no rule of the arena lives here."""

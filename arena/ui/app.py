@@ -1,0 +1,130 @@
+"""The page as a whole: tabs in one Blocks, and how it is launched.
+
+The application is always started by `launch()`, never mounted: ZeroGPU hooks only that, and
+middleware and routes ride on its `app_kwargs`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from arena.service import Arena
+from arena.types import Mode
+from arena.ui import look, render
+from arena.ui.battle_events import BattleEvents
+from arena.ui.battle_tab import build_battle, welcome_html
+from arena.ui.board_tab import BoardTab
+from arena.ui.guard import Guard
+from arena.ui.routes import Routes
+from arena.ui.texts import LANGUAGES, TEXTS, say
+from arena.ui.voters import Voters
+
+MAX_THREADS = 400
+"""Gradio counts waiting asynchronous events against its threads: fifty battles at forty took twice as long."""
+
+
+def build(arena: Arena, voters: Voters) -> gr.Blocks:
+    """The page over an arena."""
+    i18n = translations()
+    demo: gr.Blocks
+    with gr.Blocks(title="Арена · Arena", analytics_enabled=False, fill_width=True) as demo:
+        gr.HTML(i18n("header_html"), elem_id="arena-header")
+        gr.HTML(_strips(arena), elem_id="arena-strips")
+        with gr.Tabs(elem_id="arena-tabs"):
+            with gr.Tab(i18n("tab_battle"), id="battle", elem_id="tab-battle"):
+                BattleEvents(arena, voters, build_battle(Mode.ANONYMOUS, i18n)).connect(demo)
+            for mode in (Mode.NAMED, Mode.DIRECT):
+                with gr.Tab(i18n(f"tab_{mode}"), id=str(mode), elem_id=f"tab-{mode}") as tab:
+                    battle = build_battle(mode, i18n)
+                    events = BattleEvents(arena, voters, battle)
+                    events.connect(demo)
+                tab.select(
+                    events.offer_names, [], list(battle.choices), show_progress="hidden", api_visibility="private"
+                )
+            with gr.Tab(i18n("tab_board"), id="board", elem_id="tab-board") as tab:
+                board = BoardTab(arena, i18n)
+            board.connect(tab.select)
+    return demo
+
+
+def launch(make: Callable[[], Arena], *, prevent_thread_lock: bool = False) -> gr.Blocks:
+    """Serve an arena; `make` is called once here, its start and end are the server's."""
+    arena = make()
+    settings = arena.settings
+    in_frame = bool(os.environ.get("SPACE_ID"))
+    voters = Voters(settings.signing_key(), in_frame=in_frame)
+    demo = build(arena, voters)
+    demo.queue(default_concurrency_limit=None, max_size=None)
+    guard = Middleware(
+        Guard, voters=voters, language=settings.language, in_frame=in_frame, root_path=settings.root_path
+    )
+    app_kwargs: dict[str, Any] = {
+        "routes": Routes(arena, voters).all(),
+        "middleware": [guard],
+        "lifespan": _lifespan(arena),
+    }
+    demo.launch(
+        server_name=settings.host, server_port=settings.port, root_path=settings.root_path or None,
+        app_kwargs=app_kwargs, theme=look.theme(), css=look.css(), head=look.head(), i18n=translations(),
+        footer_links=[], run_history=False, enable_monitoring=False, ssr_mode=False, share=False, show_error=False,
+        strict_cors=True, allowed_paths=[], max_file_size=1, max_threads=MAX_THREADS, quiet=True,
+        prevent_thread_lock=prevent_thread_lock,
+    )  # fmt: skip
+    return demo
+
+
+def translations() -> gr.I18n:
+    """Strings and fragments that never change while the page is open, in both languages."""
+    tables: dict[str, dict[str, str]] = {}
+    for language in LANGUAGES:
+        table = {key: say(language, key) for key in TEXTS}
+        table |= {f"welcome_html_{mode}": welcome_html(mode, language) for mode in Mode}
+        table["side_tabs_html"] = render.side_tabs(language)
+        table["header_html"] = _header(language)
+        table["export_html"] = _export(language)
+        tables[language] = table
+    return gr.I18n(**tables)
+
+
+def _header(language: str) -> str:
+    other = "en" if language == "ru" else "ru"
+    label = say(language, "switch_language_label")
+    return (
+        f'<header><b class="brand">{say(language, "brand")}</b><span class="tagline">{say(language, "tagline")}</span>'
+        f'<button type="button" class="speak" data-speak="{other}" aria-label="{label}">'
+        f"{say(language, 'switch_language')}</button></header>"
+    )
+
+
+def _export(language: str) -> str:
+    links = " ".join(
+        f'<a href="arena/export.{form}" download>{form.upper()}</a>' for form in ("csv", "jsonl", "parquet")
+    )
+    return f"<p>{say(language, 'export_votes')} {links}</p>"
+
+
+def _strips(arena: Arena) -> str:
+    """The line about models being prepared, filled by the page's script, and the label of a demo."""
+    toys = any(entry.toy for entry in arena.catalog.enabled)
+    note = "".join(f'<p class="toys" lang="{language}">{say(language, "toys_note")}</p>' for language in LANGUAGES)
+    return '<div id="arena-preparing" role="status" hidden><span></span><div class="progress"><i></i></div></div>' + (
+        note if toys else ""
+    )
+
+
+def _lifespan(arena: Arena) -> Callable[[Any], Any]:
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        await arena.start()
+        try:
+            yield
+        finally:
+            await arena.close()
+
+    return lifespan

@@ -1,0 +1,270 @@
+"""What happens in a battle's tab: each handler asks the service and paints the view it gets.
+
+No rule lives here: whether something is allowed is the service's answer, and every handler ends by
+painting what is so. The battle's number comes from the page and is only ever a question; whose it
+is, the signed cookie says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from random import Random
+from typing import Any
+
+import gradio as gr
+
+from arena.errors import ArenaError
+from arena.service import Arena, BattleView
+from arena.types import Mode
+from arena.ui import render
+from arena.ui.battle_tab import SUGGESTIONS, BattleTab
+from arena.ui.routes import REASONS
+from arena.ui.texts import TEXTS, say
+from arena.ui.voters import Voters, language_of_request
+
+Updates = dict[Any, Any]
+
+
+class BattleEvents:
+    """The handlers of one battle tab."""
+
+    def __init__(self, arena: Arena, voters: Voters, tab: BattleTab) -> None:
+        self._arena, self._voters, self._tab = arena, voters, tab
+        self._mode = tab.mode
+        self._rng = Random()
+
+    def connect(self, demo: gr.Blocks) -> None:
+        """Wire every component; called once, inside the Blocks."""
+        tab = self._tab
+        everything = self._outputs()
+        common: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
+        ask = [tab.prompt, tab.battle, *tab.choices]
+        remember = f"(id) => arena.remember('{self._mode}', id)"
+        for trigger in (tab.prompt.submit, tab.send.click):
+            trigger(self.ask, ask, everything, **common)
+        for button in tab.suggestions:
+            button.click(self.ask, [button, tab.battle, *tab.choices], everything, **common)
+        tab.battle.change(None, [tab.battle], [], js=remember, **common)
+        tab.others.click(self.suggest, [], list(tab.suggestions), **common)
+        tab.stop.click(self.stop, [tab.battle], [], **common)
+        tab.again.click(self.again, [tab.battle], everything, **common)
+        for button in (tab.new, tab.new_after):
+            button.click(self.new, [], everything, **common)
+        recall = f"() => arena.recall('{self._mode}')"
+        demo.load(self.resume, [tab.battle], everything, js=recall, **common)
+        if self._mode is Mode.ANONYMOUS:
+            self._connect_votes(everything, common)
+
+    def _connect_votes(self, everything: list[Any], common: dict[str, Any]) -> None:
+        tab = self._tab
+        verdicts = {"a": "model_a", "b": "model_b", "tie": "tie", "bad": "both_bad"}
+        for key, button in tab.vote.items():
+            vote = f"(id) => arena.vote(id, '{verdicts[key]}')"
+            button.click(self.show, [tab.battle], everything, js=vote, **common)
+        tab.undo.click(self.show, [tab.battle], everything, js="(id) => arena.undo(id)", **common)
+        feedback = "(id, reasons, comment) => arena.feedback(id, reasons, comment)"
+        inputs = [tab.battle, tab.reasons, tab.comment]
+        tab.send_feedback.click(None, inputs, [], js=feedback, **common)
+        tab.reasons.input(None, inputs, [], js=feedback, **common)
+
+    # ---------------------------------------------------------------- handlers
+
+    async def ask(self, prompt: str, battle: str, *rest: Any, request: gr.Request) -> AsyncGenerator[Updates]:
+        """Put the message to both sides, then paint what comes."""
+        voter, language = self._asked_by(request)
+        choice = [name for name in rest if isinstance(name, str) and name]
+        try:
+            going_on = battle if battle and self._goes_on(voter, battle) else None
+            battle = await self._arena.ask(voter, prompt, battle_id=going_on, mode=self._mode, choice=choice)
+        except ArenaError as error:
+            self._warn(error, language)
+            return
+        first = {self._tab.prompt: "", self._tab.battle: battle}
+        async with aclosing(self._painted(voter, battle, language)) as paintings:
+            async for updates in paintings:
+                yield {**updates, **first}
+                first = {}
+
+    async def again(self, battle: str, request: gr.Request) -> AsyncGenerator[Updates]:
+        """Put the last message once more."""
+        voter, language = self._asked_by(request)
+        try:
+            await self._arena.try_again(voter, battle)
+        except ArenaError as error:
+            self._warn(error, language)
+            return
+        async with aclosing(self._painted(voter, battle, language)) as paintings:
+            async for updates in paintings:
+                yield updates
+
+    async def resume(self, battle: str, request: gr.Request) -> AsyncGenerator[Updates]:
+        """After a load of the page: the battle that this tab was in, streaming state included."""
+        voter, language = self._asked_by(request)
+        suggestions: Updates = dict(zip(self._tab.suggestions, self._suggestions(language), strict=True))
+        try:
+            battle = battle or (self._arena.latest(voter, self._mode) or "" if self._mode is Mode.ANONYMOUS else "")
+            view = self._arena.view(voter, battle) if battle else None
+        except ArenaError:
+            view = None
+        if view is None:
+            yield {**self._blank(), **suggestions}
+            return
+        first = {self._tab.battle: battle, **suggestions}
+        async with aclosing(self._painted(voter, battle, language)) as paintings:
+            async for updates in paintings:
+                yield {**updates, **first}
+                first = {}
+
+    async def stop(self, battle: str, request: gr.Request) -> None:
+        """End both answers; the handler that paints them shows it."""
+        voter, language = self._asked_by(request)
+        try:
+            await self._arena.stop(voter, battle)
+        except ArenaError as error:
+            self._warn(error, language)
+
+    async def show(self, battle: str, request: gr.Request) -> Updates:
+        """Paint the battle as it is."""
+        voter, language = self._asked_by(request)
+        try:
+            return self._whole(self._arena.view(voter, battle), language)
+        except ArenaError as error:
+            self._warn(error, language)
+            return self._blank()
+
+    async def new(self, request: gr.Request) -> Updates:
+        """Leave this battle and offer the start again."""
+        _, language = self._asked_by(request)
+        suggestions: Updates = dict(zip(self._tab.suggestions, self._suggestions(language), strict=True))
+        return {**self._blank(), **suggestions, self._tab.battle: ""}
+
+    async def suggest(self, request: gr.Request) -> Sequence[str]:
+        """Other prompts to begin with."""
+        _, language = self._asked_by(request)
+        return self._suggestions(language)
+
+    async def offer_names(self, request: gr.Request) -> Any:
+        """The contestants to choose from, when the tab is opened."""
+        names = list(self._arena.names())
+        chosen = [*names[:2], *([None] * 2)]
+        updates = [gr.update(choices=names, value=chosen[index]) for index in range(len(self._tab.choices))]
+        return updates if len(updates) > 1 else updates[0]
+
+    # ---------------------------------------------------------------- painting
+
+    async def _painted(self, voter: str, battle: str, language: str) -> AsyncGenerator[Updates]:
+        """Everything once, then only what moves while answers come, then everything again."""
+        began = False
+        phase = None
+        async with aclosing(self._arena.watch(voter, battle)) as views:
+            async for view in views:
+                if began and view.writing and view.phase is phase:
+                    yield self._moving(view, language)
+                else:
+                    yield self._whole(view, language)
+                began, phase = True, view.phase
+
+    def _moving(self, view: BattleView, language: str) -> Updates:
+        return {slots.answer: render.answer(view, side, language) for side, slots in self._tab.sides.items()}
+
+    def _whole(self, view: BattleView, language: str) -> Updates:
+        """Every component as the view says."""
+        tab = self._tab
+        updates: Updates = {
+            tab.welcome: gr.update(visible=False),
+            tab.stage: gr.update(visible=True),
+            tab.question: render.question(view, language),
+            **self._buttons(view, language),
+        }
+        for side, slots in tab.sides.items():
+            updates[slots.head] = render.side_head(view, side, language)
+            updates[slots.earlier] = render.earlier(view, side)
+            updates[slots.answer] = render.answer(view, side, language)
+            updates[slots.facts] = render.facts(view, side, language)
+        if self._mode is Mode.ANONYMOUS:
+            updates |= self._after(view, language)
+        return updates
+
+    def _buttons(self, view: BattleView, language: str) -> Updates:
+        tab = self._tab
+        more = {Mode.DIRECT: "ask_one"}.get(self._mode, "ask_more")
+        return {
+            tab.stop: gr.update(visible=view.writing),
+            tab.again: gr.update(visible=view.can_try_again),
+            tab.send: gr.update(visible=view.can_ask),
+            tab.new: gr.update(visible=not view.writing),
+            tab.prompt: gr.update(interactive=view.can_ask, placeholder=say(language, more)),
+            **{choice: gr.update(interactive=False) for choice in tab.choices},
+        }
+
+    def _after(self, view: BattleView, language: str) -> Updates:
+        tab = self._tab
+        voted = view.reveal is not None
+        open_vote = voted and view.reveal is not None and not view.reveal.retracted
+        choices = [(say(language, f"reason_{reason}"), reason) for reason in REASONS]
+        return {
+            tab.verdict: gr.update(visible=voted),
+            tab.verdict_text: render.verdict(view, language),
+            tab.undo: gr.update(visible=open_vote),
+            tab.after: gr.update(visible=open_vote),
+            tab.reasons: gr.update(choices=choices, value=[]) if open_vote else gr.update(),
+            tab.comment: gr.update(value="") if open_vote else gr.update(),
+            tab.votes: gr.update(visible=not voted),
+            **{button: gr.update(interactive=view.can_vote) for button in tab.vote.values()},
+        }
+
+    def _blank(self) -> Updates:
+        """The start: nothing asked yet."""
+        tab = self._tab
+        updates: Updates = {
+            tab.battle: "",
+            tab.welcome: gr.update(visible=True),
+            tab.stage: gr.update(visible=False),
+            tab.prompt: gr.update(interactive=True),
+            tab.send: gr.update(visible=True),
+            **{button: gr.update(visible=False) for button in (tab.stop, tab.again, tab.new)},
+            **{choice: gr.update(interactive=True) for choice in tab.choices},
+        }
+        for slots in tab.sides.values():
+            updates |= {slots.answer: "", slots.earlier: "", slots.facts: ""}
+        if self._mode is Mode.ANONYMOUS:
+            updates |= {tab.verdict: gr.update(visible=False), tab.after: gr.update(visible=False)}
+            updates[tab.votes] = gr.update(visible=False)
+        return updates
+
+    def _outputs(self) -> list[Any]:
+        tab = self._tab
+        sides = [
+            part for slots in tab.sides.values() for part in (slots.head, slots.earlier, slots.answer, slots.facts)
+        ]
+        return [
+            tab.battle, *tab.choices, tab.welcome, *tab.suggestions, tab.stage, tab.question, tab.verdict,
+            tab.verdict_text, tab.undo, *sides, tab.after, tab.reasons, tab.comment, tab.votes, *tab.vote.values(),
+            tab.prompt, tab.send, tab.stop, tab.again, tab.new,
+        ]  # fmt: skip
+
+    # ---------------------------------------------------------------- the asker
+
+    def _asked_by(self, request: gr.Request) -> tuple[str, str]:
+        """The voter and the language of a request; without a genuine cookie, a voter who owns nothing."""
+        cookie = request.headers.get("cookie")
+        language = language_of_request(cookie, request.headers.get("accept-language"), self._arena.settings.language)
+        return self._voters.recognize(cookie) or self._voters.new(), language
+
+    def _goes_on(self, voter: str, battle: str) -> bool:
+        try:
+            return self._arena.view(voter, battle).can_ask
+        except ArenaError:
+            return False
+
+    def _suggestions(self, language: str) -> list[str]:
+        found = self._arena.suggestions.some(language, SUGGESTIONS, self._rng)
+        return [suggestion.text for suggestion in found] + [""] * (SUGGESTIONS - len(found))
+
+    def _warn(self, error: ArenaError, language: str) -> None:
+        key = f"error_{error.code}" if f"error_{error.code}" in TEXTS else "error_error"
+        if self._mode is not Mode.ANONYMOUS and error.code == "battle":
+            key = "error_choose"
+        values = {"limit": self._arena.settings.max_prompt_chars} if error.code == "prompt_refused" else {}
+        gr.Warning(say(language, key, **values))

@@ -1,0 +1,177 @@
+"""The layout of a battle: anonymous, named and direct are one builder with a mode.
+
+It places components and gives them names; what happens is in `battle_events`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from arena.types import SIDES, Mode, Side
+from arena.ui.texts import say
+
+VERDICT_BUTTONS = ("a", "tie", "bad", "b")
+SUGGESTIONS = 4
+LATEX: list[dict[str, str | bool]] = [
+    {"left": "$$", "right": "$$", "display": True},
+    {"left": "$", "right": "$", "display": False},
+    {"left": "\\(", "right": "\\)", "display": False},
+    {"left": "\\[", "right": "\\]", "display": True},
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SideSlots:
+    """The components of one side."""
+
+    head: gr.HTML
+    earlier: gr.Markdown
+    answer: gr.Markdown
+    facts: gr.HTML
+
+
+@dataclass(frozen=True, slots=True)
+class BattleTab:
+    """Every component of a battle that an event reads or writes."""
+
+    mode: Mode
+    battle: gr.Textbox
+    choices: tuple[gr.Dropdown, ...]
+    welcome: gr.Column
+    suggestions: tuple[gr.Button, ...]
+    others: gr.Button
+    stage: gr.Column
+    question: gr.HTML
+    verdict: gr.Row
+    verdict_text: gr.HTML
+    undo: gr.Button
+    new_after: gr.Button
+    sides: dict[Side, SideSlots]
+    after: gr.Column
+    reasons: gr.CheckboxGroup
+    comment: gr.Textbox
+    send_feedback: gr.Button
+    votes: gr.Row
+    vote: dict[str, gr.Button]
+    prompt: gr.Textbox
+    send: gr.Button
+    stop: gr.Button
+    again: gr.Button
+    new: gr.Button
+
+
+def build_battle(mode: Mode, i18n: gr.I18n) -> BattleTab:
+    """Place a battle's components in the current tab."""
+
+    def name(part: str) -> str:
+        return f"{mode}-{part}"
+
+    with gr.Column(elem_id=name("battle"), elem_classes=["arena-battle", f"mode-{mode}"]):
+        battle = gr.Textbox(visible="hidden", elem_id=name("id"), label="battle", show_label=False)
+        choices = _choices(mode, i18n)
+        with gr.Column(elem_classes="welcome") as welcome:
+            gr.HTML(i18n(f"welcome_html_{mode}"), elem_classes="welcome-text")
+            with gr.Row(elem_classes="suggestions"):
+                suggestions = tuple(
+                    gr.Button(
+                        "…", elem_id=name(f"suggestion-{index}"), elem_classes="suggestion", size="sm", min_width=120
+                    )
+                    for index in range(SUGGESTIONS)
+                )
+            others = gr.Button(i18n("other_suggestions"), elem_id=name("others"), elem_classes="ghost", size="sm")
+        with gr.Column(visible=False, elem_classes="stage") as stage:
+            question = gr.HTML(elem_id=name("question"))
+            with gr.Row(visible=False, elem_classes="verdict-row") as verdict:
+                verdict_text = gr.HTML(elem_id=name("verdict"), scale=5)
+                undo = gr.Button(
+                    i18n("undo"), elem_id=name("undo"), elem_classes=["ghost", "undo"], size="sm", min_width=120
+                )
+                new_after = gr.Button(
+                    i18n("new_battle"), elem_id=name("new-after"), elem_classes="prim", size="sm", min_width=120
+                )
+            if mode is not Mode.DIRECT:
+                gr.HTML(i18n("side_tabs_html"), elem_classes="side-tabs-holder")
+            with gr.Row(elem_classes="pair", equal_height=True):
+                sides = {side: _side(mode, side) for side in (SIDES if mode is not Mode.DIRECT else SIDES[:1])}
+            with gr.Column(visible=False, elem_classes="after") as after:
+                reasons = gr.CheckboxGroup([], label=i18n("why"), elem_id=name("reasons"), elem_classes="chips")
+                with gr.Row(elem_classes="comment-row"):
+                    comment = gr.Textbox(
+                        label=i18n("comment"), placeholder=i18n("comment_hint"), show_label=False,
+                        elem_id=name("comment"), max_length=2000, scale=6, container=False,
+                    )  # fmt: skip
+                    send_feedback = gr.Button(
+                        i18n("send_feedback"),
+                        elem_id=name("send-feedback"),
+                        elem_classes="ghost",
+                        size="sm",
+                        min_width=110,
+                    )
+        with gr.Column(elem_classes="bar"):
+            with gr.Row(visible=False, elem_classes="votes", elem_id=name("votes")) as votes:
+                vote = {key: _vote_button(mode, key, i18n) for key in VERDICT_BUTTONS}
+            with gr.Row(elem_classes="say"):
+                prompt = gr.Textbox(
+                    label=i18n("question"), placeholder=i18n("ask_one" if mode is Mode.DIRECT else "ask_first"),
+                    show_label=False, container=False, lines=1, max_lines=6, scale=8, elem_id=name("prompt"),
+                )  # fmt: skip
+                send = gr.Button(i18n("send"), elem_id=name("send"), elem_classes="prim", size="sm", min_width=100)
+                stop = gr.Button(
+                    i18n("stop"), visible=False, elem_id=name("stop"), elem_classes="ghost", size="sm", min_width=100
+                )
+                again = gr.Button(
+                    i18n("again"), visible=False, elem_id=name("again"), elem_classes="ghost", size="sm", min_width=80
+                )
+                new = gr.Button(
+                    i18n("new_chat" if mode is Mode.DIRECT else "new_battle"), visible=False, elem_id=name("new"),
+                    elem_classes="ghost", size="sm", min_width=100,
+                )  # fmt: skip
+    return BattleTab(
+        mode, battle, choices, welcome, suggestions, others, stage, question, verdict, verdict_text, undo, new_after,
+        sides, after, reasons, comment, send_feedback, votes, vote, prompt, send, stop, again, new,
+    )  # fmt: skip
+
+
+def _choices(mode: Mode, i18n: gr.I18n) -> tuple[gr.Dropdown, ...]:
+    """Which contestants, where the voter chooses; the names come when the tab is opened."""
+    labels = {Mode.ANONYMOUS: (), Mode.NAMED: ("model_a_choice", "model_b_choice"), Mode.DIRECT: ("model_choice",)}
+    if not labels[mode]:
+        return ()
+    with gr.Row(elem_classes="choices"):
+        return tuple(
+            gr.Dropdown([], label=i18n(label), elem_id=f"{mode}-choice-{index}", allow_custom_value=False)
+            for index, label in enumerate(labels[mode])
+        )
+
+
+def _side(mode: Mode, side: Side) -> SideSlots:
+    with gr.Column(elem_classes=["side", f"side-{side}"], elem_id=f"{mode}-side-{side}", min_width=260):
+        head = gr.HTML(elem_id=f"{mode}-head-{side}", elem_classes="side-head-holder")
+        earlier = gr.Markdown(
+            elem_id=f"{mode}-earlier-{side}", elem_classes=["answer", "earlier"], latex_delimiters=LATEX
+        )
+        answer = gr.Markdown(
+            elem_id=f"{mode}-answer-{side}",
+            elem_classes=["answer", "current"],
+            latex_delimiters=LATEX,
+            line_breaks=True,
+        )
+        facts = gr.HTML(elem_id=f"{mode}-facts-{side}")
+    return SideSlots(head, earlier, answer, facts)
+
+
+def _vote_button(mode: Mode, key: str, i18n: gr.I18n) -> gr.Button:
+    return gr.Button(
+        i18n(f"vote_{key}"), elem_id=f"{mode}-vote-{key}", elem_classes=["vote", f"vote-{key}"], interactive=False,
+        size="md", min_width=90,
+    )  # fmt: skip
+
+
+def welcome_html(mode: Mode, language: str) -> str:
+    """The words above the suggestions."""
+    consent = say(language, "consent")
+    about = {Mode.ANONYMOUS: "welcome_battle", Mode.NAMED: "welcome_named", Mode.DIRECT: "welcome_direct"}[mode]
+    keys = f'<p class="keys">{say(language, "keys_hint")}</p>' if mode is Mode.ANONYMOUS else ""
+    return f'<h1>{say(language, "welcome")}</h1><p>{say(language, about)}</p>{keys}<p class="consent">{consent}</p>'

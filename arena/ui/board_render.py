@@ -1,0 +1,115 @@
+"""The leaderboard as an HTML table: pure, from a board to what a person reads."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+
+from arena.ratings.leaderboard import Leaderboard, Row
+from arena.service import BoardView, Nameplate
+from arena.ui.texts import TEXTS, number, percent, say
+
+
+def table(view: BoardView, language: str) -> str:
+    """Rank, name, rating, drawn interval, battles, acceptability and size of every contestant."""
+    board = view.board
+    plates = {plate.name: plate for plate in view.nameplates}
+    live = (
+        f'<p class="live" role="status"><i></i>{say(language, "board_votes", votes=number(board.votes, language))}'
+        f" · {say(language, 'board_live')}</p>"
+    )
+    if not board.votes:
+        return f'{live}<p class="empty">{say(language, "board_empty")}</p>'
+    keys = ("rank", "model", "rating", "interval", "battles", "acceptable", "size")
+    head = "".join(f'<th scope="col" class="{key}">{say(language, f"board_{key}")}</th>' for key in keys)
+    low, high = _span(board)
+    rows = "".join(_row(row, plates.get(row.model), (low, high), language) for row in board.rows)
+    return (
+        f'{live}<div class="board-scroll"><table class="board-table"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>{_notes(board, language)}"
+    )
+
+
+def slice_name(name: str, language: str) -> str:
+    """A stored slice in the voter's words."""
+    key, _, value = name.partition("=")
+    direct = f"slice_{key}_{value}" if value else f"slice_{key}"
+    if direct in TEXTS:
+        return say(language, direct)
+    if key == "month":
+        return say(language, "slice_month", month=value)
+    return say(language, "slice_topic", topic=value) if key == "topic" else name
+
+
+def _row(row: Row, plate: Nameplate | None, span: tuple[float, float], language: str) -> str:
+    rank = str(row.rank_low) if row.rank_low == row.rank_high else f"{row.rank_low}–{row.rank_high}"
+    rating = say(language, "unrated") if row.rating is None else number(row.rating, language)
+    marks = "".join(
+        f'<span class="mark">{say(language, key)}</span>'
+        for key, shown in (("retired", row.retired), ("preliminary", row.preliminary and not row.retired))
+        if shown
+    )
+    toy = f'<span class="mark">{say(language, "toy")}</span>' if plate and plate.toy else ""
+    acceptable = "—" if row.acceptability is None else percent(row.acceptability, language)
+    origin = escape(plate.organisation) if plate and plate.organisation else ""
+    return (
+        f'<tr><td class="rank">{rank}</td><th scope="row" class="model">{escape(row.model)}{marks}{toy}'
+        f"<small>{origin}</small></th><td class='rating'>{rating}</td>"
+        f'<td class="interval">{_track(row, span, language)}</td>'
+        f'<td class="battles">{number(row.battles, language)}</td>'
+        f'<td class="acceptable">{acceptable}</td><td class="size">{_size(plate)}</td></tr>'
+    )
+
+
+def _track(row: Row, span: tuple[float, float], language: str) -> str:
+    """The interval drawn on the scale of the board, with its numbers for those who do not see it."""
+    low = span[0] if row.ci_low is None else row.ci_low
+    high = span[1] if row.ci_high is None else row.ci_high
+    if row.rating is None and row.ci_low is None and row.ci_high is None:
+        return '<span class="none">—</span>'
+    left, right = _place(low, span), _place(high, span)
+    dot = "" if row.rating is None else f'<u style="left:{_place(row.rating, span):.1f}%"></u>'
+    ends = " – ".join("…" if end is None else number(end, language) for end in (row.ci_low, row.ci_high))
+    open_ends = ("" if row.ci_low is not None else " open-low") + ("" if row.ci_high is not None else " open-high")
+    return (
+        f'<span class="track{open_ends}" role="img" aria-label="{ends}" title="{ends}">'
+        f'<i style="left:{left:.1f}%;width:{max(0.5, right - left):.1f}%"></i>{dot}</span>'
+    )
+
+
+def _place(value: float, span: tuple[float, float]) -> float:
+    return 100 * min(1.0, max(0.0, (value - span[0]) / (span[1] - span[0])))
+
+
+def _span(board: Leaderboard) -> tuple[float, float]:
+    """The range of points that the drawn intervals share."""
+    ends = [
+        value
+        for row in board.rows
+        for value in (row.rating, row.ci_low, row.ci_high)
+        if value is not None and math.isfinite(value)
+    ]
+    low, high = (min(ends), max(ends)) if ends else (900.0, 1100.0)
+    margin = max(10.0, (high - low) * 0.06)
+    return low - margin, high + margin
+
+
+def _size(plate: Nameplate | None) -> str:
+    if plate is None:
+        return ""
+    parts = ["" if plate.parameters is None else f"{plate.parameters:g}B", plate.quantization]
+    return escape(" ".join(part for part in parts if part))
+
+
+def _notes(board: Leaderboard, language: str) -> str:
+    """What a reader must know about these numbers."""
+    parameters = {key: value for key, value in board.parameters.items() if isinstance(value, int | float)}
+    method = "note_elo" if board.method == "elo" else "note_bt"
+    shown = {key: number(float(value), language) for key, value in parameters.items()}
+    notes = [say(language, method, **{"k": "", "start": "", "scale": "", **shown})]
+    if any(row.piece > 0 for row in board.rows):
+        notes.append(say(language, "note_pieces"))
+    open_ended = [row.model for row in board.rows if not row.identified and row.battles]
+    if board.method != "elo" and open_ended:
+        notes.append(say(language, "note_unrated", models=escape(", ".join(open_ended))))
+    return "".join(f'<p class="note">{note}</p>' for note in notes)

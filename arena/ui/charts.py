@@ -1,0 +1,88 @@
+"""Plots of a leaderboard, in the page's colours on either background; pure functions to figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+import plotly.graph_objects as go
+
+from arena.ratings.leaderboard import Leaderboard, Matrix, counts_matrix, win_matrix
+from arena.service.boards import HistoryPoint
+from arena.ui.texts import say
+
+INK, SOFT, GRID = "#7a7a86", "#8a8a96", "rgba(128,128,140,.22)"
+SIDE_A, SIDE_B = "#0b7285", "#b4560c"
+DIVERGING = [[0.0, SIDE_B], [0.5, "#f4f1ea"], [1.0, SIDE_A]]
+PALETTE = ("#0b7285", "#b4560c", "#364fc7", "#a61e4d", "#5c940d", "#6741d9", "#e67700", "#087f5b", "#495057", "#c2255c")
+
+
+def forest(board: Leaderboard, language: str) -> go.Figure:
+    """Ratings with their 95% intervals, best at the top."""
+    rows = [row for row in reversed(board.rows) if row.rating is not None]
+    figure = _figure(max(220, 60 + 34 * len(rows)))
+    ratings = np.array([row.rating or 0.0 for row in rows])
+    up = [max(0.0, (row.ci_high or rating) - rating) for row, rating in zip(rows, ratings, strict=True)]
+    down = [max(0.0, rating - (row.ci_low or rating)) for row, rating in zip(rows, ratings, strict=True)]
+    figure.add_scatter(
+        x=ratings, y=[row.model for row in rows], mode="markers", marker={"size": 10, "color": SIDE_A},
+        error_x={"type": "data", "array": up, "arrayminus": down, "color": SOFT, "thickness": 2},
+        hovertemplate="%{y}: %{x:.0f}<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(title=say(language, "board_rating"))
+    return figure
+
+
+def wins(board: Leaderboard, language: str) -> go.Figure:
+    """Predicted probability that the row beats the column."""
+    matrix = win_matrix(board)
+    figure = _heat(matrix, colorscale=DIVERGING, zmin=0, zmax=1, format=".0%")
+    figure.update_layout(title={"text": say(language, "plot_probability"), "font": {"size": 13}})
+    return figure
+
+
+def counts(board: Leaderboard, language: str) -> go.Figure:
+    """How many battles each two fought."""
+    return _heat(counts_matrix(board), colorscale=[[0, "#f4f1ea"], [1, SIDE_A]], zmin=0, zmax=None, format=".0f")
+
+
+def history(points: Sequence[HistoryPoint], board: Leaderboard, language: str) -> go.Figure:
+    """Online Elo after each of the latest votes; time runs to the right."""
+    figure = _figure(380)
+    for index, row in enumerate(board.rows):
+        own = [point for point in points if point.model == row.model]
+        if own:
+            times = [datetime.fromtimestamp(point.at, UTC) for point in own]
+            figure.add_scatter(
+                x=times, y=[point.rating for point in own], mode="lines", line={"shape": "hv", "width": 2,
+                "color": PALETTE[index % len(PALETTE)]}, name=row.model,
+            )  # fmt: skip
+    figure.update_layout(showlegend=True, legend={"orientation": "h"})
+    figure.update_yaxes(title=say(language, "board_rating"))
+    return figure
+
+
+def _heat(matrix: Matrix, *, colorscale: list[list[object]], zmin: float, zmax: float | None, format: str) -> go.Figure:
+    names = list(matrix.names)
+    figure = _figure(max(260, 120 + 34 * len(names)))
+    text = [["" if np.isnan(value) else f"{value:{format}}" for value in row] for row in matrix.values]
+    figure.add_heatmap(
+        x=names, y=names, z=matrix.values, text=text, texttemplate="%{text}" if len(names) <= 24 else None,
+        colorscale=colorscale, zmin=zmin, zmax=zmax, showscale=False, xgap=2, ygap=2, hoverongaps=False,
+        hovertemplate="%{y} – %{x}: %{text}<extra></extra>",
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed")
+    figure.update_xaxes(side="top", tickangle=-30)
+    return figure
+
+
+def _figure(height: int) -> go.Figure:
+    figure = go.Figure()
+    figure.update_layout(
+        height=height, margin={"l": 10, "r": 20, "t": 40, "b": 40}, paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)", font={"color": INK, "size": 13}, showlegend=False,
+    )  # fmt: skip
+    for axes in (figure.update_xaxes, figure.update_yaxes):
+        axes(gridcolor=GRID, zeroline=False, automargin=True)
+    return figure

@@ -1,0 +1,152 @@
+"""Views as HTML fragments: pure functions from what the service says to what a person reads.
+
+Everything that came from a person or a model is escaped here. No component and no event is known.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+from arena.battles.stream import Phase
+from arena.service import BattleView, Facts, Nameplate, Reveal
+from arena.service.views import RevealedSide
+from arena.types import Side, Verdict
+from arena.ui.markdown import quoted, safe_markdown
+from arena.ui.texts import number, percent, say
+
+_VERDICT_KEYS = {Verdict.MODEL_A: "a", Verdict.MODEL_B: "b", Verdict.TIE: "tie", Verdict.BOTH_BAD: "bad"}
+_PHASE_KEYS = {Phase.WAITING: "waiting", Phase.WRITING: "writing", Phase.STOPPED: "stopped"}
+
+
+def question(view: BattleView, language: str) -> str:
+    """The last thing the voter asked."""
+    if not view.turns:
+        return ""
+    prompt = escape(view.turns[-1].prompt)
+    return f'<div class="asked"><span>{say(language, "you_asked")}</span><p>{prompt}</p></div>'
+
+
+def side_tabs(language: str) -> str:
+    """The two tabs that a narrow window shows the sides under."""
+    tabs = "".join(
+        f'<button type="button" role="tab" data-side="{side}" aria-selected="{str(side == "a").lower()}">'
+        f"{say(language, f'side_{side}')}</button>"
+        for side in ("a", "b")
+    )
+    return f'<div class="side-tabs" role="tablist">{tabs}</div>'
+
+
+def side_head(view: BattleView, side: Side, language: str) -> str:
+    """A side's title: anonymous before the vote, the contestant after it."""
+    dot = f'<span class="dot" aria-hidden="true">{side.upper()}</span>'
+    revealed = _revealed(view.reveal, side)
+    if revealed is None:
+        note = say(language, _PHASE_KEYS[view.phase]) if view.phase in _PHASE_KEYS else ""
+        title = f"<b>{say(language, f'side_{side}')}</b>"
+        return f'<div class="side-head {side}">{dot}{title}<small aria-live="polite">{note}</small></div>'
+    plate = revealed.nameplate
+    chosen = view.reveal is not None and view.reveal.verdict is _CHOOSES[side]
+    won = f'<em class="won">✓ {say(language, "your_choice")}</em>' if chosen else ""
+    note = (
+        say(language, _PHASE_KEYS[view.phase])
+        if view.writing and view.phase in _PHASE_KEYS
+        else _origin(plate, language)
+    )
+    return (
+        f'<div class="side-head {side}">{dot}<b class="name">{escape(plate.name)}</b>{won}<small>{note}</small></div>'
+    )
+
+
+_CHOOSES = {"a": Verdict.MODEL_A, "b": Verdict.MODEL_B}
+
+
+def answer(view: BattleView, side: Side, language: str) -> str:
+    """The side's last answer as Markdown."""
+    if not view.turns:
+        return ""
+    if view.phase is Phase.FAILED:
+        return f"*{say(language, 'failed_answer')}*"
+    text = view.turns[-1].a if side == "a" else view.turns[-1].b
+    if not text.strip() and not view.writing:
+        return f"*{say(language, 'empty_answer')}*"
+    return safe_markdown(text)
+
+
+def earlier(view: BattleView, side: Side) -> str:
+    """The turns before the last one, as Markdown."""
+    turns = view.turns[:-1]
+    return "\n\n".join(
+        f"{quoted(turn.prompt)}\n\n{safe_markdown(turn.a if side == 'a' else turn.b)}\n\n---" for turn in turns
+    )
+
+
+def facts(view: BattleView, side: Side, language: str) -> str:
+    """What is known of how the answer came about, and the reasoning, once names may be known."""
+    revealed = _revealed(view.reveal, side)
+    if revealed is None or view.writing:
+        return ""
+    rows = [
+        ("fact_quantization", escape(revealed.nameplate.quantization) or say(language, "not_known")),
+        ("fact_speed", _speed(revealed.facts, language)),
+        ("fact_length", _length(revealed.facts, language)),
+        ("fact_licence", escape(revealed.nameplate.licence) or say(language, "not_known")),
+    ]
+    table = "".join(f"<dt>{say(language, key)}</dt><dd>{value}</dd>" for key, value in rows)
+    return f'<dl class="facts">{table}</dl>{_reasoning(revealed, language)}'
+
+
+def verdict(view: BattleView, language: str) -> str:
+    """The panel after the vote: what was counted, what was expected, what it changed."""
+    reveal = view.reveal
+    if reveal is None or reveal.verdict is None or reveal.b is None or reveal.expected is None:
+        return ""
+    if reveal.retracted:
+        return f'<div class="verdict"><p role="status">{say(language, "vote_retracted")}</p></div>'
+    counted = say(language, f"vote_counted_{_VERDICT_KEYS[reveal.verdict]}")
+    chance = say(language, "expected", percent=percent(reveal.expected, language))
+    split = f'<div class="split" aria-hidden="true"><i style="width:{reveal.expected * 100:.1f}%"></i></div>'
+    changes = "".join(_change(one, side, language) for one, side in ((reveal.a, "a"), (reveal.b, "b")))
+    return (
+        f'<div class="verdict"><div><p role="status">{counted}</p><b>{chance}</b>{split}</div>'
+        f"<div><p>{say(language, 'what_changed')}</p>{changes}</div>"
+        f'<span hidden data-undo-seconds="{reveal.undo_seconds:.1f}"></span></div>'
+    )
+
+
+def _change(side: RevealedSide, letter: str, language: str) -> str:
+    before, after = (number(value or 0, language, 1) for value in (side.rating_before, side.rating_after))
+    return f'<div class="change {letter}"><b>{escape(side.nameplate.name)}</b> {before} → {after}</div>'
+
+
+def _revealed(reveal: Reveal | None, side: Side) -> RevealedSide | None:
+    if reveal is None:
+        return None
+    return reveal.a if side == "a" else reveal.b
+
+
+def _origin(plate: Nameplate, language: str) -> str:
+    size = "" if plate.parameters is None else f"{plate.parameters:g}B"
+    toy = say(language, "toy") if plate.toy else ""
+    return escape(" · ".join(part for part in (plate.organisation, size, toy) if part))
+
+
+def _speed(facts: Facts, language: str) -> str:
+    if facts.tokens_per_second is None or facts.first_token_after is None:
+        return say(language, "not_known")
+    speed = number(facts.tokens_per_second, language)
+    return say(language, "speed_value", speed=speed, first=number(facts.first_token_after, language, 2))
+
+
+def _length(facts: Facts, language: str) -> str:
+    characters = number(facts.characters, language)
+    if facts.completion_tokens is None:
+        return say(language, "length_characters", characters=characters)
+    tokens = number(facts.completion_tokens, language)
+    return say(language, "length_value", tokens=tokens, characters=characters)
+
+
+def _reasoning(side: RevealedSide, language: str) -> str:
+    if not side.reasoning.strip():
+        return ""
+    text = escape(side.reasoning.strip())
+    return f'<details class="reasoning"><summary>{say(language, "reasoning")}</summary><pre>{text}</pre></details>'

@@ -1,0 +1,153 @@
+"""Plain HTTP beside Gradio: votes, undo, feedback, news of the board, export, health.
+
+Votes are POST routes because a Gradio event is no integrity boundary: here each has a status code,
+can be repeated without harm, and is answered only after the commit. A handler only translates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from arena.errors import AlreadyVoted, ArenaError, BattleError, StoreUnavailable, UnknownBattle
+from arena.service import Arena
+from arena.service.views import Preparation
+from arena.types import Verdict
+from arena.ui.texts import say
+from arena.ui.voters import Voters
+
+MAX_BODY = 16_384
+COMMENT_LIMIT = 2_000
+REASONS = ("useful", "complete", "correct", "formatted", "language", "wrong", "shallow", "ignored", "wrong_language")
+
+_STATUS = ((UnknownBattle, 404), (AlreadyVoted, 409), (StoreUnavailable, 503), (BattleError, 409))
+
+Body = dict[str, Any]
+Act = Callable[[str, Body], Awaitable[None]]
+
+
+class BadRequest(Exception):
+    """The request is not of the form this route takes."""
+
+
+class Routes:
+    """Handlers over one arena."""
+
+    def __init__(self, arena: Arena, voters: Voters) -> None:
+        self._arena, self._voters = arena, voters
+
+    def all(self) -> list[Route]:
+        """What to hand to the server."""
+        return [
+            Route("/arena/vote", self._posted(self._vote), methods=["POST"]),
+            Route("/arena/undo", self._posted(self._undo), methods=["POST"]),
+            Route("/arena/feedback", self._posted(self._feedback), methods=["POST"]),
+            Route("/arena/events", self._events, methods=["GET"]),
+            Route("/arena/export.{format}", self._export, methods=["GET"]),
+            Route("/healthz", self._health, methods=["GET"]),
+        ]
+
+    def _posted(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
+        async def handle(request: Request) -> Response:
+            voter = self._voters.recognize(request.headers.get("cookie"))
+            try:
+                if voter is None:
+                    raise BadRequest("no voter: load the page first, with cookies allowed")
+                await act(voter, await _json_body(request))
+            except BadRequest as fault:
+                return JSONResponse({"error": "error", "detail": str(fault)}, 400)
+            except ArenaError as fault:
+                status = next((code for kind, code in _STATUS if isinstance(fault, kind)), 500)
+                return JSONResponse({"error": fault.code}, status)
+            return JSONResponse({"ok": True})
+
+        return handle
+
+    async def _vote(self, voter: str, body: Body) -> None:
+        try:
+            verdict = Verdict(_text(body, "verdict"))
+        except ValueError:
+            raise BadRequest(f"verdict must be one of {', '.join(Verdict)}") from None
+        await self._arena.vote(voter, _text(body, "battle"), verdict)
+
+    async def _undo(self, voter: str, body: Body) -> None:
+        await self._arena.undo(voter, _text(body, "battle"))
+
+    async def _feedback(self, voter: str, body: Body) -> None:
+        reasons = body.get("reasons") or []
+        if not isinstance(reasons, list) or any(reason not in REASONS for reason in reasons):
+            raise BadRequest(f"reasons must be among {', '.join(REASONS)}")
+        comment = _text(body, "comment", empty=True)[:COMMENT_LIMIT]
+        await self._arena.feedback(voter, _text(body, "battle"), reasons, comment)
+
+    async def _events(self, request: Request) -> Response:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(self._news(request), media_type="text/event-stream", headers=headers)
+
+    async def _news(self, request: Request) -> AsyncIterator[str]:
+        """What a page should know, whenever it changes; a comment now and then tells that the line is open."""
+        told = None
+        async for now in self._arena.news():
+            if await request.is_disconnected():
+                return
+            if now is None:
+                yield ": still here\n\n"
+                continue
+            preparation, version = now
+            news = {"version": version, "done": preparation.done, "preparing": preparing(preparation)}
+            if news != told:
+                told = news
+                yield f"data: {json.dumps(news, ensure_ascii=False)}\n\n"
+
+    async def _export(self, request: Request) -> Response:
+        form = request.path_params["format"]
+        if form not in ("csv", "jsonl", "parquet"):
+            return JSONResponse({"error": "error", "detail": "formats: csv, jsonl, parquet"}, 404)
+        path = await asyncio.to_thread(self._arena.export, form)
+        return FileResponse(path, filename=f"arena-votes.{form}")
+
+    async def _health(self, request: Request) -> Response:
+        preparation = self._arena.preparation()
+        return JSONResponse({"ok": True, "ready": preparation.ready, "contestants": preparation.total})
+
+
+def preparing(preparation: Preparation) -> dict[str, str] | None:
+    """The line about models that are not ready, in both languages; None when all are."""
+    if preparation.ready >= preparation.total:
+        return None
+    lines = {}
+    for language in ("ru", "en"):
+        left = preparation.seconds
+        eta = "" if left is None else say(language, "preparing_eta", seconds=max(1, round(left)))
+        lines[language] = say(language, "preparing", ready=preparation.ready, total=preparation.total, eta=eta)
+    return lines
+
+
+async def _json_body(request: Request) -> Body:
+    raw = b""
+    async for piece in request.stream():
+        raw += piece
+        if len(raw) > MAX_BODY:
+            raise BadRequest(f"a request has at most {MAX_BODY} bytes")
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise BadRequest("the body must be JSON") from None
+    if not isinstance(body, dict):
+        raise BadRequest("the body must be a JSON object")
+    return body
+
+
+def _text(body: Body, key: str, *, empty: bool = False) -> str:
+    value = body.get(key, "" if empty else None)
+    if not isinstance(value, str) or any(0xD800 <= ord(char) <= 0xDFFF or char == "\x00" for char in value):
+        raise BadRequest(f"{key} must be text")
+    if not value and not empty:
+        raise BadRequest(f"{key} is missing")
+    return value

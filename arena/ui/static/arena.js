@@ -1,0 +1,139 @@
+// The page's own script: votes as plain requests, keys, the phone's two tabs, live news of the board.
+// It holds no truth: every button ends in the server saying what is so.
+(() => {
+  "use strict";
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const language = document.documentElement.lang || "ru";
+  const texts = JSON.parse(document.getElementById("arena-texts").textContent);
+  const root = document.baseURI;
+
+  async function post(path, body) {
+    try {
+      const answer = await fetch(new URL("arena/" + path, root), {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(body),
+      });
+      if (answer.ok) return true;
+      const said = await answer.json().catch(() => ({}));
+      toast(texts["error_" + said.error] || texts.error_error);
+    } catch {
+      toast(texts.error_offline);
+    }
+    return false;
+  }
+
+  function toast(text) {
+    let box = $("#arena-toast");
+    if (!box) {
+      box = document.createElement("div");
+      box.id = "arena-toast";
+      box.setAttribute("role", "alert");
+      document.body.append(box);
+    }
+    box.textContent = text;
+    box.classList.add("on");
+    clearTimeout(toast.timer);
+    toast.timer = setTimeout(() => box.classList.remove("on"), 6000);
+  }
+
+  const reasons = new Map();
+
+  window.arena = {
+    toast,
+    remember(mode, id) {
+      try {
+        if (id) sessionStorage.setItem("arena." + mode, id);
+        else sessionStorage.removeItem("arena." + mode);
+      } catch { /* storage is off: a reload then begins anew */ }
+      return id;
+    },
+    recall(mode) {
+      try { return sessionStorage.getItem("arena." + mode) || ""; } catch { return ""; }
+    },
+    async vote(battle, verdict) {
+      document.querySelectorAll(".vote").forEach((button) => (button.disabled = true));
+      await post("vote", { battle, verdict });
+      return battle;
+    },
+    async undo(battle) {
+      await post("undo", { battle });
+      return battle;
+    },
+    async feedback(battle, chosen, comment) {
+      reasons.set(battle, chosen);
+      if (await post("feedback", { battle, reasons: chosen, comment })) toast(texts.feedback_thanks);
+    },
+    speak(to) {
+      document.cookie = "arena_language=" + to + "; path=/; max-age=31536000; samesite=lax";
+      location.reload();
+    },
+  };
+
+  // ---- keys: ← A, → B, ↑ tie, ↓ both bad, or 1–4; never while typing
+  const keys = { ArrowLeft: "a", ArrowRight: "b", ArrowUp: "tie", ArrowDown: "bad", 1: "a", 2: "b", 3: "tie", 4: "bad" };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey || event.repeat) return;
+    if (event.target.closest("input, textarea, select, [contenteditable], [role=tablist], [role=listbox], [role=dialog]")) return;
+    const verdict = keys[event.key];
+    const button = verdict && $("#anonymous-vote-" + verdict);
+    if (!button || button.disabled || !button.offsetParent) return;
+    event.preventDefault();
+    button.click();
+  });
+
+  // ---- the phone's tabs, the language switch, the way out of a text field
+  document.addEventListener("click", (event) => {
+    const tab = event.target.closest("[data-side]");
+    if (tab) showSide(tab.closest(".arena-battle"), tab.dataset.side);
+    const speak = event.target.closest("[data-speak]");
+    if (speak) window.arena.speak(speak.dataset.speak);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && event.target.matches("textarea, input")) event.target.blur();
+  });
+  function showSide(battle, side) {
+    if (!battle) return;
+    battle.classList.toggle("show-b", side === "b");
+    battle.querySelectorAll("[data-side]").forEach((tab) =>
+      tab.setAttribute("aria-selected", String(tab.dataset.side === side)));
+  }
+
+  // ---- the undo button counts down by itself
+  setInterval(() => {
+    document.querySelectorAll("[data-undo-until]").forEach((note) => {
+      const left = Math.max(0, Math.ceil((Number(note.dataset.undoUntil) - performance.now()) / 1000));
+      const button = note.closest(".arena-battle")?.querySelector(".undo");
+      if (!button) return;
+      button.textContent = left ? texts.undo_left.replace("{seconds}", left) : texts.undo;
+      button.disabled = !left;
+    });
+    document.querySelectorAll("[data-undo-seconds]").forEach((note) => {
+      note.dataset.undoUntil = performance.now() + Number(note.dataset.undoSeconds) * 1000;
+      delete note.dataset.undoSeconds;
+    });
+  }, 250);
+
+  // ---- news: the board changed, models became ready
+  let seen = null;
+  function listen() {
+    const news = new EventSource(new URL("arena/events", root));
+    news.onmessage = (event) => {
+      const now = JSON.parse(event.data);
+      const strip = $("#arena-preparing");
+      if (strip) {
+        strip.hidden = !now.preparing;
+        strip.querySelector("span").textContent = now.preparing ? now.preparing[language] : "";
+        strip.querySelector("i").style.width = Math.round(100 * now.done) + "%";
+      }
+      if (seen !== null && seen !== now.version) refresh();
+      seen = now.version;
+    };
+    window.addEventListener("pagehide", () => news.close());
+  }
+  function refresh() {
+    const button = $("#board-refresh");
+    if (button && $("#board-table")?.offsetParent) button.click();
+  }
+  listen();
+})();

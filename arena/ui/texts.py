@@ -1,0 +1,223 @@
+"""Every string of the page in Russian and English, and how numbers are written in each.
+
+One table: a key that misses a language is a failing test. It knows no component and no view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+Language = Literal["ru", "en"]
+LANGUAGES: tuple[Language, Language] = ("ru", "en")
+
+TEXTS: Mapping[str, tuple[str, str]] = {
+    # the frame of the page
+    "brand": ("Арена", "Arena"),
+    "tagline": (
+        "Два ответа вслепую, один голос — и живой рейтинг",
+        "Two blind answers, one vote, a live rating",
+    ),
+    "tab_battle": ("Бой вслепую", "Blind battle"),
+    "tab_named": ("Рядом по именам", "Side by side"),
+    "tab_direct": ("Диалог", "Chat"),
+    "tab_board": ("Рейтинг", "Leaderboard"),
+    "switch_language": ("EN", "RU"),
+    "switch_language_label": ("Switch to English", "Переключить на русский"),
+    "skip_to_question": ("К полю вопроса", "Skip to the question"),
+    # asking
+    "ask_first": ("Спросите о чём угодно — ответят две модели…", "Ask anything, two models will answer…"),
+    "ask_more": ("Спросить ещё у обеих…", "Ask both a follow-up…"),
+    "ask_one": ("Сообщение модели…", "Message to the model…"),
+    "question": ("Вопрос", "Question"),
+    "send": ("Спросить", "Ask"),
+    "stop": ("Остановить", "Stop"),
+    "again": ("Ещё раз", "Again"),
+    "new_battle": ("Новый бой", "New battle"),
+    "new_chat": ("Новый диалог", "New chat"),
+    "you_asked": ("Вы спросили", "You asked"),
+    "welcome": ("О чём спросить?", "What to ask?"),
+    "welcome_battle": (
+        "Имена моделей откроются после голоса. Отвечают обе сразу, в одном темпе.",
+        "Names are shown after the vote. Both answer at once, at one pace.",
+    ),
+    "welcome_named": (
+        "Выберите две модели и сравните ответы. Эти бои в рейтинг не идут.",
+        "Choose two models and compare. These battles are not rated.",
+    ),
+    "welcome_direct": ("Выберите модель и поговорите с ней.", "Choose a model and talk to it."),
+    "other_suggestions": ("Другие вопросы", "Other questions"),
+    "consent": (
+        "Вопросы, ответы и голоса сохраняются, чтобы сравнивать модели. Не пишите личного.",
+        "Questions, answers and votes are stored to compare models. Write nothing personal.",
+    ),
+    "model_a_choice": ("Модель A", "Model A"),
+    "model_b_choice": ("Модель B", "Model B"),
+    "model_choice": ("Модель", "Model"),
+    # the two sides
+    "side_a": ("Модель A", "Model A"),
+    "side_b": ("Модель B", "Model B"),
+    "waiting": ("думает…", "thinking…"),
+    "writing": ("пишет…", "writing…"),
+    "stopped": ("остановлено", "stopped"),
+    "empty_answer": ("Модель ответила пустым текстом.", "The model answered with an empty text."),
+    "failed_answer": (
+        "Ответы получить не удалось. Попробуйте ещё раз или начните новый бой.",
+        "The answers could not be obtained. Try again or start a new battle.",
+    ),
+    "reasoning": ("Рассуждение модели", "The model's reasoning"),
+    # voting
+    "vote_a": ("A лучше", "A is better"),
+    "vote_b": ("B лучше", "B is better"),
+    "vote_tie": ("Одинаково", "Tie"),
+    "vote_bad": ("Оба плохо", "Both are bad"),
+    "vote_bar": ("Какой ответ лучше?", "Which answer is better?"),
+    "keys_hint": (
+        "Клавиши: ← A, → B, ↑ одинаково, ↓ оба плохо",
+        "Keys: ← A, → B, ↑ tie, ↓ both bad",
+    ),
+    "vote_counted_a": ("Голос учтён · вы выбрали A", "Vote counted · you chose A"),
+    "vote_counted_b": ("Голос учтён · вы выбрали B", "Vote counted · you chose B"),
+    "vote_counted_tie": ("Голос учтён · ничья", "Vote counted · a tie"),
+    "vote_counted_bad": ("Голос учтён · оба плохо", "Vote counted · both are bad"),
+    "vote_retracted": (
+        "Голос отменён. Имена уже известны, поэтому этот бой больше не оценить.",
+        "Vote taken back. The names are known now, so this battle takes no other vote.",
+    ),
+    "expected": ("Рейтинги ожидали победу A с вероятностью {percent}", "The ratings gave A a {percent} chance to win"),
+    "what_changed": ("Что изменил голос", "What the vote changed"),
+    "your_choice": ("ваш выбор", "your choice"),
+    "undo": ("Отменить", "Undo"),
+    "undo_left": ("Отменить · {seconds} с", "Undo · {seconds} s"),
+    # facts after the vote
+    "fact_quantization": ("Квантизация", "Quantization"),
+    "fact_speed": ("Скорость", "Speed"),
+    "fact_length": ("Длина", "Length"),
+    "fact_licence": ("Лицензия", "Licence"),
+    "speed_value": ("{speed} ток/с, первый через {first} с", "{speed} tok/s, first after {first} s"),
+    "length_value": ("{tokens} токенов, {characters} знаков", "{tokens} tokens, {characters} characters"),
+    "length_characters": ("{characters} знаков", "{characters} characters"),
+    "not_known": ("не известно", "not known"),
+    "toy": ("игрушечная модель", "toy model"),
+    # feedback
+    "why": ("Почему? По желанию, одним касанием", "Why? Optional, one tap"),
+    "reason_useful": ("полезно", "useful"),
+    "reason_complete": ("полно", "complete"),
+    "reason_correct": ("верно", "correct"),
+    "reason_formatted": ("хорошо оформлено", "well formatted"),
+    "reason_language": ("хороший язык", "good language"),
+    "reason_wrong": ("ошибка", "wrong"),
+    "reason_shallow": ("поверхностно", "shallow"),
+    "reason_ignored": ("мимо инструкции", "ignored the instruction"),
+    "reason_wrong_language": ("не тот язык", "wrong language"),
+    "comment": ("Комментарий", "Comment"),
+    "comment_hint": ("Что решило дело? По желанию", "What decided it? Optional"),
+    "send_feedback": ("Отправить", "Send"),
+    "feedback_thanks": ("Спасибо, записано.", "Thank you, noted."),
+    # leaderboard
+    "board_rank": ("Место", "Rank"),
+    "board_model": ("Модель", "Model"),
+    "board_rating": ("Рейтинг", "Rating"),
+    "board_interval": ("95 % интервал", "95% interval"),
+    "board_battles": ("Боёв", "Battles"),
+    "board_acceptable": ("Приемлемо", "Acceptable"),
+    "board_size": ("Размер", "Size"),
+    "board_empty": (
+        "Голосов ещё нет. Первый же бой вслепую откроет рейтинг.",
+        "No votes yet. The first blind battle opens the leaderboard.",
+    ),
+    "board_votes": ("{votes} голосов", "{votes} votes"),
+    "board_live": ("обновляется сразу", "live"),
+    "preliminary": ("предварительно", "preliminary"),
+    "retired": ("не участвует", "retired"),
+    "unrated": ("не определён", "not determined"),
+    "filter_track": ("Чьи голоса", "Whose votes"),
+    "track_human": ("Люди", "People"),
+    "track_judge": ("Судья", "Judge"),
+    "filter_slice": ("Срез", "Slice"),
+    "slice_all": ("Все бои", "All battles"),
+    "slice_language_ru": ("По-русски", "In Russian"),
+    "slice_language_en": ("По-английски", "In English"),
+    "slice_month": ("Месяц {month}", "Month {month}"),
+    "slice_turn_first": ("Первый вопрос", "First question"),
+    "slice_turn_later": ("С продолжением", "With follow-ups"),
+    "slice_length_short": ("Короткий вопрос", "Short question"),
+    "slice_length_long": ("Длинный вопрос", "Long question"),
+    "slice_topic": ("Тема: {topic}", "Topic: {topic}"),
+    "slice_masked": ("Модель назвала себя", "The model named itself"),
+    "filter_method": ("Метод", "Method"),
+    "method_bt": ("Брэдли — Терри", "Bradley–Terry"),
+    "method_elo": ("Эло (по порядку голосов)", "Elo (in order of votes)"),
+    "plot_forest": ("Интервалы", "Intervals"),
+    "plot_wins": ("Кто кого обыграет", "Who beats whom"),
+    "plot_counts": ("Сколько боёв", "Battle counts"),
+    "plot_history": ("Рейтинг во времени", "Rating over time"),
+    "plot_probability": ("Вероятность победы строки над столбцом", "Probability that the row beats the column"),
+    "export_votes": ("Скачать голоса:", "Download votes:"),
+    "note_pieces": (
+        "Часть моделей ещё не встречалась с остальными даже через третьих: рейтинги сравнимы только внутри группы.",
+        "Some models have not met the others, not even through third ones: ratings compare within a group only.",
+    ),
+    "note_unrated": (
+        "Не определён рейтинг моделей, которые пока только выигрывали или только проигрывали: {models}.",
+        "Not determined for models that so far only won or only lost: {models}.",
+    ),
+    "note_elo": (
+        "Эло зависит от порядка голосов; интервалов у него нет. K = {k}, старт {start}, шкала {scale}.",
+        "Elo depends on the order of votes and has no intervals. K = {k}, start {start}, scale {scale}.",
+    ),
+    "note_bt": (
+        "Брэдли — Терри, ничья и «оба плохо» — по половине победы; шкала 400·log₁₀, среднее {start}.",
+        "Bradley–Terry, a tie and “both bad” are half a win each; scale 400·log₁₀, mean {start}.",
+    ),
+    # preparation and trouble
+    "preparing": ("Готовим модели: {ready} из {total}{eta}", "Preparing the models: {ready} of {total}{eta}"),
+    "preparing_eta": (" · ещё около {seconds} с", " · about {seconds} s left"),
+    "toys_note": (
+        "Это показ: модели игрушечные, обучены здесь на паре сотен вопросов и ответов. Настоящие — профили gpu и cpu.",
+        "This is a demo: toy models, trained here on a few hundred questions. Real ones: profiles gpu and cpu.",
+    ),
+    "error_not_ready": (
+        "Модели ещё готовятся. Спросите через несколько секунд.",
+        "The models are being prepared. Ask again in a few seconds.",
+    ),
+    "error_busy": (
+        "Сейчас идёт слишком много боёв. Попробуйте через полминуты.",
+        "Too many battles are running. Try again in half a minute.",
+    ),
+    "error_prompt_refused": (
+        "Сообщение пустое, слишком длинное (больше {limit} знаков) или не читается.",
+        "The message is empty, too long (more than {limit} characters) or unreadable.",
+    ),
+    "error_unknown_battle": ("Такого боя нет. Начните новый.", "There is no such battle. Start a new one."),
+    "error_voting_closed": ("Этот бой сейчас не принимает голос.", "This battle takes no vote now."),
+    "error_already_voted": ("В этом бою голос уже есть.", "This battle has its vote already."),
+    "error_undo_too_late": ("Время для отмены вышло.", "The time for undoing is over."),
+    "error_store_unavailable": (
+        "База данных сейчас не принимает запись, голос не учтён. Попробуйте ещё раз.",
+        "The database takes no writes now, the vote was not counted. Try again.",
+    ),
+    "error_battle": ("Так сейчас нельзя. Начните новый бой.", "That is not possible now. Start a new battle."),
+    "error_choose": ("Выберите модели из списка.", "Choose models from the list."),
+    "error_offline": (
+        "Нет связи с сервером: голос не учтён. Попробуйте ещё раз.",
+        "No connection to the server: the vote was not counted. Try again.",
+    ),
+    "error_error": ("Не получилось. Попробуйте ещё раз.", "That did not work. Try again."),
+}
+
+
+def say(language: str, key: str, **values: object) -> str:
+    """A string of the page in a language (Russian unless it is `en`)."""
+    return TEXTS[key][1 if language == "en" else 0].format(**values) if values else TEXTS[key][language == "en"]
+
+
+def number(value: float, language: str, digits: int = 0) -> str:
+    """A number as the language writes it: 12 408,5 or 12,408.5."""
+    text = f"{value:,.{digits}f}"
+    return text if language == "en" else text.replace(",", "\u202f").replace(".", ",")
+
+
+def percent(share: float, language: str) -> str:
+    """A share as whole percent: 61 % or 61%."""
+    return f"{share * 100:.0f}%" if language == "en" else f"{share * 100:.0f}\u00a0%"

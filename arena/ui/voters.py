@@ -1,0 +1,68 @@
+"""Who is voting: a random code in a signed cookie, and nothing else about the person.
+
+The cookie is `code.signature`, HttpOnly; `Lax` on an own server, `None; Secure; Partitioned` inside
+a Space's frame. The raw header is written here because Starlette refuses `partitioned` on Python
+before 3.14. It knows keys and cookies, not battles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from http.cookies import CookieError, SimpleCookie
+
+COOKIE = "arena_voter"
+_YEAR = 365 * 24 * 3600
+
+
+class Voters:
+    """Issues and recognizes voters' codes."""
+
+    def __init__(self, key: bytes, *, in_frame: bool = False) -> None:
+        self._key = key
+        self._in_frame = in_frame
+
+    def new(self) -> str:
+        """A code for a browser that has none."""
+        return secrets.token_urlsafe(12)
+
+    def recognize(self, cookie_header: str | None) -> str | None:
+        """The voter of a request's Cookie header; None when there is none or the signature is not ours."""
+        value = _cookies(cookie_header).get(COOKIE, "")
+        code, _, signature = value.partition(".")
+        genuine = hmac.compare_digest(signature.encode(), self._signature(code).encode())
+        return code if code and genuine else None
+
+    def set_cookie(self, code: str) -> str:
+        """The Set-Cookie header that makes a browser this voter."""
+        place = "SameSite=None; Secure; Partitioned" if self._in_frame else "SameSite=Lax"
+        return f"{COOKIE}={code}.{self._signature(code)}; Path=/; Max-Age={_YEAR}; HttpOnly; {place}"
+
+    def _signature(self, code: str) -> str:
+        return hmac.new(self._key, code.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def language_of_request(cookie_header: str | None, accept_language: str | None, default: str = "auto") -> str:
+    """`ru` or `en`: what the voter switched to, else the operator's choice, else the browser's first."""
+    chosen = _cookies(cookie_header).get("arena_language")
+    if chosen in ("ru", "en"):
+        return chosen
+    if default in ("ru", "en"):
+        return default
+    for part in (accept_language or "").split(","):
+        tag = part.split(";")[0].strip().lower()[:2]
+        if tag in ("ru", "be", "uk", "kk"):
+            return "ru"
+        if tag:
+            return "en"
+    return "ru"
+
+
+def _cookies(header: str | None) -> dict[str, str]:
+    jar: SimpleCookie = SimpleCookie()
+    try:
+        jar.load(header or "")
+    except CookieError:
+        return {}
+    return {name: morsel.value for name, morsel in jar.items()}
