@@ -137,7 +137,7 @@ def build(
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(shape.model_type, **settings), dtype=torch.float32)
     for weight in model.parameters():
         if weight.dim() > 1:
-            torch.nn.init.normal_(weight, std=0.3)  # decisive logits: greedy answers do not hang on rounding
+            torch.nn.init.normal_(weight, std=0.15)  # decisive logits: greedy answers do not hang on rounding
     if endless:  # zero logits never win against random ones: a greedy answer ends at its limit only
         with torch.no_grad():
             model.get_output_embeddings().weight[ids] = 0.0

@@ -32,6 +32,7 @@ class _Row(Ticket):
         super().__init__(ask, loaded.decode, loaded.terminators)
         self.ids = list(ask.ids)
         self.computed = 0
+        self.reused = 0  # tokens of the prompt that an earlier request had computed
         self.slot = -1
         self.blocks: list[int] = []
 
@@ -144,7 +145,7 @@ class Batcher:
             row.slot = self._slots.pop()
             self._table[row.slot] = 0
             self._table[row.slot, : len(row.blocks)] = row.blocks
-            row.computed = len(row.blocks) * self._pool.block_size
+            row.reused = row.computed = len(row.blocks) * self._pool.block_size
             self._grow(row, missing)
             self._running.append(row)
 

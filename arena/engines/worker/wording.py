@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 Decode = Callable[[Sequence[int]], str]
 
 _UNFINISHED = "\ufffd"
-_PATIENCE = 8
-"""Tokens to wait for the rest of a character. UTF-8 takes at most four bytes, so more is noise."""
+_LONGEST = 4
+"""Bytes of the longest character in UTF-8: so many tokens may be part of one; more are noise."""
 
 
 class Wording:
@@ -48,12 +48,26 @@ class Wording:
         if self._said == len(self._ids):
             return ""
         neighbour = self._decode(self._ids[self._left : self._said]) if self._said > self._left else ""
-        text = self._decode(self._ids[self._left :])
-        if text.endswith(_UNFINISHED) and not last and len(self._ids) - self._said < _PATIENCE:
+        end, text = self._sayable(last)
+        if end == self._said:
             return ""
-        self._left, self._said = self._said, len(self._ids)
+        self._left, self._said = self._said, end
         new = text[len(neighbour) :]
         return new.rstrip(_UNFINISHED) if last else new
+
+    def _sayable(self, last: bool) -> tuple[int, str]:
+        """Up to which token there are whole characters, and the text from the neighbour to there."""
+        whole = len(self._ids)
+        text = all_text = self._decode(self._ids[self._left :])
+        end = whole
+        while text.endswith(_UNFINISHED) and not last:
+            end -= 1
+            if whole - end == _LONGEST:
+                return whole, all_text
+            if end == self._said:
+                return end, ""
+            text = self._decode(self._ids[self._left : end])
+        return end, text
 
     def _until_stop(self, text: str) -> str:
         if self.stopped:

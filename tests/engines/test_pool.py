@@ -1,0 +1,178 @@
+"""The pool: what fits stays, what answers is never evicted, and waiting pairs cannot block each other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from arena.engines.fake import FakeEngine, saying
+from arena.engines.local import ModelState, Phase
+from arena.engines.pool import Pool
+from arena.errors import ModelUnavailable
+from arena.types import Chunk, Conversation, Decoding, Finish, FinishReason, Message, Role
+
+HELLO: Conversation = (Message(Role.USER, "Привет"),)
+
+
+class Loadable:
+    """An engine with a model that takes memory: counts what is resident at once, answers until told to end."""
+
+    resident: set[str]
+
+    def __init__(self, name: str, resident: set[str], *, failure: ModelUnavailable | None = None) -> None:
+        self.name, self.state, self.failure = name, ModelState(), failure
+        self.resident = resident
+        self.loads = 0
+        self.let_end = asyncio.Event()
+
+    async def start(self) -> None:
+        if self.name in self.resident:
+            return
+        if self.failure:
+            self.state = ModelState(Phase.FAILED, reason=str(self.failure), retry_at=1000.0)
+            raise self.failure
+        self.loads += 1
+        self.state = ModelState(Phase.LOADING, 0.5)
+        await asyncio.sleep(0)
+        self.resident.add(self.name)
+        self.state = ModelState(Phase.WARM, 1.0)
+
+    async def unload(self) -> None:
+        assert self.let_end.is_set() or not getattr(self, "speaking", False), "evicted while it answered"
+        self.resident.discard(self.name)
+        self.state = ModelState()
+
+    async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Chunk | Finish]:
+        self.speaking = True
+        yield Chunk("…")
+        await self.let_end.wait()
+        self.speaking = False
+        yield Finish(FinishReason.STOP)
+
+    async def close(self) -> None:
+        self.resident.discard(self.name)
+
+
+class Room:
+    """A pool of three 10 GiB models under a budget, with a clock that counts questions."""
+
+    def __init__(self, budget: float | None) -> None:
+        self.now = 0.0
+        self.resident: set[str] = set()
+        self.pool = Pool(budget, clock=self._tick)
+        self.models = {name: Loadable(name, self.resident) for name in "abc"}
+        for name, model in self.models.items():
+            self.pool.add(name, model, gib=10.0)
+
+    def _tick(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+async def test_without_a_budget_everything_stays_resident() -> None:
+    """The demo's three toys share one machine."""
+    room = Room(None)
+    for name in "abc":
+        await room.pool.warm([name])
+    assert room.pool.warm_names() == {"a", "b", "c"}
+
+
+async def test_the_model_of_use_longest_ago_makes_room() -> None:
+    """Two fit; asking for the third evicts the first."""
+    room = Room(20.0)
+    for name in "abc":
+        await room.pool.warm([name])
+    assert room.resident == {"b", "c"}
+    await room.pool.warm(["b", "a"])
+    assert room.resident == {"a", "b"}
+    assert [room.models[name].loads for name in "abc"] == [2, 1, 1]
+
+
+async def test_a_model_that_answers_is_never_evicted() -> None:
+    """The newcomer waits until an answer ends, then takes the place of the model that ended."""
+    room = Room(20.0)
+    streams = {name: room.pool.engine(name).stream(HELLO, Decoding()) for name in "ab"}
+    for stream in streams.values():
+        await anext(stream)
+    waiting = asyncio.create_task(room.pool.warm(["c"]))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    assert room.resident == {"a", "b"}
+    room.models["a"].let_end.set()
+    assert isinstance(await anext(streams["a"]), Finish)
+    await streams["a"].aclose()
+    await waiting
+    assert room.resident == {"b", "c"}
+    await streams["b"].aclose()
+
+
+async def test_pairs_that_wait_for_room_do_not_hold_what_others_need() -> None:
+    """Any order of overlapping pairs gets through a budget for two models."""
+    room = Room(20.0)
+    pairs = ["ab", "bc", "ca", "ab", "cb", "ac"] * 3
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(room.pool.warm(pair) for pair in pairs))
+    assert len(room.resident) == 2
+
+
+async def test_a_pair_that_never_fits_is_refused_at_once() -> None:
+    """The sentence says how much is needed and how much there is."""
+    with pytest.raises(ModelUnavailable, match=r"20\.0 GiB.*15\.0 GiB"):
+        await Room(15.0).pool.warm("ab")
+
+
+async def test_a_model_that_fails_to_load_gives_its_room_back() -> None:
+    """The next one loads; the failed one is reported with its reason and is not offered until its time."""
+    room = Room(10.0)
+    room.models["a"].failure = ModelUnavailable("no memory")
+    with pytest.raises(ModelUnavailable, match="no memory"):
+        await room.pool.warm("a")
+    await room.pool.warm("b")
+    assert room.resident == {"b"}
+    assert room.pool.available_names() == {"b", "c"}
+    failed = next(seen for seen in room.pool.snapshot() if seen.name == "a")
+    assert (failed.phase, failed.reason) == (Phase.FAILED, "no memory")
+    assert failed.retry_in is not None
+    assert failed.retry_in > 0
+
+
+async def test_a_disabled_contestant_is_put_away_and_refused() -> None:
+    """The operator's switch holds until it is switched back."""
+    room = Room(None)
+    await room.pool.warm("a")
+    await room.pool.enable("a", False)
+    assert room.resident == set()
+    with pytest.raises(ModelUnavailable, match="disabled"):
+        await room.pool.warm("a")
+    await room.pool.enable("a", True)
+    await room.pool.warm("a")
+    assert room.resident == {"a"}
+
+
+async def test_an_endpoint_needs_no_memory_and_is_always_warm() -> None:
+    """Remote contestants stand in the same pool."""
+    room = Room(10.0)
+    engine = room.pool.add("remote", FakeEngine(saying("Привет")), gib=99.0)
+    items = [item async for item in engine.stream(HELLO, Decoding())]
+    assert isinstance(items[-1], Finish)
+    assert "remote" in room.pool.warm_names()
+    assert room.resident == set()
+
+
+async def test_closing_the_pool_closes_every_engine() -> None:
+    """Nothing stays resident."""
+    room = Room(None)
+    await room.pool.warm("abc")
+    await room.pool.close()
+    assert room.resident == set()
+
+
+async def test_an_unknown_name_is_refused_and_a_name_is_given_once() -> None:
+    """Names are the pool's only handles."""
+    room = Room(None)
+    with pytest.raises(ModelUnavailable, match="no contestant"):
+        room.pool.engine("z")
+    with pytest.raises(ValueError, match="already"):
+        room.pool.add("a", FakeEngine(saying("x")))
