@@ -12,10 +12,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from arena.errors import ConfigError, FileFormatError
+from arena.ratings.bradley_terry import Ties
 from arena.ratings.comparisons import Comparisons, PairCounts
 from arena.ratings.elo import EloParameters, Scale
-from arena.ratings.leaderboard import Anchor, Leaderboard, bradley_terry_board, elo_board
-from arena.store.files import read_comparisons
+from arena.ratings.leaderboard import Anchor, Leaderboard, bradley_terry_board, elo_board, style_board
+from arena.ratings.style import STYLE_FEATURES, Variant
+from arena.store.files import STYLE_COLUMNS, read_comparisons
 from arena.types import Comparison
 
 
@@ -30,7 +32,8 @@ class Method(StrEnum):
 class Rating:
     """What to compute from a file; the defaults are those of the live board.
 
-    `slice` keeps only comparisons whose tags have these values (language, topic, turn …).
+    `features` are the style features to control for: known ones, or NAME where the file has
+    columns NAME_a and NAME_b. `slice` keeps only comparisons whose tags have these values (language, topic, turn …).
     """
 
     method: Method = Method.BT
@@ -38,6 +41,10 @@ class Rating:
     start: float = 1000.0
     scale: float = 400.0
     anchor: Anchor | None = None
+    ties: Ties = Ties.HALF
+    style_control: bool = False
+    variant: Variant = Variant.OURS
+    features: tuple[str, ...] = STYLE_FEATURES
     slice: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -47,7 +54,8 @@ def rate_file(path: Path, rating: Rating = Rating()) -> Leaderboard:
     Raises `FileFormatError` naming the line that cannot be understood, or `ConfigError` when
     what is asked for does not fit the file (an unknown anchor, a slice without battles).
     """
-    rows = read_comparisons(path)
+    named = [name for name in rating.features if name not in STYLE_COLUMNS] if rating.style_control else []
+    rows = read_comparisons(path, features=named)
     board = rate(_sliced(rows, rating.slice), rating)
     if not board.rows:
         kept = " of this slice" if rating.slice else ""
@@ -57,17 +65,30 @@ def rate_file(path: Path, rating: Rating = Rating()) -> Leaderboard:
 
 def rate(rows: Iterable[Comparison], rating: Rating = Rating()) -> Leaderboard:
     """Rate comparisons in their order. Raises `ConfigError` when the request does not fit them."""
+    _check(rating)
     try:
         return _board(Comparisons.of(rows), rating)
     except ValueError as error:
         raise ConfigError(str(error)) from error
 
 
+def _check(rating: Rating) -> None:
+    """Refuse combinations that no method computes."""
+    if rating.method is Method.ELO and (rating.style_control or rating.ties is not Ties.HALF):
+        raise ConfigError("style control and tie models belong to Bradley-Terry", key="--method", suggestion="bt")
+    if rating.style_control and rating.ties is not Ties.HALF:
+        raise ConfigError("style control counts ties as half a win", key="--ties", suggestion="half")
+
+
 def _board(comparisons: Comparisons, rating: Rating) -> Leaderboard:
     scale = Scale(rating.start, rating.scale)
     if rating.method is Method.ELO:
         return elo_board(comparisons, EloParameters(rating.k, scale), anchor=rating.anchor)
-    return bradley_terry_board(PairCounts.of(comparisons), voters=comparisons, scale=scale, anchor=rating.anchor)
+    if rating.style_control:
+        return style_board(comparisons, rating.features, rating.variant, scale=scale, anchor=rating.anchor)
+    return bradley_terry_board(
+        PairCounts.of(comparisons), voters=comparisons, scale=scale, anchor=rating.anchor, ties=rating.ties
+    )
 
 
 def _sliced(rows: Iterable[Comparison], wanted: Mapping[str, str]) -> Iterable[Comparison]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import random
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -136,3 +137,67 @@ def test_a_mistake_ends_with_a_sentence_and_code_2(small: Path) -> None:
     assert code == 2
     assert "NAME=1000" in output
     assert "Traceback" not in output
+
+
+STYLED = (
+    "model_a,model_b,winner,sum_assistant_a_tokens,sum_assistant_b_tokens,header_count_a,header_count_b,"
+    "list_count_a,list_count_b,bold_count_a,bold_count_b,emoji_a,emoji_b\n"
+)
+
+
+@pytest.fixture
+def styled(tmp_path: Path) -> Path:
+    draw = random.Random(5)
+    lines = []
+    for _ in range(400):
+        a, b = draw.sample("xyz", 2)
+        amounts = [
+            str(draw.randrange(1, 300)),
+            str(draw.randrange(1, 300)),
+            *(str(draw.randrange(9)) for _ in range(8)),
+        ]
+        lines.append(",".join([a, b, draw.choice(["model_a", "model_b", "tie"]), *amounts]))
+    path = tmp_path / "styled.csv"
+    path.write_text(STYLED + "\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("variant", ["ours", "fastchat", "arena-hard-v2"])
+def test_style_control_from_the_terminal(styled: Path, variant: str) -> None:
+    """Coefficients of the four style features come with their intervals."""
+    code, output = cli("--votes", styled, "--style-control", "--variant", variant, "--json")
+    assert code == 0
+    coefficients = json.loads(output)["style"]["coefficients"]
+    assert [found["feature"] for found in coefficients] == ["tokens", "headers", "lists", "bold"]
+    assert all(found["low"] < found["value"] < found["high"] for found in coefficients)
+
+
+def test_any_named_column_can_be_controlled_for(styled: Path) -> None:
+    """NAME stands for the columns NAME_a and NAME_b."""
+    code, output = cli("--votes", styled, "--style-control", "--feature", "emoji", "--feature", "tokens")
+    assert code == 0
+    assert "emoji" in output
+
+
+def test_style_control_without_style_columns_is_refused(small: Path) -> None:
+    """The sentence names the feature that is missing."""
+    code, output = cli("--votes", small, "--style-control")
+    assert code == 2
+    assert "tokens" in output
+
+
+@pytest.mark.parametrize("options", [("--method", "elo", "--style-control"), ("--ties", "davidson", "--style-control")])
+def test_methods_that_do_not_go_together_are_refused(styled: Path, options: tuple[str, ...]) -> None:
+    """Rather than silently ignoring one of them."""
+    code, output = cli("--votes", styled, *options)
+    assert code == 2
+    assert "style control" in output
+
+
+def test_a_tie_model_from_the_terminal(small: Path) -> None:
+    """The board states the model and the strength it found."""
+    code, output = cli("--votes", small, "--ties", "davidson", "--json")
+    parameters = json.loads(output)["parameters"]
+    assert code == 0
+    assert parameters["ties"] == "davidson"
+    assert parameters["tie_strength"] > 0

@@ -17,7 +17,9 @@ from rich.table import Table
 
 from arena.errors import ArenaError
 from arena.offline import Method, Rating, anchor_of, rate_file
+from arena.ratings.bradley_terry import Ties
 from arena.ratings.leaderboard import Leaderboard, Row
+from arena.ratings.style import STYLE_FEATURES, Variant
 
 
 def leaderboard(
@@ -32,6 +34,13 @@ def leaderboard(
     start: Annotated[float, typer.Option("--start", help="Rating of an average (Elo: new) contestant.")] = 1000.0,
     scale: Annotated[float, typer.Option("--scale", help="Points that mean odds of ten to one.")] = 400.0,
     anchor: Annotated[str | None, typer.Option("--anchor", help="NAME=RATING: fix one contestant's rating.")] = None,
+    ties: Annotated[Ties, typer.Option("--ties", help="What a tie says.")] = Ties.HALF,
+    style_control: Annotated[bool, typer.Option("--style-control", help="Rate at equal length and Markdown.")] = False,
+    variant: Annotated[Variant, typer.Option("--variant", help="Whose style control.")] = Variant.OURS,
+    feature: Annotated[
+        list[str] | None,
+        typer.Option("--feature", help="Control for this feature (repeat): a known one, or columns NAME_a, NAME_b."),
+    ] = None,
     language: Annotated[str | None, typer.Option("--language", help="Only battles in this language.")] = None,
     topic: Annotated[str | None, typer.Option("--topic", help="Only battles on this topic.")] = None,
     database: Annotated[
@@ -46,6 +55,10 @@ def leaderboard(
             start,
             scale,
             anchor=anchor_of(anchor) if anchor else None,
+            ties=ties,
+            style_control=style_control,
+            variant=variant,
+            features=tuple(feature or STYLE_FEATURES),
             slice={name: value for name, value in (("language", language), ("topic", topic)) if value},
         )
         board = rate_file(votes, rating) if votes else _from_database(database, rating)
@@ -75,8 +88,22 @@ def _print(board: Leaderboard) -> None:
         table.add_row(*_cells(row))
     console = Console()
     console.print(table)
+    _print_style(console, board)
     for note in board.notes:
         console.print(note, style="yellow", markup=False)
+
+
+def _print_style(console: Console, board: Leaderboard) -> None:
+    """What each style feature was worth, where style was controlled for."""
+    if board.style is None:
+        return
+    table = Table(title=f"style coefficients ({board.style.variant}): logits per spread of the relative excess")
+    for heading in ("feature", "coefficient", "95% interval"):
+        table.add_column(heading, justify="left" if heading == "feature" else "right")
+    for found in board.style.coefficients:
+        value = "–" if found.value is None else f"{found.value:+.3f}"
+        table.add_row(escape(found.feature), value, f"{found.low:+.3f} … {found.high:+.3f}" if found.value else "–")
+    console.print(table)
 
 
 def _stated(board: Leaderboard) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from arena.ratings.bradley_terry import Strengths, Ties
 from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArray, PairCounts
 from arena.ratings.elo import EloParameters, Scale
 from arena.ratings.intervals import CONFIDENCE, normal_quantile, rank_ranges
+from arena.ratings.style import STYLE_FEATURES, Coefficient, Variant, fit_style
 
 PRELIMINARY_BELOW = 30
 """A contestant with fewer battles is shown as preliminary: the normal interval is not yet to be trusted."""
@@ -61,6 +62,14 @@ class Anchor:
     rating: float
 
 
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What style was worth on a board that was rated at equal style."""
+
+    variant: Variant
+    coefficients: tuple[Coefficient, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Leaderboard:
     """Rows from best to worst with the method and parameters that they came from.
@@ -76,7 +85,7 @@ class Leaderboard:
     notes: tuple[str, ...] = ()
     scale: Scale = Scale()
     counts: PairCounts | None = None
-    extra: Mapping[str, object] = field(default_factory=dict)
+    style: Style | None = None
 
     def row(self, model: str) -> Row:
         """The row of a contestant. Raises KeyError when it is not on the board."""
@@ -93,7 +102,7 @@ class Leaderboard:
             "parameters": dict(self.parameters),
             "votes": self.votes,
             "notes": list(self.notes),
-            **self.extra,
+            **({} if self.style is None else {"style": asdict(self.style)}),
         }
 
 
@@ -170,6 +179,24 @@ def board_of(
         parameters["tie_strength"] = found.tie_strength
     votes = round(float(counts.battles.sum()) / 2)
     return Leaderboard(rows, "bt", parameters, votes, _notes(found), scale, counts)
+
+
+def style_board(
+    comparisons: Comparisons,
+    features: Sequence[str] = STYLE_FEATURES,
+    variant: Variant = Variant.OURS,
+    *,
+    scale: Scale = Scale(),
+    anchor: Anchor | None = None,
+) -> Leaderboard:
+    """Rate at equal style; the board carries what each feature was worth under `style`.
+
+    Raises ValueError as `fit_style` and `anchor_index` do.
+    """
+    result = fit_style(comparisons, features, variant)
+    fixed = None if anchor is None else anchor_index(result.names, result.strengths().identified, anchor)
+    board = board_of(result.strengths(fixed), PairCounts.of(comparisons), scale=scale, anchor=anchor)
+    return replace(board, style=Style(variant, result.coefficients))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
