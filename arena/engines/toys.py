@@ -35,6 +35,7 @@ _FORMAT = 1  # raise when the way of training changes, so that cached checkpoint
 _AT_ONCE = 2
 _REPORT_EVERY = 0.5
 _WARM_UP = 0.03
+_PARENT = os.getppid()  # who asked for this process, noted before the slow imports
 _IGNORED = -100
 _END, _PAD, _START = "<|im_end|>", "<|endoftext|>", "<|im_start|>"
 CHAT_TEMPLATE = (
@@ -59,7 +60,7 @@ class Recipe:
 
     name: str
     share: float
-    epochs: int = 36
+    epochs: int = 40
     seed: int = 7
     hidden: int = 128
     layers: int = 3
@@ -244,11 +245,10 @@ class _Told:
     """Tells progress twice a second, and ends the work when the process that asked for it is gone."""
 
     def __init__(self, name: str, report: Report) -> None:
-        self._name, self._report = name, report
-        self._parent, self._last = os.getppid(), time.monotonic()
+        self._name, self._report, self._last = name, report, time.monotonic()
 
     def step(self, done: float, loss: torch.Tensor) -> None:
-        if os.getppid() != self._parent:
+        if os.getppid() != _PARENT:
             raise SystemExit("the process that asked for the toys is gone")
         if time.monotonic() - self._last >= _REPORT_EVERY:
             self._last = time.monotonic()
@@ -302,6 +302,8 @@ def build_all(directory: Path, recipes: Sequence[Recipe] = TOYS) -> int:
     finally:
         for process in running:
             process.terminate()
+        for process in running:
+            process.wait()
     return 1 if failures else 0
 
 
