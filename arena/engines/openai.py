@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,7 +25,11 @@ from arena.errors import ConfigError, EndpointError, EngineError
 from arena.types import Chunk, Conversation, Decoding, Finish, Message, Role
 
 _LOG = logging.getLogger(__name__)
+Answer = AsyncGenerator[Chunk | Finish, None]
+"""A running answer; closing it closes the HTTP stream at once."""
+
 _NO_KEY = "none"  # the client insists on a key; servers without keys ignore it
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _DISPENSABLE = frozenset({"stream_options", "seed", "max_tokens"})
 _RAISED = (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, EngineError, ValueError, OSError, TimeoutError)
 
@@ -75,45 +80,44 @@ class OpenAIEngine:
         """Money spent on answers so far, in the currency of the prices."""
         return self._meter.spent
 
-    async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Chunk | Finish]:
+    async def stream(self, conversation: Conversation, decoding: Decoding) -> Answer:
         """Answer the conversation's last user message; closing the iterator closes the HTTP stream."""
         messages = _messages(conversation, self._system_prompt, self._system_role)
         ceiling = _most_tokens(messages)
         reserved = self._meter.reserve(ceiling, decoding.max_tokens)
         prompt_tokens = completion_tokens = 0
-        answer: AsyncIterator[Chunk | Finish] | None = None
         try:
             async with self._gate.slot(self._first_token_timeout):
                 answer, item = await self._begin(messages, decoding)
-                prompt_tokens = ceiling // 2
-                while isinstance(item, Chunk):
-                    completion_tokens += 1 + (len(item.text) + len(item.reasoning)) // 4
+                async with aclosing(answer):
+                    prompt_tokens = ceiling // 2
+                    while isinstance(item, Chunk):
+                        completion_tokens += 1 + (len(item.text) + len(item.reasoning)) // 4
+                        yield item
+                        item = await self._next(answer)
+                    prompt_tokens = _known(item.usage.prompt_tokens, prompt_tokens)
+                    completion_tokens = _known(item.usage.completion_tokens, completion_tokens)
                     yield item
-                    item = await self._next(answer)
-                prompt_tokens = _known(item.usage.prompt_tokens, prompt_tokens)
-                completion_tokens = _known(item.usage.completion_tokens, completion_tokens)
-                yield item
         finally:
             self._meter.settle(reserved, prompt_tokens, completion_tokens)
-            if answer is not None:
-                await answer.aclose()  # type: ignore[attr-defined]
 
     async def models(self) -> tuple[str, ...]:
         """Names the endpoint serves: a cheap question that tells whether it is up and the key is good."""
         try:
             async with asyncio.timeout(self._first_token_timeout):
-                page = await self._client.models.list()
-                return tuple(model.id for model in page.data or ())
+                listed = await self._client.get("/models", cast_to=object)
         except _RAISED as error:
             raise self._failure(error).error from None
+        served = listed.get("data") if isinstance(listed, Mapping) else None
+        if not isinstance(served, list):
+            raise EndpointError(f"{self._place}: the answer is no list of models; is base_url right?")
+        return tuple(str(model["id"]) for model in served if isinstance(model, Mapping) and "id" in model)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    async def _begin(
-        self, messages: list[dict[str, str]], decoding: Decoding
-    ) -> tuple[AsyncIterator[Chunk | Finish], Chunk | Finish]:
+    async def _begin(self, messages: list[dict[str, str]], decoding: Decoding) -> tuple[Answer, Chunk | Finish]:
         """The running answer and its first item, after as many attempts as patience and time allow."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._first_token_timeout
@@ -135,15 +139,13 @@ class OpenAIEngine:
             await asyncio.sleep(delay)
             attempt += 1
 
-    async def _next(self, answer: AsyncIterator[Chunk | Finish]) -> Chunk | Finish:
+    async def _next(self, answer: Answer) -> Chunk | Finish:
         try:
             return await anext(answer)
         except _RAISED as error:
             raise self._failure(error).error from None
 
-    async def _attempt(
-        self, messages: list[dict[str, str]], decoding: Decoding, deadline: float
-    ) -> AsyncIterator[Chunk | Finish]:
+    async def _attempt(self, messages: list[dict[str, str]], decoding: Decoding, deadline: float) -> Answer:
         """One request. The deadline moves on with every token."""
         clock = asyncio.get_running_loop().time
         body = self._body(messages, decoding)
@@ -229,7 +231,7 @@ def _client(base_url: str, api_key: str, uds: Path | str | None, connect_timeout
         limits=limits,
         follow_redirects=False,
         timeout=httpx2.Timeout(connect=connect_timeout, read=None, write=connect_timeout, pool=None),
-        trust_env=uds is None,
+        trust_env=uds is None and urlsplit(base_url).hostname not in _LOOPBACK,  # no proxy leads there
     )
     client = openai.AsyncOpenAI(
         api_key=api_key,

@@ -355,7 +355,7 @@ async def test_closing_the_iterator_closes_the_stream() -> None:
     async with talking_to(Reply([event({"content": "x"}), HANG]), gate=Gate(concurrency=1)) as (engine, endpoint):
         answer = engine.stream(QUESTION, Decoding())
         await anext(answer)
-        await answer.aclose()  # type: ignore[attr-defined]
+        await answer.aclose()
         await asyncio.wait_for(endpoint.left.wait(), 5)
         endpoint.script[:] = [saying("next")]
         assert (await ask(engine))[0] == "next"
@@ -392,7 +392,7 @@ async def test_a_stopped_answer_is_paid_for_by_estimate() -> None:
     async with talking_to(Reply([event({"content": "word " * 20}), HANG]), meter=meter) as (engine, _):
         answer = engine.stream(QUESTION, Decoding())
         await anext(answer)
-        await answer.aclose()  # type: ignore[attr-defined]
+        await answer.aclose()
     assert meter.spent >= 20e-6
     assert meter.reserved == 0
 
@@ -457,6 +457,14 @@ def test_an_address_or_key_that_cannot_work_is_refused_without_being_shown(argum
         OpenAIEngine("m", **arguments)
     for secret in ("password", "ключ", "two words"):
         assert secret not in str(caught.value)
+
+
+async def test_no_proxy_stands_between_the_arena_and_its_own_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP_PROXY is for the world outside; workers on loopback are not there."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    async with talking_to(saying("ok")) as (engine, _):
+        assert (await ask(engine))[0] == "ok"
 
 
 async def test_the_endpoint_tells_which_models_it_serves() -> None:
