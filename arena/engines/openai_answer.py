@@ -40,7 +40,7 @@ class AnswerReader:
 
     def take(self, event: object) -> Chunk | None:
         """The text and reasoning of one event, None when it brings neither."""
-        if not isinstance(event, Mapping):
+        if not isinstance(event, dict):
             raise EndpointError("an event of the stream is no object")
         self._take_facts(event)
         choice = _first(event.get("choices"))
@@ -48,7 +48,7 @@ class AnswerReader:
         if self._reason in _FAILED:
             raise EndpointError(f"the endpoint ended the answer with {self._reason!r}")
         delta = choice.get("delta")
-        return self._split(delta) if isinstance(delta, Mapping) else None
+        return self._split(delta) if isinstance(delta, dict) else None
 
     def rest(self) -> Chunk | None:
         """What the splitter still held at the end of the stream."""
@@ -69,12 +69,12 @@ class AnswerReader:
 
     def _take_facts(self, event: Mapping[str, Any]) -> None:
         usage = event.get("usage")
-        if isinstance(usage, Mapping):
+        if isinstance(usage, dict):
             self._usage = Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
         for key in ("model", "system_fingerprint"):
             if isinstance(event.get(key), str) and event[key]:
                 self._served_by[key] = event[key]
-        if isinstance(event.get("arena"), Mapping):
+        if isinstance(event.get("arena"), dict):
             self._arena |= event["arena"]
 
     def _provenance(self) -> Provenance:
@@ -91,20 +91,22 @@ def readable(text: str) -> str:
 
 def _first(choices: object) -> Mapping[str, Any]:
     head = choices[0] if isinstance(choices, list) and choices else None
-    return head if isinstance(head, Mapping) else {}
+    return head if isinstance(head, dict) else {}
 
 
 def _plain(content: object) -> str:
     """Content is a string, or a list of typed parts of which the text ones count."""
     if isinstance(content, str):
         return readable(content)
-    parts = [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
+    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
     return "".join(readable(part["text"]) for part in parts if isinstance(part.get("text"), str))
 
 
 def _thinking_parts(content: object) -> str:
     """Reasoning that comes as parts of the content (Mistral's reasoning models)."""
-    parts = [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
+    if isinstance(content, str):
+        return ""
+    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
     return "".join(_plain(part.get("thinking")) for part in parts)
 
 
