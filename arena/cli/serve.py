@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +10,6 @@ import typer
 
 from arena.config import Settings, unknown_variables
 from arena.errors import ArenaError
-
-# numpy's matrices here are small: more threads only wait for each other. Gradio must not phone home.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 log = logging.getLogger("arena")
 
@@ -56,4 +50,6 @@ def run(settings: Settings) -> None:
 
 def main() -> None:
     """Entry of app.py."""
-    typer.run(serve)
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    alone.command()(serve)
+    alone()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from arena.config import Settings
+from arena.battles.masking import Masker
+from arena.config import Catalog, Settings, load_catalog, resolve_profile
 from arena.ratings import elo
+from arena.service.arena import Arena
 from arena.service.boards import default_parameters
+from arena.service.fleet import build_fleet
+from arena.service.local_models import PooledModels
 from arena.store.store import Store
 
 

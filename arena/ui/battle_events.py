@@ -70,7 +70,7 @@ class BattleEvents:
 
     # ---------------------------------------------------------------- handlers
 
-    async def ask(self, prompt: str, battle: str, *rest: Any, request: gr.Request) -> AsyncGenerator[Updates]:
+    async def ask(self, request: gr.Request, prompt: str, battle: str, *rest: Any) -> AsyncGenerator[Updates]:
         """Put the message to both sides, then paint what comes."""
         voter, language = self._asked_by(request)
         choice = [name for name in rest if isinstance(name, str) and name]
@@ -86,7 +86,7 @@ class BattleEvents:
                 yield {**updates, **first}
                 first = {}
 
-    async def again(self, battle: str, request: gr.Request) -> AsyncGenerator[Updates]:
+    async def again(self, request: gr.Request, battle: str) -> AsyncGenerator[Updates]:
         """Put the last message once more."""
         voter, language = self._asked_by(request)
         try:
@@ -98,7 +98,7 @@ class BattleEvents:
             async for updates in paintings:
                 yield updates
 
-    async def resume(self, battle: str, request: gr.Request) -> AsyncGenerator[Updates]:
+    async def resume(self, request: gr.Request, battle: str) -> AsyncGenerator[Updates]:
         """After a load of the page: the battle that this tab was in, streaming state included."""
         voter, language = self._asked_by(request)
         suggestions: Updates = dict(zip(self._tab.suggestions, self._suggestions(language), strict=True))
@@ -116,7 +116,7 @@ class BattleEvents:
                 yield {**updates, **first}
                 first = {}
 
-    async def stop(self, battle: str, request: gr.Request) -> None:
+    async def stop(self, request: gr.Request, battle: str) -> None:
         """End both answers; the handler that paints them shows it."""
         voter, language = self._asked_by(request)
         try:
@@ -124,7 +124,7 @@ class BattleEvents:
         except ArenaError as error:
             self._warn(error, language)
 
-    async def show(self, battle: str, request: gr.Request) -> Updates:
+    async def show(self, request: gr.Request, battle: str) -> Updates:
         """Paint the battle as it is."""
         voter, language = self._asked_by(request)
         try:

@@ -19,18 +19,24 @@ PALETTE = ("#0b7285", "#b4560c", "#364fc7", "#a61e4d", "#5c940d", "#6741d9", "#e
 
 
 def forest(board: Leaderboard, language: str) -> go.Figure:
-    """Ratings with their 95% intervals, best at the top."""
-    rows = [row for row in reversed(board.rows) if row.rating is not None]
-    figure = _figure(max(220, 60 + 34 * len(rows)))
-    ratings = np.array([row.rating or 0.0 for row in rows])
-    up = [max(0.0, (row.ci_high or rating) - rating) for row, rating in zip(rows, ratings, strict=True)]
-    down = [max(0.0, rating - (row.ci_low or rating)) for row, rating in zip(rows, ratings, strict=True)]
+    """Ratings with their 95% intervals, best at the top; an open end runs to the edge."""
+    rows = [row for row in reversed(board.rows) if row.ci_low is not None or row.ci_high is not None or row.rating]
+    figure = _figure(max(220, 90 + 34 * len(rows)))
+    ends = [value for row in rows for value in (row.rating, row.ci_low, row.ci_high) if value is not None]
+    low, high = (min(ends) - 40, max(ends) + 40) if ends else (900.0, 1100.0)
+    for row in rows:
+        span = [low if row.ci_low is None else row.ci_low, high if row.ci_high is None else row.ci_high]
+        if board.method != "elo":
+            figure.add_scatter(
+                x=span, y=[row.model] * 2, mode="lines", line={"color": SOFT, "width": 2}, hoverinfo="skip"
+            )
+    rated = [row for row in rows if row.rating is not None]
     figure.add_scatter(
-        x=ratings, y=[row.model for row in rows], mode="markers", marker={"size": 10, "color": SIDE_A},
-        error_x={"type": "data", "array": up, "arrayminus": down, "color": SOFT, "thickness": 2},
-        hovertemplate="%{y}: %{x:.0f}<extra></extra>",
+        x=[row.rating for row in rated], y=[row.model for row in rated], mode="markers",
+        marker={"size": 11, "color": SIDE_A}, hovertemplate="%{y}: %{x:.0f}<extra></extra>",
     )  # fmt: skip
-    figure.update_xaxes(title=say(language, "board_rating"))
+    figure.update_xaxes(title=say(language, "board_rating"), range=[low, high])
+    figure.update_yaxes(type="category", categoryorder="array", categoryarray=[row.model for row in rows])
     return figure
 
 
