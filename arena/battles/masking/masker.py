@@ -15,7 +15,7 @@ from arena.battles.masking.folding import fold, is_letters, words
 from arena.battles.masking.grammar import word_list
 from arena.battles.masking.identity import asks_identity
 from arena.battles.masking.names import Found, Kind, NameFinder, Undecided, build, is_chinese, starts_word
-from arena.battles.masking.selfspeech import NAME_WORD, Around, all_filler, identifies, introduces
+from arena.battles.masking.selfspeech import NAME_WORD, Around, all_filler, identifies, introduces, without_asides
 
 MASK = "▇▇▇"
 """What stands for a hidden name: always the same, so that its length tells nothing."""
@@ -156,7 +156,7 @@ class Masking:
         lead = self._text[start : found.start].rstrip(_OPENERS)
         previous = self._words(before_that, start)
         return Around(
-            before=self._words(start, found.start),
+            before=without_asides(self._words(start, found.start)),
             after=self._words(found.end, min(end, found.end + LOOK_AHEAD)),
             previous=previous,
             introduced=bool(self._matches) or introduces(previous) or self._introduced_before(before_that),

@@ -37,8 +37,13 @@ _as = vocabulary("as")
 _as_refused = vocabulary("as refused")
 _speaking = vocabulary("speaking")
 _greeting = vocabulary("greeting")
-_english_self = vocabulary("created")
+_english_self = vocabulary("created", "creates")
+_maker_word = vocabulary("made", "agent", "from")
 _DIRECT = patterns("direct")
+_ASIDES = patterns("asides")
+_DESCRIBED = patterns("described")
+_SIGNED = patterns("signed")
+_ADJECTIVE = tuple(fold_word(ending) for ending in section("adjective endings").split())
 _INTERRUPTED = patterns("interrupted")
 _LABELS = patterns("labels")
 _QUESTIONS = patterns("questions")
@@ -50,6 +55,17 @@ _VERBS_OF_USE = patterns("verbs of use")
 _PERSONS_NEARBY = patterns("persons nearby")
 _SPELLED_OUT = tuple(fold_word(cue) for cue in section("spelled out").replace("\n", ";").split(";"))
 _CHINESE_CUES = ("我是", "我叫", "名字是", "名叫", "由", "来自", "我的开发者是")
+
+
+def without_asides(words: Sequence[str]) -> list[str]:
+    """The words less what is said in passing: "as far as I know", «насколько мне известно»."""
+    kept: list[str] = []
+    for word in words:
+        kept.append(word)
+        start = _ASIDES.end_at(kept, len(kept))
+        if start is not None:
+            del kept[start:]
+    return kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +106,9 @@ def introduces(sentence: Sequence[str]) -> bool:
 
 def all_filler(between: Sequence[str]) -> bool:
     """Whether nothing but a description stands between a masked name and the next one."""
-    return len(between) <= MAX_FILLERS and all(map(_filler, between)) and not any(map(_contrast, between))
+    if list(between) == [_BUT] or any(map(_contrast, between)):
+        return False
+    return len(between) <= MAX_FILLERS and all(map(_filler, between))
 
 
 def _filler(word: str) -> bool:
@@ -98,21 +116,31 @@ def _filler(word: str) -> bool:
 
 
 def _direct(around: Around) -> bool:
-    """A cue, filler words, then the name."""
-    words = around.before
+    """A cue, filler words, then the name; before the noun an unknown adjective or two may stand."""
+    words, unknown = around.before, 0
     for end in range(len(words), max(len(words) - MAX_FILLERS, 0), -1):
+        crossed = words[end:]
         cue = _DIRECT.end_at(words, end)
-        if cue is not None and _credible(words[cue:end], words[end:], around):
+        if cue is not None and _credible(words[cue:end], crossed, around):
             return True
+        if any(map(_self_noun, (*crossed, *around.after[:1]))) and _DESCRIBED.end_at(words, end) == 0 and not unknown:
+            return any(map(_maker_word, crossed)) and not any(map(_loose, crossed[:1]))
         if not _filler(words[end - 1]):
-            return words[end - 1] == "i" and end == len(words) and around.set_off and not around.organisation
+            unknown += 1
+            if unknown > 2 or not (_adjective(words, end - 1) and any(map(_self_noun, crossed))):
+                return words[end - 1] == "i" and end == len(words) and around.set_off and not around.organisation
     return False
+
+
+def _adjective(words: Sequence[str], at: int) -> bool:
+    """Whether an unknown word can qualify the noun after it: a Russian ending, or an article before it."""
+    return words[at].endswith(_ADJECTIVE) or words[at - 1] in ("a", "an") or words[at - 2 : at - 1] in (["a"], ["an"])
 
 
 def _credible(cue: Sequence[str], crossed: Sequence[str], around: Around) -> bool:
     """Fillers that lead from the cue to the name, not past it; and no human speaker."""
-    described = any(_self_noun(word) or _made(word) for word in crossed)
-    if any(map(_negation, crossed)) and not any(map(_contrast, crossed)):
+    described = any(_self_noun(word) or _made(word) or _english_self(word) for word in (*cue, *crossed))
+    if _denied(crossed):
         return False
     if any(_loose(word) or _contrast(word) for word in crossed) and not described and NAME_WORD not in crossed:
         return False
@@ -121,31 +149,52 @@ def _credible(cue: Sequence[str], crossed: Sequence[str], around: Around) -> boo
     return bool(crossed) or len(cue) > 1 or not _VERBS_OF_USE.start(around.after)
 
 
+def _denied(crossed: Sequence[str]) -> bool:
+    """Not NAME; but "not X, but NAME" affirms NAME."""
+    for at, word in enumerate(crossed):
+        if _negation(word):
+            return not any(_contrast(later) or later == _BUT for later in crossed[at + 2 :])
+    return False
+
+
 def _agent(words: Sequence[str]) -> bool:
     """I was trained by … NAME; меня обучили … NAME: any few words between, but no change of subject."""
-    for at in range(len(words) - 1, max(len(words) - MAX_AGENT_WORDS - 2, -1), -1):
-        if _break(words[at]):
-            break
-        if (_made(words[at]) or _creates(words[at])) and any(map(_first_person, words[max(at - 8, 0) : at + 2])):
-            return _creates(words[at]) or any(map(_agent_word, words[at:]))
-    return _late_agent(words)
+    for at, word in enumerate(words):
+        rest = words[at + 1 :]
+        if _creates(word) and (_ME in words[max(at - 2, 0) : at + 2] or _whom(words, at)):
+            return len(rest) <= MAX_AGENT_WORDS and not any(map(_break, rest))
+        if (_made(word) or _creates(word)) and _of_speaker(words, at) and any(map(_agent_word, rest)):
+            plain = len(rest) <= MAX_AGENT_WORDS and not any(map(_break, rest))
+            return plain or _by_name(rest)
+    return False
 
 
-def _late_agent(words: Sequence[str]) -> bool:
-    """I was created to help people by NAME: the agent directly before the name, the verb anywhere before."""
-    agents = [at for at, word in enumerate(words) if _agent_word(word) and all(map(_filler, words[at + 1 :]))]
-    if not agents:
-        return False
-    return any(
-        (_made(word) or _creates(word)) and _first_person_before(words, at)
-        for at, word in enumerate(words[: agents[-1]])
-    )
+def _whom(words: Sequence[str], at: int) -> bool:
+    """A model whom NAME created: said of the speaker earlier in the sentence."""
+    return at > 0 and words[at - 1].startswith(_WHOM) and any(map(_first_person, words[:at]))
 
 
-def _first_person_before(words: Sequence[str], at: int) -> bool:
-    """The verb at `at` is said of the speaker: "i was …", "я был …", "меня …"."""
-    near = words[max(at - 3, 0) : at]
-    return any(map(_first_person, near)) and all(map(_filler, near[1:]))
+def _by_name(words: Sequence[str]) -> bool:
+    """The maker directly before the name: "… to help people by the company"."""
+    last = max(at for at, word in enumerate(words) if _agent_word(word))
+    return all(map(_filler, words[last + 1 :]))
+
+
+def _of_speaker(words: Sequence[str], at: int) -> bool:
+    """The participle at `at` is said of the speaker: "i was carefully designed, trained and …", "я был …"."""
+    for before in range(at - 1, max(at - MAX_AGENT_WORDS, -1), -1):
+        word = words[before]
+        if _first_person(word):
+            return word in _SUBJECTS
+        if word == NAME_WORD or not (_filler(word) or word.endswith("iy")):
+            return False
+    return False
+
+
+_BUT = fold_word("а")  # which looks like the English article
+_WHOM = (fold_word("которую"), fold_word("которого"), "that", "which", "whom")
+_ME = fold_word("меня")
+_SUBJECTS = ("i", fold_word("я"), _ME)
 
 
 def _interrupted(words: Sequence[str]) -> bool:
@@ -192,7 +241,9 @@ def _follows(around: Around) -> bool:
 def _fragment(around: Around) -> bool:
     """A piece of an introduction without its subject: "Made by NAME.", "Model: NAME", "Кто я? NAME."."""
     words = around.before
-    if 0 < len(around.previous) <= 6 and _QUESTIONS.within(around.previous, 3) and all(map(_filler, words)):
+    if 0 < len(around.previous) <= 12 and _QUESTIONS.within(around.previous, 12) and all(map(_filler, words)):
+        return True
+    if not (around.organisation or around.everyday or around.after) and _SIGNED.end_at(words, len(words)) is not None:
         return True
     if around.set_off and not around.organisation and not around.everyday and list(words) in _OWN_NAME:
         return True
@@ -223,7 +274,7 @@ def _can_be_a_name(around: Around) -> bool:
     """An everyday word counts as a name when it is written as one and no person or animal is spoken of."""
     near = (*around.before, *around.after)
     article = tuple(around.before[-1:]) in (("a",), ("an",))
-    if article and not around.capital and not any(map(_self_noun, around.after[:2])):
+    if article and not any(map(_self_noun, around.after[:2])):
         return False
     if around.surname and not around.organisation:
         return False
