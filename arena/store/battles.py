@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, select, update
@@ -154,7 +153,12 @@ def load(db: Connection, battle_id: str, voter: str | None) -> BattleRecord:
     row = db.execute(_with_voter().where(battles.c.id == battle_id)).first()
     if row is None or voter not in (None, row.code):
         raise UnknownBattle(f"there is no battle {battle_id} for this voter")
-    return _record(db, row)
+    return _records(db, [row])[0]
+
+
+def load_many(db: Connection, ids: Sequence[str]) -> tuple[BattleRecord, ...]:
+    """These battles, in no order; ids of none are passed over."""
+    return _records(db, db.execute(_with_voter().where(battles.c.id.in_(ids))).all())
 
 
 def latest(db: Connection, voter: str, mode: Mode | None, statuses: Sequence[str] | None) -> BattleRecord | None:
@@ -163,7 +167,7 @@ def latest(db: Connection, voter: str, mode: Mode | None, statuses: Sequence[str
     query = query if mode is None else query.where(battles.c.mode == mode)
     query = query if statuses is None else query.where(battles.c.status.in_(statuses))
     row = db.execute(query.order_by(battles.c.created_at.desc()).limit(1)).first()
-    return None if row is None else _record(db, row)
+    return None if row is None else _records(db, [row])[0]
 
 
 def ids_with(db: Connection, statuses: Sequence[str], after_id: str, limit: int) -> tuple[str, ...]:
@@ -226,9 +230,8 @@ def _answer(row: AnyRow) -> Answer:
     )
 
 
-def _record(db: Connection, row: AnyRow) -> BattleRecord:
-    by_number = _contestants(db, row.contestant_a, row.contestant_b)
-    battle = BattleRecord(
+def _record(row: AnyRow, by_number: Mapping[int, ContestantRecord], turns: tuple[TurnRecord, ...]) -> BattleRecord:
+    return BattleRecord(
         id=row.id,
         voter=row.code,
         mode=Mode(row.mode),
@@ -242,28 +245,28 @@ def _record(db: Connection, row: AnyRow) -> BattleRecord:
         masked=row.masked,
         system_prompt=row.system_prompt,
         seed=row.seed,
+        turns=turns,
     )
-    return replace(battle, turns=_turns(db, row.id))
 
 
-def _contestants(db: Connection, *numbers: int | None) -> dict[int, ContestantRecord]:
-    wanted = {number for number in numbers if number is not None}
-    return {row.id: roster.record(row) for row in db.execute(select(contestants).where(contestants.c.id.in_(wanted)))}
+def _records(db: Connection, rows: Sequence[AnyRow]) -> tuple[BattleRecord, ...]:
+    """Rows as battles, with one query each for everybody's contestants, turns and answers."""
+    numbers = {number for row in rows for number in (row.contestant_a, row.contestant_b)}
+    known = db.execute(select(contestants).where(contestants.c.id.in_(numbers - {None})))
+    by_number = {row.id: roster.record(row) for row in known}
+    turns_of = _turns(db, [row.id for row in rows])
+    return tuple(_record(row, by_number, tuple(turns_of.get(row.id, ()))) for row in rows)
 
 
-def _turns(db: Connection, battle_id: str) -> tuple[TurnRecord, ...]:
-    kept = select(turns).where(turns.c.battle_id == battle_id, turns.c.dropped_at.is_(None))
+def _turns(db: Connection, ids: Sequence[str]) -> dict[str, list[TurnRecord]]:
+    kept = select(turns).where(turns.c.battle_id.in_(ids), turns.c.dropped_at.is_(None))
     said = {
-        (row.position, row.attempt, row.side): _answer(row)
-        for row in db.execute(select(answers).where(answers.c.battle_id == battle_id))
+        (row.battle_id, row.position, row.attempt, row.side): _answer(row)
+        for row in db.execute(select(answers).where(answers.c.battle_id.in_(ids)))
     }
-    return tuple(
-        TurnRecord(
-            row.position,
-            row.prompt,
-            said.get((row.position, row.attempt, "a")),
-            said.get((row.position, row.attempt, "b")),
-            row.asked_at,
-        )
-        for row in db.execute(kept.order_by(turns.c.position))
-    )
+    found: dict[str, list[TurnRecord]] = {}
+    for row in db.execute(kept.order_by(turns.c.battle_id, turns.c.position)):
+        key = (row.battle_id, row.position, row.attempt)
+        turn = TurnRecord(row.position, row.prompt, said.get((*key, "a")), said.get((*key, "b")), row.asked_at)
+        found.setdefault(row.battle_id, []).append(turn)
+    return found

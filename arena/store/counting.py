@@ -79,8 +79,12 @@ def count(db: Connection, one: Counted, sign: int) -> None:
     amounts = dict.fromkeys(_OUTCOME_COLUMNS, 0.0)
     amounts[outcome_column(verdict)] = sign * one.weight
     pair = {"track": one.track.value, "a": a, "b": b, **amounts}
-    statement = _COUNT_SQLITE if db.dialect.name == "sqlite" else _COUNT_POSTGRES
-    db.execute(statement, [{**pair, "slice_id": number} for number in (WHOLE, *one.slices.ids)])
+    add_counts(db, [{**pair, "slice_id": number} for number in (WHOLE, *one.slices.ids)])
+
+
+def add_counts(db: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Add whole rows of `pair_counts` to what is there."""
+    db.execute(_COUNT_SQLITE if db.dialect.name == "sqlite" else _COUNT_POSTGRES, rows)
 
 
 def outcome_column(verdict: Verdict) -> str:

@@ -158,10 +158,12 @@ def _features_of(
     nested = _metadata(row)
     for name, (column_a, column_b) in covariates.items():
         source = row if column_a in row else nested
-        if column_a in source and column_b in source:
-            yield name, (_amount(source[column_a], column_a), _amount(source[column_b], column_b))
-        elif column_a in source or column_b in source or name in needed:
+        amount_a, amount_b = source.get(column_a), source.get(column_b)
+        empty_a, empty_b = amount_a in (None, ""), amount_b in (None, "")
+        if empty_a != empty_b or (empty_a and name in needed):
             raise ValueError(f"feature {name} needs both columns {column_a} and {column_b}")
+        if not empty_a:
+            yield name, (_amount(amount_a, column_a), _amount(amount_b, column_b))
 
 
 def _metadata(row: Row) -> Row:

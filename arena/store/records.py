@@ -289,6 +289,17 @@ class JudgmentRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did: rows that count, rows added, already here, voted with names known, new contestants."""
+
+    read: int
+    added: int
+    already_here: int
+    named: int
+    new_contestants: int
+
+
+@dataclass(frozen=True, slots=True)
 class IntegrityReport:
     """What a check of the database found; `problems` is empty when all is well."""
 

@@ -86,6 +86,13 @@ class Tally:
             self.ratings.setdefault(contestant, self._rules.elo_start)
             self.games[contestant] += times
 
+    def store_ratings(self, db: Connection) -> None:
+        """Put the ratings in place of the stored ones, and add the games to theirs."""
+        known = {row.contestant_id: row.games for row in db.execute(select(elo).where(elo.c.track == self.track.value))}
+        rows = [{**row, "games": row["games"] + known.get(row["contestant_id"], 0)} for row in self.elo_rows()]
+        db.execute(delete(elo).where(elo.c.track == self.track.value))
+        db.execute(insert(elo), rows)
+
     def elo_rows(self) -> list[dict[str, Any]]:
         """Rows of the table `elo`."""
         return [

@@ -44,6 +44,13 @@ def voter_number(db: Connection, code: str, now: float) -> int:
     return int(found)
 
 
+def add_retired(db: Connection, name: str, fingerprint: str, now: float) -> int:
+    """A contestant that comes with imported votes and stands in no catalogue."""
+    details = {"organisation": "", "quantization": "", "licence": "", "family": "", "toy": False}
+    fresh = insert(contestants).values(name=name, fingerprint=fingerprint, first_seen=now, retired_at=now, **details)
+    return int(db.execute(fresh.returning(contestants.c.id)).scalar_one())
+
+
 def _ensure(db: Connection, entry: Contestant, known: ContestantRecord | None, now: float) -> int:
     details = {name: getattr(entry, name) for name in _DETAILS}
     if known is None:

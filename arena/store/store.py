@@ -22,7 +22,9 @@ from arena.errors import StoreError
 from arena.store import battles, board, judgments, roster, upkeep, voting
 from arena.store.changes import changes
 from arena.store.connections import Database, translated
+from arena.store.exporting import export_votes
 from arena.store.feed import Feed
+from arena.store.importing import checked, import_rows
 from arena.store.migrate import HEAD, bring_up_to_date, copy_database
 from arena.store.records import (
     ALL,
@@ -34,6 +36,7 @@ from arena.store.records import (
     ContestantRecord,
     EloState,
     EventRecord,
+    ImportReport,
     IntegrityReport,
     JudgmentRecord,
     JudgmentResult,
@@ -231,6 +234,31 @@ class Store:
     def votes(self, which: VoteFilter = VoteFilter(), *, chunk: int = 5000) -> Iterator[VoteRecord]:
         """Votes in the order of their numbers, read in chunks; holds no transaction between chunks."""
         return board.votes_of(self._database, which, chunk)
+
+    def export_votes(
+        self,
+        target: Path,
+        *,
+        which: VoteFilter = VoteFilter(),
+        redact: Callable[[str], str] = str,
+        progress: Progress | None = None,
+    ) -> int:
+        """Write votes to `.csv`, `.csv.gz`, `.jsonl` or `.parquet`; the file appears whole or not at all.
+
+        `redact` takes personal data out of every text. Returns the number of rows. Blocks. Raises
+        `FileFormatError` for another kind of file, `StoreError` when the file cannot be written.
+        """
+        return export_votes(self._database, target, which, redact, progress or _silent)
+
+    def import_votes(self, path: Path, *, progress: Progress | None = None) -> ImportReport:
+        """Take in a battle file, all of it or nothing; battles already here are passed over. Blocks.
+
+        The file is wholly checked before the one transaction begins, so writers wait for the writing alone.
+        Raises `FileFormatError` naming the first bad row.
+        """
+        total, named = checked(path)
+        heard = progress or _silent
+        return self._write(lambda db: import_rows(db, path, total, named, self._rules, self._clock(), heard)).result()
 
     # ---------------------------------------------------------------- board
 

@@ -1,0 +1,257 @@
+"""A battle file comes in: wholly checked first, then all of it in one transaction, or nothing.
+
+Rows already here are passed over: by `question_id` where rows have one of their own, else by the
+file's digest and the row's line, so importing a file twice adds nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from arena.errors import FileFormatError
+from arena.store import roster
+from arena.store.battles import storable
+from arena.store.counting import SliceSet, add_counts, slice_names, slice_set
+from arena.store.files import read_rows
+from arena.store.interchange import ImportedBattle, imported
+from arena.store.log import next_sequence, write_event
+from arena.store.records import ImportReport
+from arena.store.recount import Tally, pack
+from arena.store.tables import VERDICT_CODES, answers, battles, contestants, elo, turns, votes
+from arena.store.voting import Rules
+from arena.types import AnswerState, BattleStatus, Conversation, Mode, Role, Track
+
+CHUNK = 1000
+Progress = Callable[[int, int], None]
+
+
+def checked(path: Path) -> tuple[int, int]:
+    """Read the whole file and return how many rows count and how many were voted with names known.
+
+    Raises `FileFormatError` naming the first row that cannot be understood.
+    """
+    counting = named = 0
+    for _, battle in _battles_in(path):
+        counting += battle is not None
+        named += battle is None
+    return counting, named
+
+
+def import_rows(
+    db: Connection, path: Path, total: int, named: int, rules: Rules, now: float, progress: Progress
+) -> ImportReport:
+    """Write every battle of a checked file and count its votes. The caller's transaction is the unit."""
+    rows = _Import(db, path, rules, now)
+    stream = (battle for _, battle in _battles_in(path) if battle is not None)
+    done = 0
+    while run := list(islice(stream, CHUNK)):
+        rows.write(run)
+        done += len(run)
+        progress(done, total)
+    return rows.finish(named)
+
+
+def _battles_in(path: Path) -> Iterator[tuple[int, ImportedBattle | None]]:
+    for line, row in read_rows(path):
+        try:
+            yield line, imported(row)
+        except ValueError as error:
+            raise FileFormatError(str(error), path=path, line=line) from None
+
+
+class _Import:
+    """One import under way inside one transaction."""
+
+    def __init__(self, db: Connection, path: Path, rules: Rules, now: float) -> None:
+        self._db, self._path, self._rules, self._now = db, path, rules, now
+        self._digest = _digest(path)
+        self._read = self._added = 0
+        self._used: set[str] = set()
+        self._contestants = {
+            (known.contestant.name, known.contestant.fingerprint): known.id for known in roster.everyone(db)
+        }
+        self._fresh_contestants = 0
+        self._voters: dict[str, int] = {}
+        self._slice_sets: dict[tuple[str, ...], SliceSet] = {}
+        self._tally = Tally(Track.HUMAN, rules)
+        self._tally.ratings |= {
+            row.contestant_id: row.rating for row in db.execute(select(elo).where(elo.c.track == Track.HUMAN.value))
+        }
+
+    def write(self, run: list[ImportedBattle]) -> None:
+        """Write a run of battles, leaving out those that are here already."""
+        fresh = self._new_ones(run)
+        if not fresh:
+            return
+        first = next_sequence(self._db, len(fresh)) - len(fresh) + 1
+        rows: dict[str, list[dict[str, Any]]] = {"battles": [], "turns": [], "answers": [], "votes": []}
+        for sequence, (battle_id, battle) in enumerate(fresh, start=first):
+            vote = self._vote(battle_id, battle, sequence)
+            rows["votes"].append(vote)
+            rows["battles"].append(self._battle(battle_id, battle, vote))
+            asked, said = _talk(battle_id, battle, vote["cast_at"])
+            rows["turns"] += asked
+            rows["answers"] += said
+        for table in (battles, turns, answers, votes):
+            if rows[table.name]:
+                self._db.execute(insert(table), rows[table.name])
+        self._added += len(fresh)
+
+    def finish(self, named: int) -> ImportReport:
+        """Move counts and ratings, log what was done."""
+        if self._added:
+            ids_of = {one.id: one.ids for one in self._slice_sets.values()}
+            add_counts(self._db, self._tally.count_rows(ids_of))
+            self._tally.store_ratings(self._db)
+        detail = f"{self._path.name}: {self._added} of {self._read} battles"
+        write_event(self._db, self._now, "import", detail)
+        return ImportReport(self._read, self._added, self._read - self._added, named, self._fresh_contestants)
+
+    def _new_ones(self, run: list[ImportedBattle]) -> list[tuple[str, ImportedBattle]]:
+        named = [(self._name(battle), battle) for battle in run]
+        here = self._present([battle_id for battle_id, _ in named])
+        fresh = []
+        for battle_id, battle in named:
+            same = here.get(battle_id)
+            if same is not None and same != (battle.model_a, battle.model_b):
+                # Another set's battle under the same number: not this one.
+                battle_id = _hashed(battle_id, battle.model_a, battle.model_b, battle.voter)
+                same = self._present([battle_id]).get(battle_id)
+            if same is None:
+                fresh.append((battle_id, battle))
+        return fresh
+
+    def _name(self, battle: ImportedBattle) -> str:
+        """The row's id: its own question_id at first sight, else one that a second import would find again."""
+        self._read += 1
+        if battle.question_id and battle.question_id not in self._used:
+            self._used.add(battle.question_id)
+            return battle.question_id
+        return _hashed(self._digest, str(self._read))
+
+    def _present(self, ids: list[str]) -> dict[str, tuple[str, str]]:
+        a, b = contestants.alias("a"), contestants.alias("b")
+        query = (
+            select(battles.c.id, a.c.name, b.c.name)
+            .join(a, a.c.id == battles.c.contestant_a)
+            .join(b, b.c.id == battles.c.contestant_b)
+            .where(battles.c.id.in_(ids))
+        )
+        return {battle_id: (name_a, name_b) for battle_id, name_a, name_b in self._db.execute(query)}
+
+    def _vote(self, battle_id: str, battle: ImportedBattle, sequence: int) -> dict[str, Any]:
+        at = self._now if battle.at is None else battle.at
+        names = slice_names(battle.language, battle.topic, battle.masked, at, battle.slices)
+        a = self._contestant(battle.model_a, battle.fingerprint_a)
+        b = self._contestant(battle.model_b, battle.fingerprint_b)
+        slices = self._slices(names)
+        before_a, before_b = (self._tally.ratings.get(number, self._rules.elo_start) for number in (a, b))
+        self._tally.add_weighted(pack(a, b, battle.verdict, slices.id), battle.weight)
+        return {
+            "sequence": sequence,
+            "battle_id": battle_id,
+            "voter_id": self._voter(battle.voter),
+            "contestant_a": a,
+            "contestant_b": b,
+            "verdict": VERDICT_CODES[battle.verdict],
+            "weight": battle.weight,
+            "slice_set_id": slices.id,
+            "cast_at": at,
+            "elo_before_a": before_a,
+            "elo_before_b": before_b,
+            "elo_delta_a": self._tally.ratings[a] - before_a,
+            "elo_delta_b": self._tally.ratings[b] - before_b,
+            "reasons": json.dumps(battle.reasons, ensure_ascii=False) if battle.reasons else None,
+            "comment": storable(battle.comment) or None,
+        }
+
+    def _battle(self, battle_id: str, battle: ImportedBattle, vote: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "id": battle_id,
+            "voter_id": vote["voter_id"],
+            "mode": Mode.ANONYMOUS.value,
+            "contestant_a": vote["contestant_a"],
+            "contestant_b": vote["contestant_b"],
+            "propensity": battle.propensity,
+            "language": battle.language,
+            "topic": battle.topic,
+            "masked": battle.masked,
+            "system_prompt": storable(_system(battle.conversation_a)),
+            "status": BattleStatus.VOTED.value,
+            "created_at": vote["cast_at"],
+            "changed_at": self._now,
+        }
+
+    def _contestant(self, name: str, fingerprint: str) -> int:
+        """Who is in no catalogue of ours stands on the board as retired."""
+        number = self._contestants.get((name, fingerprint))
+        if number is None:
+            number = roster.add_retired(self._db, name, fingerprint, self._now)
+            self._contestants[name, fingerprint] = number
+            self._fresh_contestants += 1
+        return number
+
+    def _voter(self, code: str) -> int:
+        if code not in self._voters:
+            self._voters[code] = roster.voter_number(self._db, storable(code), self._now)
+        return self._voters[code]
+
+    def _slices(self, names: tuple[str, ...]) -> SliceSet:
+        if names not in self._slice_sets:
+            self._slice_sets[names] = slice_set(self._db, names)
+        return self._slice_sets[names]
+
+
+def _talk(battle_id: str, battle: ImportedBattle, at: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Turn and answer rows of a battle: side a's user messages are the prompts, both sides answer them."""
+    said = {"a": _exchanges(battle.conversation_a), "b": _exchanges(battle.conversation_b)}
+    longest = max(said.values(), key=len)
+    asked = [
+        {**_key(battle_id, position), "prompt": storable(prompt), "asked_at": at, "ended_at": at}
+        for position, (prompt, _) in enumerate(longest)
+    ]
+    spoken = [
+        {**_key(battle_id, position), "side": side, "text": storable(text), "reasoning": "", "state": _COMPLETE}
+        for side, exchanges in said.items()
+        for position, (_, text) in enumerate(exchanges)
+    ]
+    return asked, spoken
+
+
+def _key(battle_id: str, position: int) -> dict[str, Any]:
+    return {"battle_id": battle_id, "position": position, "attempt": 0}
+
+
+def _exchanges(conversation: Conversation) -> list[tuple[str, str]]:
+    """(user's message, answer) pairs in order; several answers to one message are joined."""
+    pairs: list[tuple[str, str]] = []
+    for message in conversation:
+        if message.role is Role.USER:
+            pairs.append((message.content, ""))
+        elif message.role is Role.ASSISTANT and pairs:
+            prompt, text = pairs[-1]
+            pairs[-1] = (prompt, f"{text}\n{message.content}" if text else message.content)
+    return pairs
+
+
+def _system(conversation: Conversation) -> str:
+    return "\n".join(message.content for message in conversation if message.role is Role.SYSTEM)
+
+
+def _hashed(*parts: str) -> str:
+    return "i-" + hashlib.blake2b("\n".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+_COMPLETE = AnswerState.COMPLETE.value
