@@ -27,14 +27,14 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "tests" / "engines"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "tests" / "engines"))
 
 from arena.engines.openai import OpenAIEngine
 from arena.engines.worker.spec import WorkerSpec
 from arena.types import Decoding, Finish, Message, Role
 
+ROOT = Path(__file__).resolve().parents[1]
 TOPICS = ("Париж", "Рим", "winter", "bread", "two plus two", "a short poem", "погода", "the moon")
 
 
@@ -171,7 +171,7 @@ async def _raw(server: Server, number: int, tokens: int) -> Stream:
             "max_tokens": tokens,
         }
     ).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: w\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: w\r\nContent-Length: {len(body)}"
     began = time.perf_counter()
     if server.uds:
         reader, writer = await asyncio.open_unix_connection(server.uds)
