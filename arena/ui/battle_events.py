@@ -32,6 +32,7 @@ class BattleEvents:
     def __init__(self, arena: Arena, voters: Voters, tab: BattleTab) -> None:
         self._arena, self._voters, self._tab = arena, voters, tab
         self._mode = tab.mode
+        self._first = "ask_one" if tab.mode is Mode.DIRECT else "ask_first"
         self._rng = Random()
 
     def connect(self, demo: gr.Blocks) -> None:
@@ -108,7 +109,7 @@ class BattleEvents:
         except ArenaError:
             view = None
         if view is None:
-            yield {**self._blank(), **suggestions}
+            yield {**self._blank(language), **suggestions}
             return
         first = {self._tab.battle: battle, **suggestions}
         async with aclosing(self._painted(voter, battle, language)) as paintings:
@@ -131,13 +132,13 @@ class BattleEvents:
             return self._whole(self._arena.view(voter, battle), language)
         except ArenaError as error:
             self._warn(error, language)
-            return self._blank()
+            return self._blank(language)
 
     async def new(self, request: gr.Request) -> Updates:
         """Leave this battle and offer the start again."""
         _, language = self._asked_by(request)
         suggestions: Updates = dict(zip(self._tab.suggestions, self._suggestions(language), strict=True))
-        return {**self._blank(), **suggestions, self._tab.battle: ""}
+        return {**self._blank(language), **suggestions, self._tab.battle: ""}
 
     async def suggest(self, request: gr.Request) -> Sequence[str]:
         """Other prompts to begin with."""
@@ -188,13 +189,13 @@ class BattleEvents:
 
     def _buttons(self, view: BattleView, language: str) -> Updates:
         tab = self._tab
-        more = {Mode.DIRECT: "ask_one"}.get(self._mode, "ask_more")
+        more = "ask_one" if self._mode is Mode.DIRECT else "ask_more" if view.can_ask or view.writing else "ask_new"
         return {
             tab.stop: gr.update(visible=view.writing),
             tab.again: gr.update(visible=view.can_try_again),
-            tab.send: gr.update(visible=view.can_ask),
+            tab.send: gr.update(visible=not view.writing),
             tab.new: gr.update(visible=not view.writing),
-            tab.prompt: gr.update(interactive=view.can_ask, placeholder=say(language, more)),
+            tab.prompt: gr.update(interactive=not view.writing, placeholder=say(language, more)),
             **{choice: gr.update(interactive=False) for choice in tab.choices},
         }
 
@@ -214,14 +215,14 @@ class BattleEvents:
             **{button: gr.update(interactive=view.can_vote) for button in tab.vote.values()},
         }
 
-    def _blank(self) -> Updates:
+    def _blank(self, language: str) -> Updates:
         """The start: nothing asked yet."""
         tab = self._tab
         updates: Updates = {
             tab.battle: "",
             tab.welcome: gr.update(visible=True),
             tab.stage: gr.update(visible=False),
-            tab.prompt: gr.update(interactive=True),
+            tab.prompt: gr.update(interactive=True, placeholder=say(language, self._first)),
             tab.send: gr.update(visible=True),
             **{button: gr.update(visible=False) for button in (tab.stop, tab.again, tab.new)},
             **{choice: gr.update(interactive=True) for choice in tab.choices},

@@ -45,7 +45,7 @@ def side_head(view: BattleView, side: Side, language: str) -> str:
         title = f"<b>{say(language, f'side_{side}')}</b>"
         return f'<div class="side-head {side}">{dot}{title}<small aria-live="polite">{note}</small></div>'
     plate = revealed.nameplate
-    chosen = view.reveal is not None and view.reveal.verdict is _CHOOSES[side]
+    chosen = view.reveal is not None and not view.reveal.retracted and view.reveal.verdict is _CHOOSES[side]
     won = f'<em class="won">✓ {say(language, "your_choice")}</em>' if chosen else ""
     note = (
         say(language, _PHASE_KEYS[view.phase])

@@ -28,6 +28,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     # asking
     "ask_first": ("Спросите о чём угодно — ответят две модели…", "Ask anything, two models will answer…"),
     "ask_more": ("Спросить ещё у обеих…", "Ask both a follow-up…"),
+    "ask_new": ("Новый вопрос начнёт новый бой…", "A new question starts a new battle…"),
     "ask_one": ("Сообщение модели…", "Message to the model…"),
     "question": ("Вопрос", "Question"),
     "send": ("Спросить", "Ask"),
