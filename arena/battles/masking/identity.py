@@ -20,7 +20,9 @@ _ABOUT_WORDS = re.compile(
     r"напиши (?:стих|рассказ|песн|диалог|сценари)\w*|write (?:a|an) (?:story|poem|song|dialogue|script))\b",
     re.IGNORECASE,
 )
-_ARE_YOU = [fold_words(cue) for cue in ("ты", "вы", "are you", "r u", "this is", "is this", "you are", "you re")]
+_ARE_YOU = [fold_words(cue) for cue in ("ты", "вы", "are you", "r u", "you are", "you re")]
+_IS_THIS = [fold_words(cue) for cue in ("this is", "is this", "am i talking to")]
+_THIS = fold_words("это")[0]
 _BETWEEN = frozenset(
     fold_words("a the really actually же случайно правда точно это не случаем часом разве ведь same based on")
 )
@@ -47,28 +49,29 @@ def asks_identity(prompt: str) -> bool:
 
 
 def _asks_by_name(prompt: str) -> bool:
-    """Are you NAME? Ты случайно не NAME?"""
+    """Are you NAME? Ты случайно не NAME? Это NAME?"""
     if "?" not in prompt:
         return False
     folds = [fold(char) for char in prompt]
     for position in range(len(prompt)):
         if starts_word(prompt, folds, position):
             found = _finder().at(prompt, folds, position, final=True)
-            if isinstance(found, Found) and _addressed(list(words(folds[:position]))) and _only_asks(prompt, found.end):
+            if isinstance(found, Found) and _asked(list(words(folds[:position])), prompt[found.end :]):
                 return True
     return False
 
 
-def _addressed(before: list[str]) -> bool:
+def _asked(before: list[str], after: str) -> bool:
+    """The question is put to the answerer and ends soon: "ты GPT-4?", not "вы Google Таблицы открываете как?"."""
+    question, mark, _ = after.partition("?")
+    more = len(re.sub(r"^[-\w.]+", "", question).split()) if mark else 99
+    if before and before[-1] == _THIS:
+        return more == 0
     while before and before[-1] in _BETWEEN:
         before = before[:-1]
-    return any(before[-len(cue) :] == cue for cue in _ARE_YOU)
-
-
-def _only_asks(prompt: str, end: int) -> bool:
-    """The question ends soon after the name: "ты GPT-4?", not "вы Google Таблицы открываете как?"."""
-    rest = prompt[end:].split("?")[0]
-    return "?" in prompt[end:] and len(rest.split()) <= 3
+    addressed = any(before[-len(cue) :] == cue for cue in _ARE_YOU)
+    pointed = any(before[-len(cue) :] == cue for cue in _IS_THIS)
+    return (addressed and more <= 3) or (pointed and more == 0)
 
 
 @cache

@@ -163,6 +163,7 @@ class Masking:
             set_off=lead[-1:] in tuple(",—–-:(") if lead else False,
             everyday=found.name.everyday,
             capital=capital,
+            latin=self._text[found.start].isascii(),
             surname=self._surname_follows(found.end),
             organisation=found.name.kind is Kind.ORGANISATION,
         )

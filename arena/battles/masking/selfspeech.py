@@ -41,7 +41,10 @@ _english_self = vocabulary("created", "creates")
 _maker_word = vocabulary("made", "agent", "from")
 _DIRECT = patterns("direct")
 _ASIDES = patterns("asides")
-_DESCRIBED = patterns("described")
+_WE = patterns("we")
+_THIS = patterns("this")
+_assistant = vocabulary("assistant")
+_RUNS_ON = patterns("runs on")
 _SIGNED = patterns("signed")
 _ADJECTIVE = tuple(fold_word(ending) for ending in section("adjective endings").split())
 _INTERRUPTED = patterns("interrupted")
@@ -79,6 +82,7 @@ class Around:
     set_off: bool = False  # a comma, dash, colon or bracket stands right before the name
     everyday: bool = False  # the name is also an everyday word
     capital: bool = True
+    latin: bool = True  # as against a name in Cyrillic letters
     surname: bool = False  # another capitalised word follows at once
     organisation: bool = False
 
@@ -123,12 +127,23 @@ def _direct(around: Around) -> bool:
         cue = _DIRECT.end_at(words, end)
         if cue is not None and _credible(words[cue:end], crossed, around):
             return True
-        if any(map(_self_noun, (*crossed, *around.after[:1]))) and _DESCRIBED.end_at(words, end) == 0 and not unknown:
-            return any(map(_maker_word, crossed)) and not any(map(_loose, crossed[:1]))
+        if not unknown and _speaks_for_models(words[:end], crossed, around):
+            return True
         if not _filler(words[end - 1]):
             unknown += 1
             if unknown > 2 or not (_adjective(words, end - 1) and any(map(_self_noun, crossed))):
                 return words[end - 1] == "i" and end == len(words) and around.set_off and not around.organisation
+    return False
+
+
+def _speaks_for_models(lead: Sequence[str], crossed: Sequence[str], around: Around) -> bool:
+    """We, the models of NAME; this assistant is made by NAME; я работаю на NAME (of a model, not of an employer)."""
+    if _RUNS_ON.end_at(lead, len(lead)) is not None and not crossed:
+        return not around.organisation
+    if _WE.end_at(lead, len(lead)) == 0:
+        return any(map(_self_noun, (*crossed, *around.after[:1])))
+    if _THIS.end_at(lead, len(lead)) == 0 and crossed and _assistant(crossed[0]):
+        return any(map(_maker_word, crossed))
     return False
 
 
@@ -140,11 +155,12 @@ def _adjective(words: Sequence[str], at: int) -> bool:
 def _credible(cue: Sequence[str], crossed: Sequence[str], around: Around) -> bool:
     """Fillers that lead from the cue to the name, not past it; and no human speaker."""
     described = any(_self_noun(word) or _made(word) or _english_self(word) for word in (*cue, *crossed))
+    described = described or any(map(_creator, cue))
     if _denied(crossed):
         return False
     if any(_loose(word) or _contrast(word) for word in crossed) and not described and NAME_WORD not in crossed:
         return False
-    if not described and not any(map(_creator, cue)) and _PEOPLE.start(around.after):
+    if not described and _PEOPLE.start(around.after):
         return False
     return bool(crossed) or len(cue) > 1 or not _VERBS_OF_USE.start(around.after)
 
@@ -161,12 +177,19 @@ def _agent(words: Sequence[str]) -> bool:
     """I was trained by … NAME; меня обучили … NAME: any few words between, but no change of subject."""
     for at, word in enumerate(words):
         rest = words[at + 1 :]
-        if _creates(word) and (_ME in words[max(at - 2, 0) : at + 2] or _whom(words, at)):
+        if _creates(word) and (_me_near(words, at) or _whom(words, at)):
             return len(rest) <= MAX_AGENT_WORDS and not any(map(_break, rest))
         if (_made(word) or _creates(word)) and _of_speaker(words, at) and any(map(_agent_word, rest)):
             plain = len(rest) <= MAX_AGENT_WORDS and not any(map(_break, rest))
             return plain or _by_name(rest)
     return False
+
+
+def _me_near(words: Sequence[str], at: int) -> bool:
+    """The speaker is the object of the verb: "меня тоже создала", "создала меня"."""
+    if _ME in words[max(at - 2, 0) : at + 2]:
+        return True
+    return _ME in words[:at] and all(map(_filler, words[words.index(_ME) + 1 : at]))
 
 
 def _whom(words: Sequence[str], at: int) -> bool:
@@ -235,7 +258,18 @@ def _follows(around: Around) -> bool:
         return True
     if after[:1] == ["here"] and all(map(_greeting, around.before)):
         return len(after) == 1 or not around.organisation
-    return _AFTER.within(after, FIRST_WORDS_AFTER)
+    return _AFTER.within(_less_asked(after), FIRST_WORDS_AFTER)
+
+
+def _less_asked(after: Sequence[str]) -> Sequence[str]:
+    """Words up to an indirect question: NAME knows | how I am called."""
+    for at, word in enumerate(after):
+        if word == _HOW and after[at - 1 : at] != [_HERE]:
+            return after[:at]
+    return after
+
+
+_HOW, _HERE = fold_word("как"), fold_word("вот")
 
 
 def _fragment(around: Around) -> bool:
@@ -243,9 +277,11 @@ def _fragment(around: Around) -> bool:
     words = around.before
     if 0 < len(around.previous) <= 12 and _QUESTIONS.within(around.previous, 12) and all(map(_filler, words)):
         return True
-    if not (around.organisation or around.everyday or around.after) and _SIGNED.end_at(words, len(words)) is not None:
+    if not (around.organisation or around.after) and _SIGNED.end_at(words, len(words)) == 0:
         return True
     if around.set_off and not around.organisation and not around.everyday and list(words) in _OWN_NAME:
+        return True
+    if list(words) == [fold_word("зовут")]:
         return True
     if not around.introduced:
         return False
@@ -273,7 +309,7 @@ def _spelled_out(words: Sequence[str]) -> bool:
 def _can_be_a_name(around: Around) -> bool:
     """An everyday word counts as a name when it is written as one and no person or animal is spoken of."""
     near = (*around.before, *around.after)
-    article = tuple(around.before[-1:]) in (("a",), ("an",))
+    article = around.latin and tuple(around.before[-1:]) in (("a",), ("an",))
     if article and not any(map(_self_noun, around.after[:2])):
         return False
     if around.surname and not around.organisation:

@@ -1,0 +1,191 @@
+"""Self-identification is hidden while an answer streams; answers about models and companies are left alone."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arena.battles.masking import MASK, Masker, Masking, asks_identity
+from arena.battles.masking.masker import LOOK_AHEAD, MAX_TAIL
+from arena.battles.masking.names import MAX_NAME
+
+HERE = Path(__file__).parent
+SHARED = Path(os.environ.get("ARENA_SHARED_DATA", HERE.parents[1].parent / "shared" / "data"))
+
+CATALOGUE = Masker.from_names(
+    names=[
+        "Vikhrmodels/Vikhr-Nemo-12B-Instruct-R-21-09-24",
+        "t-tech/T-lite-it-1.0",
+        "t-tech/T-pro-it-1.0",
+        "Qwen/Qwen2.5-7B-Instruct",
+        "IlyaGusev/saiga_nemo_12b",
+        "meta-llama/Llama-3.1-8B-Instruct",
+        "google/gemma-2-9b-it",
+        "yandex/YandexGPT-5-Lite-8B-instruct",
+        "ai-sage/GigaChat-20B-A3B-instruct",
+        "mistralai/Mistral-Nemo-Instruct-2407",
+    ],
+    organisations=["VikhrModels", "T-Bank", "Alibaba Cloud", "Сбер", "Яндекс"],
+    families=["Vikhr", "Qwen", "T-lite"],
+)
+
+
+def written_cases() -> Iterator[tuple[bool, str, list[tuple[int, int]]]]:
+    """Whether the text gives its model away, the text, and where."""
+    for line in (HERE / "masking_cases.tsv").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            sign, marked = line.split("\t", 1)
+            text, leaks = "", []
+            for char in marked.replace("\\n", "\n"):
+                if char == "⟦":
+                    leaks.append((len(text), len(text)))
+                elif char == "⟧":
+                    leaks[-1] = (leaks[-1][0], len(text))
+                else:
+                    text += char
+            yield sign == "+", text, leaks
+
+
+CASES = list(written_cases())
+
+
+def hides(text: str, leaks: list[tuple[int, int]]) -> bool:
+    """Whether every name that gives the model away was masked whole."""
+    _, matches = CATALOGUE.mask(text)
+    return all(any(match.start <= first and last <= match.end for match in matches) for first, last in leaks)
+
+
+def streamed(masking: Masking, pieces: list[str]) -> str:
+    """The visible text of an answer that comes in pieces."""
+    return "".join(map(masking.feed, pieces)) + masking.finish()[0]
+
+
+def test_the_written_set_has_at_least_five_hundred_cases_of_both_kinds() -> None:
+    """Half of it gives a model away, half only speaks of models, makers, winds and animals."""
+    giving_away = sum(leak for leak, _, _ in CASES)
+    assert len(CASES) >= 500
+    assert 0.45 <= giving_away / len(CASES) <= 0.55
+    assert all(bool(leaks) is leak for leak, _, leaks in CASES)
+
+
+def test_at_least_99_percent_of_self_identifications_are_masked() -> None:
+    """Inflected, transliterated, spaced out, in look-alike letters and through invisible signs."""
+    giving_away = [(text, leaks) for leak, text, leaks in CASES if leak]
+    missed = [text for text, leaks in giving_away if not hides(text, leaks)]
+    assert len(missed) <= 0.01 * len(giving_away), missed
+
+
+def test_at_most_1_percent_of_answers_about_models_and_makers_are_masked() -> None:
+    """An answer about Google or llamas is not a leak."""
+    harmless = [text for leak, text, _ in CASES if not leak]
+    masked = [text for text in harmless if CATALOGUE.mask(text)[1]]
+    assert len(masked) <= 0.01 * len(harmless), masked
+
+
+def test_what_was_masked_is_told_after_the_vote() -> None:
+    """Matches carry the original words and their place, so that the page can show them later."""
+    text = "I am Vikhr, made by VikhrModels."
+    visible, matches = CATALOGUE.mask(text)
+    assert visible == f"I am {MASK}, made by {MASK}."
+    assert [(text[match.start : match.end], match.text) for match in matches] == [
+        ("Vikhr", "Vikhr"),
+        ("VikhrModels", "VikhrModels"),
+    ]
+
+
+def test_a_mask_tells_nothing_by_its_length() -> None:
+    """A version and a size go with the name."""
+    for name in ("Qwen", "Qwen2.5-7B-Instruct", "Qwen 2.5 72B Instruct", "T-lite-it-1.0"):
+        assert CATALOGUE.mask(f"Я — {name}, помощник.")[0] == f"Я — {MASK}, помощник."
+
+
+def test_once_known_the_own_name_stays_masked() -> None:
+    """After "I am X" a later "X can…" would tell the same."""
+    visible, _ = CATALOGUE.mask("I'm Qwen. Some facts: Qwen can code, Llama can code too.")
+    assert visible == f"I'm {MASK}. Some facts: {MASK} can code, Llama can code too."
+
+
+def test_where_the_prompt_asked_who_answers_every_name_is_masked() -> None:
+    """A bare name is an answer then."""
+    assert CATALOGUE.mask("Qwen.", identity_asked=True)[0] == f"{MASK}."
+    assert CATALOGUE.mask("Qwen.", identity_asked=False)[0] == "Qwen."
+
+
+def test_a_name_of_an_unknown_contestant_is_masked_in_both_alphabets() -> None:
+    """The catalogue's own names need no entry among the known families."""
+    masker = Masker.from_names(["acme/Zorblax-7B-Instruct"], ["Acme Labs"])
+    for text in ("I am Zorblax-7B.", "I'm a model by Acme Labs.", "Я — Зорблакс.", "Меня зовут Зорблаксом."):
+        assert MASK in masker.mask(text)[0], text
+    assert masker.mask("Zorblax is a planet in a novel.")[1] == ()
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_the_visible_text_does_not_depend_on_how_the_answer_was_cut(data: st.DataObject) -> None:
+    """Any chunking of any mixture of cases reads the same, and no feed lets a masked name slip."""
+    texts = data.draw(st.lists(st.sampled_from([text for _, text, _ in CASES]), min_size=1, max_size=4))
+    text = data.draw(st.sampled_from([" ", "\n", ". "])).join(texts)
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=30)))
+    pieces = [text[first:last] for first, last in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    whole = CATALOGUE.mask(text)[0]
+    assert streamed(CATALOGUE.start(), pieces) == whole
+    assert streamed(CATALOGUE.start(), list(text)) == whole
+
+
+@given(st.text(max_size=300))
+@settings(max_examples=200, deadline=None)
+def test_any_text_at_all_passes_letter_by_letter_as_it_passes_whole(text: str) -> None:
+    """Control signs, combining marks and every alphabet included; nothing is lost when nothing is masked."""
+    visible, matches = CATALOGUE.mask(text)
+    assert streamed(CATALOGUE.start(), list(text)) == visible
+    if not matches:
+        assert visible == text
+
+
+def test_only_what_may_become_a_name_waits_and_not_for_long() -> None:
+    """Ordinary words pass with at most a word's delay; a name waits for the words after it, within a bound."""
+    masking = CATALOGUE.start()
+    longest = 0
+    for char in "Просто длинный ответ о погоде, реках и горах без единого имени. " * 20:
+        masking.feed(char)
+        longest = max(longest, masking.held)
+    assert longest <= 20
+    masking = CATALOGUE.start()
+    for char in "I think that Google " + "and Google " * 200:
+        masking.feed(char)
+        assert masking.held <= MAX_NAME + MAX_TAIL + LOOK_AHEAD
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        line
+        for line in (HERE / "identity_questions.tsv").read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    ],
+)
+def test_prompts_that_ask_who_answers_are_told_from_those_that_do_not(line: str) -> None:
+    """Russian and English, by name ("are you NAME?") or without; a quoted question asks nothing."""
+    sign, prompt = line.split("\t", 1)
+    assert asks_identity(prompt) is (sign == "+")
+
+
+def test_real_answers_are_seldom_masked_and_only_where_they_speak_of_themselves() -> None:
+    """4,500 public answers of nine models: fewer than one in a hundred carries a mask, and some do."""
+    folder = SHARED / "ru_arena_general" / "model_answer"
+    if not folder.is_dir():
+        pytest.skip(f"no public answers at {folder}")
+    masked = answers = 0
+    for file in sorted(folder.iterdir())[:4]:
+        for line in gzip.open(file, "rt", encoding="utf-8"):
+            for turn in json.loads(line)["choices"][0]["turns"]:
+                answers += 1
+                masked += bool(CATALOGUE.mask(turn["content"])[1])
+    assert 0 < masked < 0.01 * answers
