@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 DEMO = "demo"
 """Folder of the storage directory in which the toys are kept."""
 
+ATTEMPTS = 5
+"""How often a model that would not load is tried again without being asked for."""
+
 TRAINING_SECONDS = 60.0
 """What training a toy is expected to take before the first one has told better."""
 
@@ -87,11 +90,18 @@ class PooledModels:
         await self._load(list(self._entries)[:2])
 
     async def _load(self, names: Sequence[str]) -> None:
-        try:
-            await self._pool.warm(names)
-        except ModelUnavailable as error:
-            self._problem = str(error)
-            log.warning("not loaded: %s", error)
+        """Load together; what fails is tried again when its quarantine is over."""
+        for _ in range(ATTEMPTS):
+            try:
+                await self._pool.warm(names)
+            except ModelUnavailable as error:
+                self._problem = str(error)
+                log.warning("not loaded: %s", error)
+                waits = [one.retry_in or 0.0 for one in self._pool.snapshot() if one.name in names]
+                await asyncio.sleep(max(waits) + 1.0)
+            else:
+                self._problem = None
+                return
 
     async def _raise_toys(self) -> None:
         """Run the trainer and load each toy as soon as its checkpoint is there."""

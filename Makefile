@@ -1,0 +1,43 @@
+# make setup   install into .venv        make run     serve the arena on port 7860
+# make test    everything, real parts    make check   style, types, known vulnerabilities
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: setup run test check soak screenshots clean
+
+setup: $(VENV)/.installed
+
+run: setup
+	@$(BIN)/python app.py
+
+$(VENV)/.installed: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --progress-bar on -r requirements.txt
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.installed tests/requirements.txt
+	$(BIN)/pip install --quiet -r tests/requirements.txt
+	@$(BIN)/python -m tests.prepare
+	@touch $@
+
+test: $(VENV)/.tests
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pip install --quiet pip-audit && $(BIN)/pip-audit --skip-editable -r requirements.txt
+
+soak: $(VENV)/.tests
+	$(BIN)/python -m perf.soak
+
+screenshots: $(VENV)/.tests
+	$(BIN)/python -m docs.screenshots
+
+clean:
+	rm -rf $(VENV) build
