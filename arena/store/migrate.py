@@ -89,7 +89,7 @@ def _bring_file(path: Path, backups: Path, clock: Callable[[], float], head: str
     _upgrade_file(copy, head, scripts)
     _verify(copy, before, head)
     if found is not None:
-        _fold_log(path)
+        fold_log(path)
     os.replace(copy, path)
     sync_folder(path.parent)
 
@@ -102,6 +102,9 @@ def copy_database(source: Path, target: Path) -> None:
         live.execute("PRAGMA query_only=ON")
         live.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE")
+        (answer,) = copy.execute("PRAGMA integrity_check").fetchone()
+    if answer != "ok":
+        raise StoreUnavailable(f"{source} is damaged ({answer}): restore an earlier backup")
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     os.replace(part, target)
@@ -122,7 +125,7 @@ def _remove(path: Path) -> None:
         path.with_name(name).unlink(missing_ok=True)
 
 
-def _fold_log(path: Path) -> None:
+def fold_log(path: Path) -> None:
     """Leave the old file without a log of its own: a log beside the new file would be replayed into it."""
     with closing(sqlite3.connect(path)) as connection:
         (mode,) = connection.execute("PRAGMA journal_mode=DELETE").fetchone()
@@ -171,9 +174,13 @@ def _verify(path: Path, before: dict[str, int], head: str) -> None:
         )
 
 
+def known_schemas(scripts: Path) -> set[str]:
+    """Every schema that the migrations in this folder lead to."""
+    return {path.name.split("_")[0] for path in (scripts / "versions").glob("*.py")}
+
+
 def _refuse_if_newer(found: str | None, head: str, scripts: Path) -> None:
-    known = {path.name.split("_")[0] for path in (scripts / "versions").glob("*.py")}
-    if found is not None and found not in known:
+    if found is not None and found not in known_schemas(scripts):
         raise SchemaTooNew(
             f"the database has schema {found}, this program knows up to {head}: use the program that wrote it"
         )

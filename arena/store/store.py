@@ -18,14 +18,13 @@ from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
-from arena.errors import StoreError
-from arena.store import battles, board, judgments, roster, upkeep, voting
+from arena.store import backups, battles, board, judgments, roster, upkeep, voting
 from arena.store.changes import changes
-from arena.store.connections import Database, translated
+from arena.store.connections import Database
 from arena.store.exporting import export_votes
 from arena.store.feed import Feed
 from arena.store.importing import checked, import_rows
-from arena.store.migrate import HEAD, bring_up_to_date, copy_database
+from arena.store.migrate import HEAD, bring_up_to_date
 from arena.store.records import (
     ALL,
     Answer,
@@ -353,13 +352,17 @@ class Store:
             lambda db: upkeep.forget(db, voter, keep_votes, self._clock()), then=lambda: upkeep.scrub(self._database)
         )
 
-    def backup(self, target: Path) -> Path:
-        """Copy the live database to a file that appears whole or not at all; votes go on meanwhile. Blocks."""
-        if self._database.path is None:
-            raise StoreError("PostgreSQL is backed up by its own tools: pg_dump")
-        with translated():
-            copy_database(self._database.path, target)
-        return target
+    def backup(self, target: Path | None = None, *, keep: int | None = None) -> Path:
+        """Copy the live database, check the copy, and let it appear whole or not at all; votes go on meanwhile.
+
+        Without a target it goes to `storage_dir/backups` under its date, and with `keep` only so many dated
+        ones stay. Blocks. Returns the file. Raises `StoreError` on PostgreSQL, which has its own tools.
+        """
+        folder = backups.folder_of(self._database.storage_dir)
+        made = backups.make_backup(self._database, target or folder / backups.dated_name(self._clock()))
+        if keep is not None:
+            backups.drop_old(folder, keep)
+        return made
 
     def check(self) -> IntegrityReport:
         """Integrity of the file and of the counts against the votes. Blocks; reads every vote."""

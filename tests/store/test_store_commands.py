@@ -1,0 +1,120 @@
+"""The commands around the store do what they say, beside a running server too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from store_kit import register, vote
+from typer.testing import CliRunner
+
+from arena.cli import storage, votes
+from arena.store.store import Store
+from arena.types import Verdict
+
+
+@pytest.fixture
+def arena(tmp_path: Path) -> Callable[..., tuple[int, str]]:
+    """Run a command on the test's storage directory; returns its status and all it printed."""
+    app = typer.Typer()
+    app.add_typer(votes.app, name="votes")
+    for command in (storage.backup, storage.restore, storage.doctor):
+        app.command(command.__name__)(command)
+
+    def run(*words: str | Path) -> tuple[int, str]:
+        result = CliRunner().invoke(app, [*map(str, words), "--storage", str(tmp_path)])
+        return result.exit_code, result.output
+
+    return run
+
+
+def filled(store: Store) -> None:
+    a, b = register(store, "x", "y")
+    for verdict in Verdict:
+        vote(store, a.id, b.id, verdict, language="ru")
+
+
+def test_export_and_import_beside_a_running_server(
+    file_store: Store, arena: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    """What one command wrote another reads, while the store is open and goes on taking votes."""
+    filled(file_store)
+    status, said = arena("votes", "export", tmp_path / "votes.csv")
+    assert (status, said) == (0, f"4 votes written to {tmp_path / 'votes.csv'}\n")
+    more = tmp_path / "more.csv"
+    more.write_text("model_a,model_b,winner\nx,z,tie\n", "utf-8")
+    status, said = arena("votes", "import", more)
+    assert (status, said) == (0, "1 of 1 votes imported: 2 new contestants\n")
+    filled(file_store)
+    assert file_store.check().ok
+    assert len(list(file_store.votes())) == 9
+    assert arena("votes", "import", tmp_path / "votes.csv")[1] == "0 of 4 votes imported: 4 were here already\n"
+
+
+def test_a_bad_file_or_date_ends_in_one_line(arena: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    """The fault is told with its place and status 2, without a traceback."""
+    bad = tmp_path / "bad.csv"
+    bad.write_text("model_a,model_b,winner\nx,y,won\n", "utf-8")
+    for words in (("votes", "import", bad), ("votes", "export", tmp_path / "v.csv", "--since", "yesterday")):
+        status, said = arena(*words)
+        assert status == 2
+        assert said.startswith("arena: ")
+        assert said.count("\n") == 1
+
+
+def test_a_backup_is_restored(file_store: Store, arena: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    """A backup made under the open store brings back its board; restoring under the open store is refused."""
+    filled(file_store)
+    board, ratings = list(file_store.pair_counts()), file_store.elo_state()
+    assert arena("backup", tmp_path / "kept.db")[0] == 0
+    filled(file_store)
+    status, said = arena("restore", tmp_path / "kept.db")
+    assert (status, "stop the arena" in said) == (2, True)
+    file_store.close()
+    status, said = arena("restore", tmp_path / "kept.db")
+    assert (status, "before-restore" in said) == (0, True)
+    with storage.opened(None, tmp_path) as restored:
+        assert list(restored.pair_counts()) == board
+        assert restored.elo_state() == ratings
+        assert restored.check().ok
+
+
+def test_only_a_sound_backup_is_restored(arena: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    """A file that is no backup, or a damaged one, leaves the database alone."""
+    (tmp_path / "text.db").write_text("not a database at all, whatever its name may say")
+    for name in ("text.db", "absent.db"):
+        status, said = arena("restore", tmp_path / name)
+        assert status == 2
+        assert said.startswith("arena: ")
+    assert not (tmp_path / "arena.db").exists()
+
+
+def test_only_so_many_dated_backups_stay(file_store: Store, tmp_path: Path, clock: object) -> None:
+    """The newest dated ones are kept, and no file of another name is touched."""
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    (folder / "mine.db").write_text("mine")
+    for _ in range(4):
+        clock.now += 60  # type: ignore[attr-defined]
+        newest = file_store.backup(keep=2)
+    assert newest in folder.iterdir()
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_the_doctor_finds_and_mends(file_store: Store, arena: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    """All ticks on a sound store; a cross with its mend on damaged counts; ticks again after the rebuild."""
+    filled(file_store)
+    status, said = arena("doctor", "--json")
+    assert status == 0
+    assert all(finding["ok"] for finding in json.loads(said))
+    file_store._write(lambda db: db.exec_driver_sql("UPDATE pair_counts SET ties = 7")).result()
+    status, said = arena("doctor")
+    assert status == 1
+    assert "✗ database" in said
+    assert "--rebuild" in said
+    status, said = arena("doctor", "--rebuild")
+    assert status == 0
+    assert "✓ database" in said
