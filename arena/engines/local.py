@@ -22,7 +22,7 @@ from typing import Any
 from arena.engines.limits import Gate
 from arena.engines.nursery import Nursery, WorkerProcess
 from arena.engines.openai import OpenAIEngine
-from arena.engines.worker.spec import WorkerSpec
+from arena.engines.worker.spec import OUT_OF_MEMORY, WorkerSpec
 from arena.errors import EndpointError, EngineTimeout, ModelUnavailable
 from arena.types import Chunk, Conversation, Decoding, Finish
 
@@ -133,7 +133,7 @@ class LocalEngine:
             except (EndpointError, EngineTimeout) as error:
                 raise await self._explained(error) from error
             finally:
-                await answer.aclose()  # type: ignore[attr-defined]
+                await answer.aclose()
         finally:
             self.answering -= 1
 
@@ -205,29 +205,32 @@ class LocalEngine:
 
     async def _watch(self, worker: WorkerProcess) -> None:
         """Follow the heartbeats of a warm worker until it dies or hangs; then bring it back."""
-        reason = await self._until_it_dies(worker)
+        reason, base = await self._until_it_dies(worker)
         _LOG.warning("%s: %s", self.spec.model, reason)
-        await self._fail(reason, self._patience.restart)
+        await self._fail(reason, base)
         await asyncio.sleep(self._wait())
         self._starting = asyncio.create_task(self._launch())
         self._starting.add_done_callback(_read_result)
 
-    async def _until_it_dies(self, worker: WorkerProcess) -> str:
+    async def _until_it_dies(self, worker: WorkerProcess) -> tuple[str, float]:
+        """Why it died or must, and how long the first wait after that is."""
+        base = self._patience.restart
         steps, moved_at = -1, self._clock()
         while True:
             try:
                 report = await worker.report(self._patience.silence)
             except TimeoutError:
-                return f"the worker gave no heartbeat for {self._patience.silence:.0f} s"
+                return f"the worker gave no heartbeat for {self._patience.silence:.0f} s", base
             if report is None:
-                return f"the worker ended: {_tail(worker)}"
+                return f"the worker ended: {_tail(worker)}", base
             if "failed" in report:
-                return str(report["failed"])
+                hopeless = report.get("kind") == OUT_OF_MEMORY  # the same model would run out again
+                return str(report["failed"]), self._patience.quarantine if hopeless else base
             self._active = int(report.get("active", 0))
             if report.get("beat") != steps or not report.get("active"):
                 steps, moved_at = report.get("beat", -1), self._clock()
             elif self._clock() - moved_at > self._patience.silence:
-                return f"the model made no step for {self._patience.silence:.0f} s"
+                return f"the model made no step for {self._patience.silence:.0f} s", base
 
     async def _fail(self, reason: str, base: float) -> None:
         self._failures += 1

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,17 @@ async def test_a_model_that_cannot_be_loaded_is_quarantined_with_its_reason(tmp_
         await _text(engine, Decoding())
     assert engine.state.phase is Phase.FAILED
     assert engine.state.retry_at is not None
+
+
+async def test_a_model_that_does_not_fit_is_quarantined_and_its_memory_is_back(
+    checkpoint: Path, nursery: Nursery
+) -> None:
+    """A cache larger than any machine: the process is gone, the reason says memory."""
+    engine = LocalEngine(replace(_spec(checkpoint), num_blocks=10**12), nursery, patience=QUICK)
+    with pytest.raises(ModelUnavailable, match="memory"):
+        await engine.start()
+    assert engine.pid is None
+    assert engine.state.phase is Phase.FAILED
 
 
 async def test_a_checkpoint_without_a_chat_template_says_so(

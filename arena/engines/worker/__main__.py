@@ -19,7 +19,8 @@ import sys
 from typing import Any
 
 from arena.engines.worker import lifeline
-from arena.engines.worker.spec import WorkerSpec
+from arena.engines.worker.answering import is_out_of_memory
+from arena.engines.worker.spec import OUT_OF_MEMORY, WorkerSpec
 from arena.errors import ArenaError
 
 
@@ -46,20 +47,22 @@ def _serve(assignment: dict[str, Any]) -> int:
 
     try:
         spec = WorkerSpec.from_json(str(assignment["spec"]))
+    except ArenaError as error:
+        lifeline.report(failed=str(error), kind=error.code)
+        return 3
+    try:
         asyncio.run(serve(spec, socket=assignment.get("socket"), port=assignment.get("port")))
     except ArenaError as error:
         lifeline.report(failed=str(error), kind=error.code)
         return 3
     except Exception as error:
         logging.exception("the worker failed")
-        kind = "out_of_memory" if _is_out_of_memory(error) else "crash"
-        lifeline.report(failed=f"{type(error).__name__}: {error}", kind=kind)
+        if is_out_of_memory(error):
+            lifeline.report(failed=f"not enough memory for {spec.model}: {error}", kind=OUT_OF_MEMORY)
+        else:
+            lifeline.report(failed=f"{type(error).__name__}: {error}", kind="crash")
         return 4
     return 0
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
 def _arguments() -> argparse.Namespace:

@@ -107,10 +107,26 @@ Deliver = Callable[[Sequence[tuple[Ticket, Delta]]], None]
 """Told in the model's thread what became sayable, several tickets at a time."""
 
 
+def takes_the_process_along(error: BaseException) -> bool:
+    """Whether only a new process helps: no memory is left, or the device is out of its senses."""
+    text = str(error)
+    return is_out_of_memory(error) or "CUDA error" in text or "device-side assert" in text
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the machine had no memory; torch says so in three ways."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or "can't allocate memory" in str(error) or "out of memory" in str(error)
+
+
 class Answerer(Protocol):
-    """Whatever owns a model and works through tickets in a thread of its own."""
+    """Whatever owns a model and works through tickets in a thread of its own.
+
+    `steps` counts forward passes; `fatal` is set when the process has to be given up.
+    """
 
     steps: int
+    fatal: BaseException | None
 
     @property
     def active(self) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from arena.engines.worker.answering import Ask, Deliver, Delta, Ticket
+from arena.engines.worker.answering import Ask, Deliver, Delta, Ticket, takes_the_process_along
 from arena.engines.worker.loading import Loaded
 from arena.engines.worker.paging import BlockPool, PagedCache, Step
 from arena.engines.worker.sampling import Draw, next_tokens
@@ -54,6 +54,7 @@ class Batcher:
         prefill_tokens: int = 512,
     ) -> None:
         self.steps = 0
+        self.fatal: BaseException | None = None
         self._loaded, self._deliver, self._pool = loaded, deliver, pool
         self._max_batch, self._prefill_tokens = max_batch, prefill_tokens
         self._device = loaded.model.device
@@ -67,7 +68,6 @@ class Batcher:
         self._stopping = False
         self._spoken_at = 0.0
         self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
-        self.fatal: BaseException | None = None
 
     @property
     def active(self) -> int:
@@ -274,6 +274,6 @@ class Batcher:
         with self._wake:
             self._waiting.clear()
         reason = f"{type(error).__name__}: {error}"
-        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "CUDA error" in reason:
+        if takes_the_process_along(error):
             self.fatal = error
         self._deliver([(row, Delta(error=reason)) for row in rows if not row.cancelled])

@@ -16,6 +16,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
+from arena.engines.worker.answering import is_out_of_memory
 from arena.engines.worker.paging import ATTENTION
 from arena.engines.worker.prompting import Prompter
 from arena.engines.worker.spec import WorkerSpec
@@ -48,14 +49,13 @@ class Loaded:
 def load(spec: WorkerSpec, progress: Progress = lambda share: None) -> Loaded:
     """Load what the spec names.
 
-    Raises ModelUnavailable with a reason an operator can act on; MemoryError and torch's own
-    out-of-memory error pass through.
+    Raises ModelUnavailable with a reason an operator can act on, MemoryError when it does not fit.
     """
     try:
         return _load(spec, progress)
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise
+        if is_out_of_memory(error):
+            raise MemoryError(f"not enough memory to load {spec.model}: {_first_lines(error)}") from error
         raise ModelUnavailable(f"{spec.model} cannot be loaded: {_first_lines(error)}") from error
 
 

@@ -34,7 +34,8 @@ class BlockPool:
     def __init__(self, blocks: int, block_size: int, *, reuse: bool = True) -> None:
         self.block_size, self.size = block_size, blocks
         self._reuse = reuse
-        self._fresh = list(range(blocks, _TRASH, -1))
+        self._untouched = blocks  # block numbers 1…untouched were never handed out
+        self._fresh: list[int] = []
         self._users: dict[int, int] = {}
         self._named: dict[int, int] = {}  # chained content hash -> block
         self._names: dict[int, int] = {}
@@ -43,12 +44,14 @@ class BlockPool:
     @property
     def free(self) -> int:
         """Blocks that can be handed out now."""
-        return len(self._fresh) + len(self._idle)
+        return self._untouched + len(self._fresh) + len(self._idle)
 
     def take(self) -> int:
         """A block for new tokens. Raises MemoryError when all are in use."""
         if self._fresh:
             block = self._fresh.pop()
+        elif self._untouched:
+            block, self._untouched = self._untouched, self._untouched - 1
         elif self._idle:
             block, _ = self._idle.popitem(last=False)
             del self._named[self._names.pop(block)]

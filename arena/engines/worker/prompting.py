@@ -61,6 +61,10 @@ class Prompter:
             )
         return Prompt(tuple(ids), self._spec.think and text.rstrip().endswith("<think>"))
 
+    def smallest(self) -> tuple[int, ...]:
+        """A few ids that the model may see: to try it out, not to be answered."""
+        return tuple(self._tokenizer("a").input_ids)
+
     def prepare(self, messages: Messages) -> list[dict[str, str]]:
         """The messages as the template gets them: neutral system prompt, only roles it knows."""
         checked = [_message(message) for message in messages]

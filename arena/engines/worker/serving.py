@@ -18,13 +18,14 @@ import torch
 import uvicorn
 
 from arena.engines.worker import lifeline
-from arena.engines.worker.answering import Answerer, Deliver
+from arena.engines.worker.answering import Answerer, Ask, Deliver
 from arena.engines.worker.batching import Batcher
 from arena.engines.worker.loading import Loaded, load
 from arena.engines.worker.paging import BlockPool
 from arena.engines.worker.server import Identity, Post, Server
 from arena.engines.worker.single import OneByOne
 from arena.engines.worker.spec import WorkerSpec
+from arena.errors import ModelUnavailable
 
 BEAT_SECONDS = 1.0
 _CPU_CACHE_TOKENS = 65_536
@@ -42,10 +43,26 @@ async def serve(spec: WorkerSpec, *, socket: str | None, port: int | None) -> No
     post = Post(asyncio.get_running_loop())
     answerer = answerer_for(loaded, spec, post.deliver)
     answerer.start()
+    await _first_words(loaded, answerer, post)
     identity = Identity(loaded.revision, spec.quantization, loaded.prompter.template_hash)
     token = os.environ.get("ARENA_WORKER_TOKEN") if port else None
     server = Server(answerer, post, loaded.prompter, identity, stop=loaded.stop, think=spec.think, token=token)
     await _listen(server, answerer, identity, socket=socket, port=port)
+
+
+async def _first_words(loaded: Loaded, answerer: Answerer, post: Post) -> None:
+    """Say two tokens to nobody: the cache takes its memory and kernels are chosen before a voter waits.
+
+    Raises what went wrong, so that a model that loads but cannot run counts as not loaded.
+    """
+    ticket = answerer.submit(Ask(loaded.prompter.smallest(), seed=0, temperature=0.0, max_tokens=2))
+    box = post.open(ticket)
+    delta = await box.get()
+    while not delta.last:
+        delta = await box.get()
+    post.close(ticket)
+    if delta.error is not None:
+        raise answerer.fatal or ModelUnavailable(f"the model is loaded but cannot run: {delta.error}")
 
 
 def answerer_for(loaded: Loaded, spec: WorkerSpec, deliver: Deliver) -> Answerer:
@@ -119,8 +136,8 @@ async def _beat(task: asyncio.Task[None], answerer: Answerer) -> None:
     """Report every second that the loop and the model move, until the listener or the model ends."""
     while not task.done():
         await asyncio.wait([task], timeout=BEAT_SECONDS)
-        if (lost := getattr(answerer, "fatal", None)) is not None:
-            raise lost
+        if answerer.fatal is not None:
+            raise answerer.fatal
         lifeline.report(beat=answerer.steps, active=answerer.active)
     task.result()
 

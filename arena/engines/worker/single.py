@@ -14,7 +14,7 @@ import torch
 from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
-from arena.engines.worker.answering import Ask, Deliver, Delta, Ticket
+from arena.engines.worker.answering import Ask, Deliver, Delta, Ticket, takes_the_process_along
 from arena.engines.worker.loading import Loaded
 from arena.engines.worker.sampling import Draw, next_tokens
 
@@ -95,7 +95,7 @@ class OneByOne:
 
     def _fail(self, ticket: Ticket, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}"
-        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "CUDA error" in reason:
+        if takes_the_process_along(error):
             self.fatal = error
         if not ticket.cancelled:
             self._deliver([(ticket, Delta(error=reason))])

@@ -13,6 +13,9 @@ from arena.errors import ConfigError
 
 Quantization = Literal["nf4", "int8", "bf16", "fp16", "fp32", "gptq", "awq"]
 
+OUT_OF_MEMORY = "out_of_memory"
+"""The kind of failure a worker reports when the model does not fit."""
+
 NEUTRAL_SYSTEM_PROMPT = "You are a helpful assistant. Answer in the language of the question."
 """Stands in for a template's own opening, which would tell the voter who is speaking."""
 
