@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from arena.cli.bench import app as bench
 from arena.cli.leaderboard import leaderboard
 from arena.cli.serve import serve
+from arena.cli.storage import backup, doctor, restore
+from arena.cli.votes import app as votes
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,3 +18,8 @@ app = typer.Typer(
 )
 app.command("serve")(serve)
 app.command("leaderboard")(leaderboard)
+app.add_typer(votes, name="votes")
+app.add_typer(bench, name="bench")
+app.command("backup")(backup)
+app.command("restore")(restore)
+app.command("doctor")(doctor)

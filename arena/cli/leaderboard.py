@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -15,11 +17,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from arena.config import Settings
 from arena.errors import ArenaError
 from arena.offline import Method, Rating, anchor_of, rate_file
 from arena.ratings.bradley_terry import Ties
 from arena.ratings.leaderboard import Leaderboard, Row
 from arena.ratings.style import STYLE_FEATURES, Variant
+from arena.service import open_store
+from arena.service.boards import Boards, default_parameters
 
 
 def leaderboard(
@@ -73,8 +78,24 @@ def leaderboard(
 
 
 def _from_database(database: str | None, rating: Rating) -> Leaderboard:
-    """The board of the arena's own votes, read beside a running server without disturbing it."""
-    raise ArenaError("give a battle file by --votes FILE")
+    """The board of the arena's own votes, read beside a running server without disturbing it.
+
+    What the stored counts answer is answered from them; the rest (style, other parameters) from the votes.
+    """
+    settings = Settings.from_environment(database=database)
+    with closing(open_store(settings)) as store:
+        live = Rating(method=rating.method, k=settings.elo_k, start=settings.elo_start, scale=settings.elo_scale)
+        if rating in (Rating(method=rating.method), live):
+            boards = Boards(
+                store,
+                parameters=default_parameters(live.k, live.start, live.scale),
+                preliminary=settings.preliminary_battles,
+            )
+            return boards.view(method=rating.method.value).board
+        with TemporaryDirectory() as folder:
+            votes = Path(folder) / "votes.parquet"
+            store.export_votes(votes)
+            return rate_file(votes, rating)
 
 
 def _print(board: Leaderboard) -> None:

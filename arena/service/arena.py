@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 from arena.battles.battle import Battle, clean_prompt
@@ -212,6 +213,16 @@ class Arena:
     async def feedback(self, voter: str, battle_id: str, reasons: Sequence[str], comment: str) -> None:
         """Attach reasons and a comment to a vote that was cast."""
         await self.store.add_feedback(battle_id, voter, reasons=reasons, comment=comment)
+
+    def export(self, form: str) -> Path:
+        """All counting votes as a file of this form (csv, jsonl, parquet); made anew when votes came. Blocks."""
+        target = self.settings.storage / "exports" / f"votes-{self.store.board_version()}.{form}"
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            for earlier in target.parent.glob(f"votes-*.{form}"):
+                earlier.unlink(missing_ok=True)
+            self.store.export_votes(target)
+        return target
 
     # ---------------------------------------------------------------- inside
 
