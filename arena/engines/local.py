@@ -13,7 +13,7 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -87,6 +87,8 @@ class LocalEngine:
         self.answering = 0
         self.state = ModelState()
         self.revision: str | None = None
+        self.context: int | None = None
+        self.findings: tuple[tuple[str, bool, str], ...] = ()
         self._nursery, self._patience, self._clock = nursery, patience, clock
         self._failures = 0
         self._worker: WorkerProcess | None = None
@@ -116,7 +118,7 @@ class LocalEngine:
             self._starting = asyncio.create_task(self._launch())
         await asyncio.shield(self._starting)
 
-    async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Chunk | Finish]:
+    async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncGenerator[Chunk | Finish]:
         """Answer the conversation's last user message; loads the model first when it is cold."""
         self.answering += 1
         try:
@@ -189,7 +191,8 @@ class LocalEngine:
             if "loading" in report:
                 self.state = replace(self.state, progress=float(report["loading"]))
             if "ready" in report:
-                self.revision = report.get("revision")
+                self.revision, self.context = report.get("revision"), report.get("context")
+                self.findings = tuple((str(n), bool(ok), str(detail)) for n, ok, detail in report.get("findings", ()))
                 return
 
     def _connect(self, socket: Path) -> OpenAIEngine:

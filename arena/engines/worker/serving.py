@@ -20,6 +20,7 @@ import uvicorn
 from arena.engines.worker import lifeline
 from arena.engines.worker.answering import Answerer, Ask, Deliver
 from arena.engines.worker.batching import Batcher
+from arena.engines.worker.checks import findings
 from arena.engines.worker.loading import Loaded, load
 from arena.engines.worker.paging import BlockPool
 from arena.engines.worker.server import Identity, Post, Server
@@ -47,7 +48,9 @@ async def serve(spec: WorkerSpec, *, socket: str | None, port: int | None) -> No
     identity = Identity(loaded.revision, spec.quantization, loaded.prompter.template_hash)
     token = os.environ.get("ARENA_WORKER_TOKEN") if port else None
     server = Server(answerer, post, loaded.prompter, identity, stop=loaded.stop, think=spec.think, token=token)
-    await _listen(server, answerer, identity, socket=socket, port=port)
+    checked = findings(loaded.tokenizer, loaded.prompter, spec, loaded.terminators)
+    ready = {"revision": loaded.revision, "context": loaded.prompter.context, "findings": checked}
+    await _listen(server, answerer, ready, socket=socket, port=port)
 
 
 async def _first_words(loaded: Loaded, answerer: Answerer, post: Post) -> None:
@@ -94,7 +97,7 @@ def bounded(spec: WorkerSpec) -> WorkerSpec:
 
 
 async def _listen(
-    server: Server, answerer: Answerer, identity: Identity, *, socket: str | None, port: int | None
+    server: Server, answerer: Answerer, ready: dict[str, object], *, socket: str | None, port: int | None
 ) -> None:
     config = uvicorn.Config(
         server.app(),
@@ -110,7 +113,7 @@ async def _listen(
     task = asyncio.create_task(listener.serve())
     await asyncio.wait([task, asyncio.create_task(listener.listening.wait())], return_when=asyncio.FIRST_COMPLETED)
     if not task.done():
-        lifeline.report(ready=True, revision=identity.revision, template_hash=identity.template_hash)
+        lifeline.report(ready=True, **ready)
     await _beat(task, answerer)
 
 
