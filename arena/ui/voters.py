@@ -28,11 +28,14 @@ class Voters:
         return secrets.token_urlsafe(12)
 
     def recognize(self, cookie_header: str | None) -> str | None:
-        """The voter of a request's Cookie header; None when there is none or the signature is not ours."""
+        """The voter's pseudonym from a request's Cookie header; None without a cookie that we signed.
+
+        The pseudonym is what is stored and exported; the cookie's code cannot be had back from it.
+        """
         value = _cookies(cookie_header).get(COOKIE, "")
         code, _, signature = value.partition(".")
         genuine = hmac.compare_digest(signature.encode(), self._signature(code).encode())
-        return code if code and genuine else None
+        return self._digest("voter", code)[:16] if code and genuine else None
 
     def set_cookie(self, code: str) -> str:
         """The Set-Cookie header that makes a browser this voter."""
@@ -40,7 +43,10 @@ class Voters:
         return f"{COOKIE}={code}.{self._signature(code)}; Path=/; Max-Age={_YEAR}; HttpOnly; {place}"
 
     def _signature(self, code: str) -> str:
-        return hmac.new(self._key, code.encode(), hashlib.sha256).hexdigest()[:32]
+        return self._digest("cookie", code)[:32]
+
+    def _digest(self, use: str, code: str) -> str:
+        return hmac.new(self._key, f"{use}:{code}".encode(), hashlib.sha256).hexdigest()
 
 
 def language_of_request(cookie_header: str | None, accept_language: str | None, default: str = "auto") -> str:

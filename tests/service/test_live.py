@@ -30,7 +30,9 @@ async def test_both_answers_are_kept_whole_with_their_facts() -> None:
 
 async def test_a_failing_side_ends_the_other_and_hides_which_it_was() -> None:
     """The frame is the same whichever side failed; only the record knows."""
-    turn, _, other = turn_of(failing(EngineTimeout("silent"), after="half"), saying("word " * 500, tokens_per_second=50))
+    turn, _, other = turn_of(
+        failing(EngineTimeout("silent"), after="half"), saying("word " * 500, tokens_per_second=50)
+    )
     answers = await turn.answers
     assert (answers["a"].state, answers["a"].error_code) == (AnswerState.FAILED, "timeout")
     assert answers["b"].state is AnswerState.COMPLETE

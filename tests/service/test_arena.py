@@ -1,0 +1,259 @@
+"""The facade keeps its promises: blind before the vote, exactly once, only for the owner."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from arena.battles.stream import Phase
+from arena.config import Catalog, Contestant, Settings
+from arena.engines.fake import FakeEngine, Script, failing, saying
+from arena.errors import (
+    AlreadyVoted,
+    BattleError,
+    Busy,
+    EngineTimeout,
+    NotReady,
+    UndoTooLate,
+    UnknownBattle,
+    VotingClosed,
+)
+from arena.service import Arena, open_store
+from arena.service.fleet import Fleet
+from arena.service.opening import masker_of
+from arena.service.views import BattleView
+from arena.types import BattleStatus, Mode, Verdict
+
+ME, YOU = "voter-1", "voter-2"
+Opened = Callable[..., Arena]
+
+
+@pytest.fixture
+async def opened(tmp_path: Path) -> AsyncIterator[Opened]:
+    """Opens arenas over one database; all are closed at the end."""
+    arenas: list[Arena] = []
+
+    def make(now: Callable[[], float] | None = None, /, **scripts: Script) -> Arena:
+        settings = Settings(storage=tmp_path, seed=1, grace_seconds=0.2, max_battles=3)
+        entries = tuple(Contestant(name=name, engine="fake", organisation="Acme") for name in scripts)
+        catalog = Catalog(entries)
+        fleet = Fleet(catalog, {name: FakeEngine(script) for name, script in scripts.items()})
+        more = {"clock": now} if now else {}
+        arena = Arena(settings, catalog, open_store(settings), fleet, masker=masker_of(catalog), **more)
+        arenas.append(arena)
+        return arena
+
+    yield make
+    for arena in arenas:
+        await arena.close()
+
+
+async def answered(arena: Arena, voter: str = ME, **options: object) -> str:
+    battle = await arena.ask(voter, "почему небо голубое?", **options)  # type: ignore[arg-type]
+    async for _ in arena.watch(voter, battle):
+        pass
+    return battle
+
+
+def texts(view: BattleView) -> set[str]:
+    return {view.turns[-1].a, view.turns[-1].b}
+
+
+async def test_a_battle_is_asked_watched_and_voted(opened: Opened) -> None:
+    """Both answers are there, nobody is named; the vote names both and moves their ratings."""
+    arena = opened(one=saying("answer of one"), two=saying("answer of two"))
+    await arena.start()
+    battle = await answered(arena)
+    before = arena.view(ME, battle)
+    assert (before.reveal, before.can_vote, texts(before)) == (None, True, {"answer of one", "answer of two"})
+    after = await arena.vote(ME, battle, Verdict.MODEL_A)
+    assert after.reveal is not None
+    assert after.reveal.b is not None
+    assert {after.reveal.a.nameplate.name, after.reveal.b.nameplate.name} == {"one", "two"}
+    assert (after.reveal.a.rating_after, after.reveal.b.rating_after) == (1002.0, 998.0)
+    assert arena.boards.view().board.votes == 1
+
+
+async def test_ten_parallel_votes_count_once(opened: Opened) -> None:
+    """The same verdict again is answered like the first time."""
+    arena = opened(one=saying("a"), two=saying("b"))
+    await arena.start()
+    battle = await answered(arena)
+    views = await asyncio.gather(*(arena.vote(ME, battle, Verdict.MODEL_B) for _ in range(10)))
+    assert all(view.status is BattleStatus.VOTED for view in views)
+    assert arena.boards.view().board.votes == 1
+
+
+async def test_another_verdict_afterwards_is_refused(opened: Opened) -> None:
+    """Who knows the names cannot change the vote."""
+    arena = opened(one=saying("a"), two=saying("b"))
+    await arena.start()
+    battle = await answered(arena)
+    await arena.vote(ME, battle, Verdict.MODEL_B)
+    with pytest.raises(AlreadyVoted):
+        await arena.vote(ME, battle, Verdict.MODEL_A)
+
+
+async def test_another_voter_learns_nothing_of_the_battle(opened: Opened) -> None:
+    """Neither a look, nor a vote, nor a stop: for them it does not exist."""
+    arena = opened(one=saying("a"), two=saying("b"))
+    await arena.start()
+    battle = await answered(arena)
+    with pytest.raises(UnknownBattle):
+        arena.view(YOU, battle)
+    with pytest.raises(UnknownBattle):
+        await arena.vote(YOU, battle, Verdict.TIE)
+    with pytest.raises(UnknownBattle):
+        await arena.stop(YOU, battle)
+
+
+async def test_a_vote_on_half_an_answer_is_refused(opened: Opened) -> None:
+    """Voting opens when both sides ended."""
+    arena = opened(one=saying("word " * 99, tokens_per_second=30), two=saying("b"))
+    await arena.start()
+    battle = await arena.ask(ME, "why?")
+    with pytest.raises(VotingClosed):
+        await arena.vote(ME, battle, Verdict.TIE)
+    await arena.stop(ME, battle)
+    assert (await arena.vote(ME, battle, Verdict.TIE)).status is BattleStatus.VOTED
+
+
+async def test_an_undone_vote_leaves_the_board_and_the_battle_stays_closed(opened: Opened) -> None:
+    """Undo retracts; the names are known, so no other vote is taken."""
+    arena = opened(one=saying("a"), two=saying("b"))
+    await arena.start()
+    battle = await answered(arena)
+    await arena.vote(ME, battle, Verdict.MODEL_A)
+    view = await arena.undo(ME, battle)
+    assert view.reveal is not None
+    assert view.reveal.retracted
+    assert arena.boards.view().board.votes == 0
+    with pytest.raises(AlreadyVoted):
+        await arena.vote(ME, battle, Verdict.MODEL_A)
+
+
+async def test_undo_ends_after_its_time(opened: Opened) -> None:
+    """Thirty seconds, by the arena's clock."""
+    now = 1_000_000.0
+    arena = opened(lambda: now, one=saying("a"), two=saying("b"))
+    await arena.start()
+    arena.store._clock = lambda: now
+    battle = await answered(arena)
+    await arena.vote(ME, battle, Verdict.MODEL_A)
+    now += 31
+    with pytest.raises(UndoTooLate):
+        await arena.undo(ME, battle)
+
+
+async def test_a_failed_battle_says_the_same_of_both_sides_and_can_be_tried_again(opened: Opened) -> None:
+    """No text stays, no vote is taken, the question can be put once more."""
+    arena = opened(one=failing(EngineTimeout("silent"), after="half"), two=saying("whole"))
+    await arena.start()
+    battle = await answered(arena)
+    view = arena.view(ME, battle)
+    assert (view.phase, texts(view), view.can_vote, view.can_try_again) == (Phase.FAILED, {""}, False, True)
+    with pytest.raises(VotingClosed):
+        await arena.vote(ME, battle, Verdict.TIE)
+    arena.fleet.engine("one")._script = saying("now it works")  # type: ignore[attr-defined]
+    await arena.try_again(ME, battle)
+    async for _ in arena.watch(ME, battle):
+        pass
+    assert texts(arena.view(ME, battle)) == {"now it works", "whole"}
+
+
+async def test_a_conversation_goes_on_with_the_same_pair(opened: Opened) -> None:
+    """Each side is asked with its own history."""
+    arena = opened(one=saying("first"), two=saying("second"))
+    await arena.start()
+    battle = await answered(arena)
+    assert await answered(arena, battle_id=battle) == battle
+    for name in ("one", "two"):
+        conversation, _ = arena.fleet.engine(name).asked[-1]  # type: ignore[attr-defined]
+        assert len(conversation) == 3
+
+
+async def test_a_self_introduction_is_hidden_until_the_vote(opened: Opened) -> None:
+    """Streaming, reload and the finished view hide the same; afterwards the words are there."""
+    arena = opened(Zorblax=saying("I am Zorblax, made by Acme."), two=saying("I am Zorblax, made by Acme."))
+    await arena.start()
+    battle = await arena.ask(ME, "hello")
+    seen = [texts(view) async for view in arena.watch(ME, battle)]
+    assert not any("Zorblax" in text for shown in seen for text in shown)
+    voted = await arena.vote(ME, battle, Verdict.TIE)
+    assert "Zorblax" in "".join(texts(voted))
+
+
+async def test_a_battle_that_nobody_watches_is_stopped(opened: Opened) -> None:
+    """After its grace, within a second."""
+    arena = opened(one=saying("word " * 500, tokens_per_second=50), two=saying("word " * 500, tokens_per_second=50))
+    await arena.start()
+    battle = await arena.ask(ME, "why?")
+    for _ in range(200):
+        if not arena.view(ME, battle).writing:
+            break
+        await asyncio.sleep(0.05)
+    assert not arena.view(ME, battle).writing
+    assert arena.fleet.engine("one").open_streams == 0  # type: ignore[attr-defined]
+
+
+async def test_too_many_battles_are_asked_to_wait(opened: Opened) -> None:
+    """The operator's limit is answered in words, not by a pile."""
+    arena = opened(one=saying("word " * 500, tokens_per_second=50), two=saying("x"))
+    await arena.start()
+    for _ in range(3):
+        await arena.ask(ME, "why?")
+    with pytest.raises(Busy):
+        await arena.ask(ME, "why?")
+
+
+async def test_a_lone_contestant_makes_no_blind_battle(opened: Opened) -> None:
+    """It says that the others are being prepared."""
+    arena = opened(one=saying("a"))
+    await arena.start()
+    with pytest.raises(NotReady):
+        await arena.ask(ME, "why?")
+
+
+async def test_named_battles_show_names_at_once_and_take_no_vote(opened: Opened) -> None:
+    """They are for looking, not for rating."""
+    arena = opened(one=saying("a"), two=saying("b"))
+    await arena.start()
+    battle = await answered(arena, mode=Mode.NAMED, choice=["two", "one"])
+    view = arena.view(ME, battle)
+    assert view.reveal is not None
+    assert view.reveal.a.nameplate.name == "two"
+    with pytest.raises(VotingClosed):
+        await arena.vote(ME, battle, Verdict.TIE)
+
+
+async def test_a_chat_with_an_unknown_name_is_refused(opened: Opened) -> None:
+    """Only contestants that can answer now are chosen."""
+    arena = opened(one=saying("a"), two=saying("b"))
+    await arena.start()
+    with pytest.raises(BattleError):
+        await arena.ask(ME, "why?", mode=Mode.DIRECT, choice=["nobody"])
+
+
+async def test_a_restart_finds_the_votes_and_closes_what_was_being_written(opened: Opened) -> None:
+    """The board is as it was; a battle that was cut off can be tried again."""
+    first = opened(one=saying("a"), two=saying("b"))
+    await first.start()
+    voted = await answered(first)
+    await first.vote(ME, voted, Verdict.MODEL_A)
+    record = await first.store.create_battle(_new(first))
+    await first.store.append_turn(record.id, "cut off")
+    second = opened(one=saying("a"), two=saying("b"))
+    await second.start()
+    assert second.boards.view().board.votes == 1
+    assert second.view(ME, voted).reveal is not None
+    assert second.view(ME, record.id).can_try_again
+
+
+def _new(arena: Arena):  # type: ignore[no-untyped-def]
+    from arena.store.records import NewBattle
+
+    one, two = arena.store.contestants()
+    return NewBattle(ME, Mode.ANONYMOUS, one.id, two.id)
