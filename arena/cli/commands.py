@@ -6,6 +6,7 @@ import typer
 
 from arena.cli.bench import app as bench
 from arena.cli.leaderboard import leaderboard
+from arena.cli.models import models
 from arena.cli.serve import serve
 from arena.cli.storage import backup, doctor, restore
 from arena.cli.votes import app as votes
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 app.command("serve")(serve)
 app.command("leaderboard")(leaderboard)
+app.add_typer(models, name="models")
 app.add_typer(votes, name="votes")
 app.add_typer(bench, name="bench")
 app.command("backup")(backup)

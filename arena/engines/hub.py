@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +23,7 @@ from huggingface_hub.errors import (
     HfHubHTTPError,
     HFValidationError,
     NotASafetensorsRepoError,
+    OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
     SafetensorsParsingError,
@@ -74,11 +76,18 @@ class Hub:
     def __init__(self, endpoint: str | None = None, token: str | None = None, cache: Path | None = None) -> None:
         self._api = HfApi(endpoint=endpoint, token=token)
         self._cache = cache
+        self._asks = True
 
     @property
     def endpoint(self) -> str:
         """The address of the hub."""
         return str(self._api.endpoint)
+
+    def offline(self) -> Hub:
+        """The same that asks nobody: directories and the cache alone."""
+        other = copy(self)
+        other._asks = False
+        return other
 
     def look(self, model: str, revision: str | None = None, *, trust_remote_code: bool = False) -> Finding:
         """Whether a hub id or a directory can be loaded, without fetching weights."""
@@ -125,6 +134,8 @@ class Hub:
             raise EndpointError(text) from None
 
     def _info(self, model: str, revision: str | None) -> Any:
+        if not self._asks:
+            raise OfflineModeIsEnabled("the hub was out of reach before")
         return self._api.model_info(model, revision=revision, timeout=TIMEOUT)
 
     def _cached(self, model: str, revision: str | None) -> Path | None:

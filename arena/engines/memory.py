@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from arena.engines.checkpoint import Checkpoint, Tensor
@@ -74,6 +74,10 @@ class Footprint:
     def total_gib(self) -> float:
         """All of it, in GiB."""
         return self.total / GIB
+
+    def with_draft(self, weights: int) -> Footprint:
+        """The same with the weights of a draft model for speculative decoding beside it."""
+        return replace(self, weights=self.weights + weights)
 
     def as_dict(self) -> dict[str, Any]:
         """Figures in GiB, rounded to a hundredth, and the parameters they hold for."""

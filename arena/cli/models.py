@@ -1,0 +1,185 @@
+"""`python -m arena models`: what the entries need, what fits together, and whether they can be had.
+
+It translates options and prints; planning and asking are the service's.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from arena.config import Catalog, Contestant, Settings, load_catalog, resolve_profile
+from arena.errors import ArenaError
+from arena.service.inventory import Inventory, Item, SelfTest, Tick, budget, check, take_inventory, the_hub
+from arena.service.inventory import Progress as Tell
+
+SELF_TESTS: list[SelfTest] = []
+"""Further checks that `check` runs on an entry whose checkpoint or endpoint is there."""
+
+models = typer.Typer(add_completion=False, no_args_is_help=False, help="Memory, company and health of the contestants.")
+
+ProfileOption = Annotated[str | None, typer.Option("--profile", help="gpu, cpu, demo or auto.")]
+FileOption = Annotated[Path | None, typer.Option("--models", help="The file of contestants and judges.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@models.callback(invoke_without_command=True)
+def show(
+    context: typer.Context,
+    as_json: JsonOption = False,
+    vram: Annotated[float | None, typer.Option("--vram", min=0.1, help="GiB that models may take together.")] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Show disabled entries in the table too.")] = False,
+    profile: ProfileOption = None,
+    file: FileOption = None,
+) -> None:
+    """Say for every contestant how much memory it takes, whether it fits and beside whom."""
+    if context.invoked_subcommand:
+        return
+    with _plain_errors():
+        settings, catalog = _catalog(profile, file, vram)
+        with _progress("reading checkpoints") as tell:
+            found = take_inventory(catalog, the_hub(), budget(settings.vram, catalog), tell)
+    if as_json:
+        _dump(found.as_dict())
+    else:
+        _print_inventory(found, everyone)
+
+
+@models.command("list")
+def list_models(
+    context: typer.Context,
+    as_json: JsonOption = False,
+    vram: Annotated[float | None, typer.Option("--vram", min=0.1, help="GiB that models may take together.")] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Show disabled entries in the table too.")] = False,
+    profile: ProfileOption = None,
+    file: FileOption = None,
+) -> None:
+    """The same as `models` without a command."""
+    context.invoked_subcommand = None
+    show(context, as_json, vram, everyone, profile, file)
+
+
+@models.command("check")
+def check_models(
+    name: Annotated[str | None, typer.Argument(help="One contestant or judge; all enabled ones without it.")] = None,
+    as_json: JsonOption = False,
+    profile: ProfileOption = None,
+    file: FileOption = None,
+) -> None:
+    """Check ids, revisions, gates, keys and endpoints, and run the self-tests; exit 1 on a cross."""
+    with _plain_errors():
+        _, catalog = _catalog(profile, file, None)
+        entries = _chosen(catalog, name)
+        hub = the_hub()
+        ticks: dict[str, list[Tick]] = {}
+        with _progress("checking") as tell:
+            for number, entry in enumerate(entries, 1):
+                ticks[entry.name] = list(check(entry, hub, SELF_TESTS))
+                tell(number, len(entries))
+    if as_json:
+        rows = {who: [vars_of(tick) for tick in found] for who, found in ticks.items()}
+        _dump({"profile": catalog.profile, "checks": rows})
+    else:
+        _print_ticks(ticks)
+    if any(tick.ok is False for found in ticks.values() for tick in found):
+        raise typer.Exit(1)
+
+
+def vars_of(tick: Tick) -> dict[str, object]:
+    """A tick as JSON-ready data; `ok` null is "could not tell"."""
+    return {"what": tick.what, "ok": tick.ok, "detail": tick.detail, "mend": tick.mend}
+
+
+def _catalog(profile: str | None, file: Path | None, vram: float | None) -> tuple[Settings, Catalog]:
+    settings = Settings.from_environment(profile=profile, models=file, vram=vram)
+    return settings, load_catalog(settings.models, resolve_profile(settings), storage=settings.storage)
+
+
+def _chosen(catalog: Catalog, name: str | None) -> Sequence[Contestant]:
+    if name is None:
+        return (*catalog.enabled, *catalog.enabled_judges)
+    judges = {judge.name for judge in catalog.judges}
+    return (catalog.judge(name) if name in judges else catalog.contestant(name),)
+
+
+def _print_inventory(found: Inventory, everyone: bool) -> None:
+    items = [item for item in found.items if everyone or item.entry.enabled]
+    table = Table(title=f"Profile {found.catalog.profile}: {_limit(found)}", title_justify="left", box=None)
+    for heading in ("Model", "B", "Quantization", "Weights", "KV cache", "Overhead", "Total GiB", "Fits", "Beside"):
+        left = heading in ("Model", "Quantization", "Fits")
+        table.add_column(heading, justify="left" if left else "right", overflow="fold" if left else "ellipsis")
+    for item in items:
+        table.add_row(*(escape(cell) for cell in _cells(item)))
+    console = Console()
+    console.print(table)
+    for item in items:
+        if said := " ".join(filter(None, (item.reason, item.entry.note))):
+            console.print(f"[bold]{escape(item.entry.name)}[/bold] {escape(said)}", highlight=False)
+    left_out = len(found.items) - len(items)
+    if left_out:
+        console.print(f"{left_out} disabled entries are not shown: --all", highlight=False)
+
+
+def _limit(found: Inventory) -> str:
+    limit = found.budget
+    return limit.said if limit.gib is None else f"{limit.gib:.1f} GiB ({limit.said})"
+
+
+def _cells(item: Item) -> tuple[str, ...]:
+    entry, memory = item.entry, item.memory
+    size = "" if entry.parameters is None else f"{entry.parameters:g}"
+    head = (entry.name, size, entry.quantization or "")
+    fits = {True: "yes", False: "no", None: "?"}[item.fits]
+    if memory is None:
+        guess = "" if item.estimated_gib is None else f"≈ {item.estimated_gib:.1f}"
+        return (*head, guess, "", "", "", fits if entry.engine in ("local", "zerogpu") else "—", "")
+    figures = memory.as_dict()
+    sizes = (f"{figures[key]:.2f}" for key in ("weights_gib", "kv_cache_gib", "overhead_gib", "total_gib"))
+    beside = f"{len(item.beside)}, {len(item.company)} at once" if item.fits else ""
+    return (*head, *sizes, fits, beside)
+
+
+def _print_ticks(ticks: dict[str, list[Tick]]) -> None:
+    marks = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "[yellow]?[/yellow]"}
+    table = Table(box=None, show_header=False)
+    for name, found in ticks.items():
+        for number, tick in enumerate(found):
+            mend = f"\n→ {tick.mend}" if tick.mend else ""
+            who = escape(name) if number == 0 else ""
+            table.add_row(marks[tick.ok], who, tick.what, escape(tick.detail + mend))
+    Console().print(table)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Tell]:
+    """A bar on the error stream, where a person is watching."""
+    bar = Progress(TextColumn(what), BarColumn(), TextColumn("{task.completed}/{task.total}"),
+                   console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())  # fmt: skip
+    with bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """The arena's own errors as one line on the error stream and exit status 2."""
+    try:
+        yield
+    except ArenaError as error:
+        typer.echo(f"arena: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def _dump(value: object) -> None:
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
+    sys.stdout.write("\n")
