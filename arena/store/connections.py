@@ -177,14 +177,22 @@ def translated() -> Iterator[None]:
 
 def told(error: SQLAlchemyError) -> StoreError:
     """The arena's error for one of SQLAlchemy's."""
-    cause = error.orig if isinstance(error, DBAPIError) else None
-    if isinstance(cause, sqlite3.Error):
-        return _told_sqlite(cause)
-    state = getattr(cause, "sqlstate", None) or ""
-    lost = isinstance(error, DBAPIError) and error.connection_invalidated
-    if lost or state.startswith(_UNAVAILABLE_POSTGRES) or (type(error).__name__ == "OperationalError" and not state):
-        return StoreUnavailable(f"the database cannot be used: {cause}")
-    return StoreError(f"the database refused: {cause or error}")
+    if not isinstance(error, DBAPIError) or error.orig is None:
+        return StoreError(f"the database refused: {error}")
+    if error.connection_invalidated:
+        return StoreUnavailable(f"the connection to the database was lost: {error.orig}")
+    return told_by_driver(error.orig)
+
+
+def told_by_driver(error: BaseException) -> StoreError:
+    """The arena's error for one of the driver's."""
+    if isinstance(error, sqlite3.Error):
+        return _told_sqlite(error)
+    state = getattr(error, "sqlstate", None) or ""
+    lost = type(error).__name__ == "OperationalError" and not state
+    if lost or state.startswith(_UNAVAILABLE_POSTGRES):
+        return StoreUnavailable(f"the database cannot be used: {error}")
+    return StoreError(f"the database refused: {error}")
 
 
 def _told_sqlite(error: sqlite3.Error) -> StoreError:

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, bindparam, insert, or_, select
 
+from arena.store.prepared import Prepared
 from arena.store.tables import elo, pair_counts, slice_sets, slices
 from arena.types import Track, Verdict
 
@@ -54,9 +54,9 @@ def slice_names(language: str, topic: str, masked: bool, at: float, extra: Itera
 def slice_set(db: Connection, names: Sequence[str]) -> SliceSet:
     """The set of these slices, numbered when it is new."""
     joined = "\n".join(names)
-    found = db.execute(_FIND_SET, {"wanted": joined}).first()
+    found = _FIND_SET.first(db, wanted=joined)
     if found is not None:
-        return SliceSet(found.id, tuple(names), split_ids(found.slice_ids))
+        return SliceSet(found[0], tuple(names), split_ids(found[1]))
     numbers = tuple(_slice_number(db, name) for name in names)
     fresh = insert(slice_sets).values(names=joined, slice_ids=",".join(map(str, numbers)))
     return SliceSet(int(db.execute(fresh.returning(slice_sets.c.id)).scalar_one()), tuple(names), numbers)
@@ -84,7 +84,7 @@ def count(db: Connection, one: Counted, sign: int) -> None:
 
 def add_counts(db: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Add whole rows of `pair_counts` to what is there."""
-    db.execute(_COUNT_SQLITE if db.dialect.name == "sqlite" else _COUNT_POSTGRES, rows)
+    _COUNT.run_many(db, rows)
 
 
 def outcome_column(verdict: Verdict) -> str:
@@ -94,15 +94,14 @@ def outcome_column(verdict: Verdict) -> str:
 
 def ratings(db: Connection, track: Track, a: int, b: int, start: float) -> tuple[float, float]:
     """Current Elo ratings of both; `start` for who has none."""
-    found = {row.contestant_id: row.rating for row in db.execute(_TWO_RATINGS, {"t": track.value, "a": a, "b": b})}
+    found = dict(_TWO_RATINGS.all(db, wanted=track.value, a=a, b=b))
     return found.get(a, start), found.get(b, start)
 
 
 def move_rating(db: Connection, track: Track, contestant: int, delta: float, games: int, start: float) -> None:
     """Add to a rating and to the number of games behind it."""
-    statement = _MOVE_SQLITE if db.dialect.name == "sqlite" else _MOVE_POSTGRES
     key = {"track": track.value, "contestant_id": contestant}
-    db.execute(statement, {**key, "rating": start + delta, "games": games, "delta": delta})
+    _MOVE.run(db, **key, rating=start + delta, games=games, delta=delta)
 
 
 def _slice_number(db: Connection, name: str) -> int:
@@ -112,31 +111,30 @@ def _slice_number(db: Connection, name: str) -> int:
     return int(found)
 
 
-def _counting(constructor: Any) -> Any:
-    fresh = constructor(pair_counts)
+def _counting(fresh_row: Any) -> Any:
+    names = [column.name for column in pair_counts.c]
+    fresh = fresh_row(pair_counts).values({name: bindparam(name) for name in names})
     more = {name: pair_counts.c[name] + fresh.excluded[name] for name in _OUTCOME_COLUMNS}
     return fresh.on_conflict_do_update(index_elements=["track", "slice_id", "a", "b"], set_=more)
 
 
-def _moving(constructor: Any) -> Any:
-    fresh = constructor(elo).values(
-        track=bindparam("track"),
-        contestant_id=bindparam("contestant_id"),
-        rating=bindparam("rating"),
-        games=bindparam("games"),
-    )
-    moved = {
-        "rating": elo.c.rating + bindparam("delta", type_=elo.c.rating.type),
-        "games": elo.c.games + fresh.excluded.games,
-    }
+def _moving(fresh_row: Any) -> Any:
+    names = [column.name for column in elo.c]
+    fresh = fresh_row(elo).values({name: bindparam(name) for name in names})
+    delta = bindparam("delta", type_=elo.c.rating.type)
+    moved = {"rating": elo.c.rating + delta, "games": elo.c.games + fresh.excluded.games}
     return fresh.on_conflict_do_update(index_elements=["track", "contestant_id"], set_=moved)
 
 
 _COLUMN_OF = {Verdict.MODEL_A: 0, Verdict.MODEL_B: 1, Verdict.TIE: 2, Verdict.BOTH_BAD: 3}
-# Built once: making a statement costs more than running it.
-_FIND_SET = select(slice_sets.c.id, slice_sets.c.slice_ids).where(slice_sets.c.names == bindparam("wanted"))
-_COUNT_SQLITE, _COUNT_POSTGRES = _counting(sqlite.insert), _counting(postgresql.insert)
-_MOVE_SQLITE, _MOVE_POSTGRES = _moving(sqlite.insert), _moving(postgresql.insert)
-_TWO_RATINGS = select(elo.c.contestant_id, elo.c.rating).where(
-    elo.c.track == bindparam("t"), elo.c.contestant_id.in_((bindparam("a"), bindparam("b")))
+_COUNT = Prepared(_counting)
+_MOVE = Prepared(_moving)
+_FIND_SET = Prepared(
+    lambda _: select(slice_sets.c.id, slice_sets.c.slice_ids).where(slice_sets.c.names == bindparam("wanted"))
+)
+_TWO_RATINGS = Prepared(
+    lambda _: select(elo.c.contestant_id, elo.c.rating).where(
+        elo.c.track == bindparam("wanted"),
+        or_(elo.c.contestant_id == bindparam("a"), elo.c.contestant_id == bindparam("b")),
+    )
 )

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
+from arena.store.prepared import Prepared
 from arena.store.tables import counters, events
 from arena.store.writer import BOARD_CHANGED
 
 _SEQUENCE = "sequence"
+
+_TAKE = Prepared(
+    lambda _: (
+        update(counters)
+        .where(counters.c.name == _SEQUENCE)
+        .values(value=counters.c.value + bindparam("taken", type_=counters.c.value.type))
+        .returning(counters.c.value)
+    )
+)
 
 
 def next_sequence(db: Connection, count: int = 1) -> int:
@@ -15,8 +25,9 @@ def next_sequence(db: Connection, count: int = 1) -> int:
 
     The row stays locked until then, so numbers become visible in their order on PostgreSQL too.
     """
-    step = update(counters).where(counters.c.name == _SEQUENCE).values(value=counters.c.value + count)
-    number = int(db.execute(step.returning(counters.c.value)).scalar_one())
+    taken = _TAKE.first(db, taken=count)
+    assert taken is not None, "the first migration makes the counter"
+    number = int(taken[0])
     db.info[BOARD_CHANGED] = number
     return number
 

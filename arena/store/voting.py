@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 from sqlalchemy import Connection, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from arena.errors import UndoTooLate, UnknownBattle, VotingClosed
 from arena.store.battles import storable
@@ -24,6 +23,7 @@ from arena.store.counting import (
     split_names,
 )
 from arena.store.log import current_sequence, next_sequence, write_event
+from arena.store.prepared import Prepared
 from arena.store.records import VoteExists, VoteReceipt
 from arena.store.tables import VERDICT_CODES, VERDICTS, AnyRow, battles, slice_sets, voters, votes
 from arena.types import BattleStatus, Mode, Track, Verdict
@@ -57,9 +57,25 @@ class Ballot:
     weight: float = 1.0
 
 
+class Votable(NamedTuple):
+    """What a vote has to know of its battle."""
+
+    id: str
+    voter_id: int
+    mode: str
+    contestant_a: int
+    contestant_b: int | None
+    language: str
+    topic: str
+    masked: bool
+    status: str
+    code: str
+
+
 def cast(db: Connection, ballot: Ballot, rules: Rules, now: float) -> VoteReceipt:
     """See `Store.cast_vote`."""
-    battle = db.execute(_BATTLE, {"wanted": ballot.battle_id}).first()
+    found = _BATTLE.first(db, wanted=ballot.battle_id)
+    battle = None if found is None else Votable(*found)
     if battle is None or battle.code != ballot.voter:
         raise UnknownBattle(f"there is no battle {ballot.battle_id} for this voter")
     if battle.status in (BattleStatus.VOTED, BattleStatus.RETRACTED):
@@ -69,36 +85,35 @@ def cast(db: Connection, ballot: Ballot, rules: Rules, now: float) -> VoteReceip
     if battle.status not in ballot.expected:
         raise VotingClosed(f"a battle that is {battle.status} takes no vote")
     names = slice_names(battle.language, battle.topic, battle.masked, now, ballot.slices)
-    receipt = record(db, battle, ballot, slice_set(db, names), rules, now)
-    db.execute(_SET_STATUS, {"wanted": ballot.battle_id, "new": BattleStatus.VOTED.value, "now": now})
+    receipt = _record(db, battle, ballot, slice_set(db, names), rules, now)
+    _SET_STATUS.run(db, wanted=ballot.battle_id, new=BattleStatus.VOTED.value, now=now)
     return receipt
 
 
-def record(db: Connection, battle: AnyRow, ballot: Ballot, slices: SliceSet, rules: Rules, now: float) -> VoteReceipt:
-    """Number a vote, write it and count it. `battle` has id, voter_id, contestant_a and contestant_b.
-
-    Raises `VoteExists` when this voter's vote on this battle stands already.
-    """
+def _record(db: Connection, battle: Votable, ballot: Ballot, slices: SliceSet, rules: Rules, now: float) -> VoteReceipt:
+    """Number a vote, write it and count it. Raises `VoteExists` when this voter voted on this battle already."""
     a, b = battle.contestant_a, battle.contestant_b
+    assert b is not None, "only battles of two are voted"
     before_a, before_b = ratings(db, Track.HUMAN, a, b, rules.elo_start)
     delta_a, delta_b = rules.deltas(before_a, before_b, ballot.verdict.outcome, ballot.weight)
     sequence = next_sequence(db)
-    row = {
-        "sequence": sequence,
-        "battle_id": battle.id,
-        "voter_id": battle.voter_id,
-        "contestant_a": a,
-        "contestant_b": b,
-        "verdict": VERDICT_CODES[ballot.verdict],
-        "weight": ballot.weight,
-        "slice_set_id": slices.id,
-        "cast_at": now,
-        "elo_before_a": before_a,
-        "elo_before_b": before_b,
-        "elo_delta_a": delta_a,
-        "elo_delta_b": delta_b,
-    }
-    if db.execute(_INSERT_SQLITE if db.dialect.name == "sqlite" else _INSERT_POSTGRES, row).first() is None:
+    written = _INSERT.first(
+        db,
+        sequence=sequence,
+        battle_id=battle.id,
+        voter_id=battle.voter_id,
+        contestant_a=a,
+        contestant_b=b,
+        verdict=VERDICT_CODES[ballot.verdict],
+        weight=ballot.weight,
+        slice_set_id=slices.id,
+        cast_at=now,
+        elo_before_a=before_a,
+        elo_before_b=before_b,
+        elo_delta_a=delta_a,
+        elo_delta_b=delta_b,
+    )
+    if written is None:
         _raise_exists(db, ballot)
     count(db, Counted(Track.HUMAN, a, b, ballot.verdict, ballot.weight, slices), 1)
     move_rating(db, Track.HUMAN, a, delta_a, 1, rules.elo_start)
@@ -138,7 +153,7 @@ def take_back(db: Connection, vote: AnyRow, kind: str, detail: str, now: float) 
     if vote.quarantined is None:
         _recount(db, vote, -1)
     db.execute(update(votes).where(votes.c.sequence == vote.sequence).values(retracted_at=now))
-    db.execute(_SET_STATUS, {"wanted": vote.battle_id, "new": BattleStatus.RETRACTED.value, "now": now})
+    _SET_STATUS.run(db, wanted=vote.battle_id, new=BattleStatus.RETRACTED.value, now=now)
     moved = None if vote.quarantined is not None else vote.sequence
     write_event(db, now, kind, detail, battle_id=vote.battle_id, sequence=sequence, vote_sequence=moved)
     return receipt_of(vote, sequence, retracted_at=now)
@@ -190,7 +205,7 @@ def receipt_of(vote: AnyRow, version: int, *, retracted_at: float | None = None)
     )
 
 
-def _raise_exists(db: Connection, ballot: Ballot) -> None:
+def _raise_exists(db: Connection, ballot: Ballot) -> NoReturn:
     receipt = find(db, ballot.battle_id, ballot.voter)
     if receipt is None:
         raise VotingClosed(f"battle {ballot.battle_id} is closed")
@@ -227,34 +242,27 @@ def _recount(db: Connection, vote: AnyRow, sign: int) -> None:
     move_rating(db, Track.HUMAN, vote.contestant_b, sign * vote.elo_delta_b, sign, vote.elo_before_b)
 
 
-def _inserting(constructor: Any) -> Any:
-    return (
-        constructor(votes).on_conflict_do_nothing(index_elements=["battle_id", "voter_id"]).returning(votes.c.sequence)
-    )
+def _inserting(fresh_row: Any) -> Any:
+    late = ("retracted_at", "quarantined", "reasons", "comment")
+    names = [column.name for column in votes.c if column.name not in late]
+    fresh = fresh_row(votes).values({name: bindparam(name) for name in names})
+    return fresh.on_conflict_do_nothing(index_elements=["battle_id", "voter_id"]).returning(votes.c.sequence)
 
 
-# Built once: making a statement costs more than running it.
-_INSERT_SQLITE, _INSERT_POSTGRES = _inserting(sqlite.insert), _inserting(postgresql.insert)
-_BATTLE = (
-    select(
-        battles.c.id,
-        battles.c.voter_id,
-        battles.c.mode,
-        battles.c.contestant_a,
-        battles.c.contestant_b,
-        battles.c.language,
-        battles.c.topic,
-        battles.c.masked,
-        battles.c.status,
-        voters.c.code,
+_INSERT = Prepared(_inserting)
+_BATTLE = Prepared(
+    lambda _: (
+        select(*[battles.c[name] for name in Votable._fields[:-1]], voters.c.code)
+        .join(voters, voters.c.id == battles.c.voter_id)
+        .where(battles.c.id == bindparam("wanted"))
     )
-    .join(voters, voters.c.id == battles.c.voter_id)
-    .where(battles.c.id == bindparam("wanted"))
 )
-_SET_STATUS = (
-    update(battles)
-    .where(battles.c.id == bindparam("wanted"))
-    .values(status=bindparam("new"), changed_at=bindparam("now"))
+_SET_STATUS = Prepared(
+    lambda _: (
+        update(battles)
+        .where(battles.c.id == bindparam("wanted"))
+        .values(status=bindparam("new"), changed_at=bindparam("now"))
+    )
 )
 VOTE = (
     select(votes, slice_sets.c.names, slice_sets.c.slice_ids)

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from arena.errors import StoreUnavailable
 from arena.store.connections import Database, told
+from arena.store.prepared import run_text
 
 T = TypeVar("T")
 
@@ -54,15 +55,15 @@ class _Job(Generic[T]):
 
     def attempt(self, connection: Connection) -> None:
         """Run behind a savepoint. Faults of the database itself are not kept: they fail the whole batch."""
-        connection.exec_driver_sql("SAVEPOINT job")
+        run_text(connection, "SAVEPOINT job")
         try:
             self._outcome, self._error = (self.operation(connection),), None
         except Exception as error:
             if isinstance(error, StoreUnavailable) or _is_unavailable(error):
                 raise
             self._error = error
-            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
-        connection.exec_driver_sql("RELEASE SAVEPOINT job")
+            run_text(connection, "ROLLBACK TO SAVEPOINT job")
+        run_text(connection, "RELEASE SAVEPOINT job")
 
     def acknowledge(self) -> None:
         """Tell whoever waits, after the commit."""

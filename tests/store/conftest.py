@@ -34,7 +34,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'arena.db'}"
-    return request.getfixturevalue("postgres").new_database()  # type: ignore[no-any-return]
+    return request.getfixturevalue("postgres").emptied_database()  # type: ignore[no-any-return]
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def test_export_and_import_beside_a_running_server(
     more = tmp_path / "more.csv"
     more.write_text("model_a,model_b,winner\nx,z,tie\n", "utf-8")
     status, said = arena("votes", "import", more)
-    assert (status, said) == (0, "1 of 1 votes imported: 2 new contestants\n")
+    assert (status, said) == (0, "1 of 1 votes imported: 1 new contestants\n")
     filled(file_store)
     assert file_store.check().ok
     assert len(list(file_store.votes())) == 9
