@@ -23,6 +23,10 @@ _CHUNK = 1 << 16
 """Rows counted at a time: the working set of a chunk stays in the processor's cache."""
 
 
+_DUST = 1e-9
+"""What rounding leaves of weights that were added and taken back; it must not look like a win."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparisons:
     """n comparisons as columns, in their order of arrival.
@@ -264,12 +268,16 @@ class PairCounts:
 
 
 def _shift_score(score: FloatArray, ties: FloatArray, a: int, b: int, outcome: float, amount: float) -> None:
-    score[a, b] += amount * outcome
-    score[b, a] += amount * (1 - outcome)
     half = amount * 4 * outcome * (1 - outcome)
-    if half:
-        ties[a, b] += half
-        ties[b, a] += half
+    for table, row, column, change in (
+        (score, a, b, amount * outcome),
+        (score, b, a, amount * (1 - outcome)),
+        (ties, a, b, half),
+        (ties, b, a, half),
+    ):
+        if change:
+            left = table[row, column] + change
+            table[row, column] = left if abs(left) > _DUST else 0.0
 
 
 def _padded(table: FloatArray) -> FloatArray:

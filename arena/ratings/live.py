@@ -81,10 +81,15 @@ class LiveRatings:
             self._pending.append(change)
 
     def _keeps_structure(self, change: Change) -> bool:
-        """Within the core one more comparison cuts nothing, and one less cuts nothing while both still scored."""
+        """Within the core one more comparison cuts nothing; one less cuts nothing while both still scored.
+
+        With one less the main piece or core could also become another, unless the core is everyone.
+        """
         main, score = self._main, self.counts.score
-        inside = main is not None and main.holds(change.a) and main.holds(change.b)
-        return inside and (change.weight > 0 or bool(score[change.a, change.b] > 0 and score[change.b, change.a] > 0))
+        if main is None or not (main.holds(change.a) and main.holds(change.b)):
+            return False
+        still_linked = bool(score[change.a, change.b] > 0 and score[change.b, change.a] > 0)
+        return change.weight > 0 or (still_linked and len(main.core) == len(self.counts))
 
     def strengths(self, relative_to: int | None = None) -> Strengths:
         """Strengths and deviations of everyone after the last comparison."""

@@ -18,6 +18,7 @@ import numpy as np
 from arena.ratings.bradley_terry import maximize
 from arena.ratings.comparisons import FloatArray, IntArray, PairCounts
 from arena.ratings.intervals import laplacian, meat, normal_quantile, pseudo_inverse, win_probabilities
+from arena.ratings.rank_one import RankOneSandwich
 
 _RATING_SLACK = 1e-6
 """What is left out of log-strengths before they are settled: 2e-4 of an Elo point."""
@@ -27,11 +28,11 @@ _INTERVAL_SLACK = 2e-5
 
 _SETTLED = 1e-9
 
-_LEAST_LEFT = 0.5
-"""Taking away more than half of what was known in some direction is too far for one step."""
-
 _STEPS_BETWEEN_REFITS = 4096
 """Rank-1 steps after which rounding is wiped out by a fresh factorization."""
+
+
+_SIDES = np.array([1.0, -1.0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +75,13 @@ class WarmStrengths:
             self._factorize(counts)
 
     def _step(self, change: Change) -> bool:
-        """One Newton step and the rank-1 changes it goes with; false where one step cannot reach."""
+        """One Newton step with the rank-1 changes that go with it; false where one step cannot reach."""
         first, second = self._place[change.a], self._place[change.b]
-        p = 1 / (1 + np.exp(self.theta[second] - self.theta[first]))
-        residual, curvature = change.outcome - p, change.weight * p * (1 - p)
-        u = self._bread[:, first] - self._bread[:, second]
-        growth = 1 + curvature * (u[first] - u[second])
-        if growth < _LEAST_LEFT:
+        p = float(1 / (1 + np.exp(self.theta[second] - self.theta[first])))
+        residual = change.outcome - p
+        delta = self._sandwich.step(np.array([first, second]), _SIDES, p * (1 - p), residual, change.weight)
+        if delta is None:
             return False
-        added = change.weight * abs(change.weight) * residual**2
-        self._follow(u, first, second, curvature / growth, added, growth)
-        delta = u * (change.weight * residual / growth)
         self.theta += delta
         self._left_out += 4 * float(np.abs(delta).max()) ** 2
         self._steps += 1
@@ -98,31 +95,20 @@ class WarmStrengths:
         """A start for another core: known members where they are, newcomers in the middle."""
         return np.array([self.theta[self._place[int(i)]] if int(i) in self._place else 0.0 for i in core])
 
+    @property
+    def variance(self) -> FloatArray:
+        """Sandwich variance of each member's strength."""
+        return self._sandwich.variance
+
     def covariance_with(self, contestant: int) -> FloatArray:
         """Column of the sandwich covariance that belongs to a member, by its place in the counts."""
-        column = self._bread[:, self._place[contestant]]
-        return np.asarray(self._bread @ (self._filling @ column))
-
-    def _follow(self, u: FloatArray, first: int, second: int, step: float, added: float, growth: float) -> None:
-        """Rank-1 changes of H⁻¹, of M and of the variances, u being H⁻¹(e_first − e_second)."""
-        through = self._filling @ u
-        self.variance += u * (u * (step**2 * (u @ through)) - (2 * step) * (self._bread @ through))
-        self.variance += (added / growth**2) * u**2
-        np.multiply.outer(u * step, u, out=self._scratch)
-        self._bread -= self._scratch
-        self._filling[first, first] += added
-        self._filling[second, second] += added
-        self._filling[first, second] -= added
-        self._filling[second, first] -= added
+        return self._sandwich.covariance_with(self._place[contestant])
 
     def _factorize(self, counts: PairCounts) -> None:
         own = self._own(counts)
         p = win_probabilities(self.theta)
         self._curvature = laplacian(own.total * p * p.T)
-        self._bread = pseudo_inverse(self._curvature)
-        self._filling = meat(own, p)
-        self.variance = np.einsum("ij,ij->i", self._bread @ self._filling, self._bread)
-        self._scratch = np.empty_like(self._bread)
+        self._sandwich = RankOneSandwich(pseudo_inverse(self._curvature), meat(own, p))
         self._reference = self.theta.copy()
         self._left_out, self._steps = 0.0, 0
 
@@ -132,7 +118,7 @@ class WarmStrengths:
         total, before = own.total, np.inf
         for _ in range(8):
             gradient = (own.score - total * win_probabilities(self.theta)).sum(axis=1)
-            delta = self._bread @ gradient
+            delta = self._sandwich.bread @ gradient
             largest = float(np.abs(delta).max())
             if largest > before / 2:
                 break

@@ -1,0 +1,137 @@
+"""Choosing the next pair."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+import numpy as np
+import pytest
+from known_strengths import simulated
+
+from arena.ratings.comparisons import PairCounts
+from arena.ratings.sampling import Chances, SamplingRules, chances, draw, inverse_propensity, posterior, propose
+from arena.ratings.separation import probability_better
+
+
+def counted(size: int = 6, battles: int = 600) -> PairCounts:
+    return PairCounts.of(simulated(np.linspace(-1, 1, size), battles, seed=2))
+
+
+def test_chances_are_symmetric_and_sum_to_one() -> None:
+    """And no pair is impossible."""
+    table = chances(counted()).table
+    np.testing.assert_allclose(table, table.T)
+    assert np.triu(table, 1).sum() == pytest.approx(1)
+    assert table[np.triu_indices(6, 1)].min() >= 0.05 / 15
+
+
+def test_a_draws_propensity_is_its_frequency() -> None:
+    """Over many draws each pair and side comes as often as was said."""
+    given, rng = chances(counted()), Random(1)
+    drawn, said = Counter[tuple[str, str]](), {}
+    for _ in range(60_000):
+        pair = draw(given, rng)
+        drawn[pair.a, pair.b] += 1
+        said[pair.a, pair.b] = pair.propensity
+    for pair, propensity in said.items():
+        assert drawn[pair] / 60_000 == pytest.approx(propensity, abs=4 * (propensity / 60_000) ** 0.5)
+    assert sum(said.values()) == pytest.approx(1)
+
+
+def test_a_newcomer_is_asked_about_until_it_is_known() -> None:
+    """It takes part at least as often as in an even draw, and still does after losing its first battles."""
+    counts = counted()
+    newcomer = counts.grow("newcomer")
+    for lost in range(25):
+        assert chances(counts).per_contestant()[newcomer] >= 2 / 7
+        counts.add(newcomer, lost % 6, 0.0)
+
+
+def test_nobody_is_starved() -> None:
+    """However settled its place, everyone keeps a part of the uniform share."""
+    per_contestant = chances(counted(20, 20_000)).per_contestant()
+    assert per_contestant.min() >= 0.05 * 2 / 20
+    assert per_contestant.sum() == pytest.approx(2)
+
+
+def test_close_leaders_are_asked_about_more_than_settled_pairs() -> None:
+    """First against second of a close race, rather than first against last."""
+    counts = PairCounts.of(simulated(np.array([1.0, 0.95, 0.0, -1.0, -2.0]), 5000, seed=2))
+    table = chances(counts, SamplingRules(top=1)).table
+    assert table[0, 1] == table.max()
+    assert table[0, 1] > 10 * table[0, 4]
+
+
+def test_only_candidates_are_drawn() -> None:
+    """Those who cannot answer now are left out and the chances shared among the others."""
+    for seed in range(50):
+        pair = propose(counted(), ["m1", "m4"], Random(seed))
+        assert {pair.a, pair.b} == {"m1", "m4"}
+        assert pair.propensity == pytest.approx(0.5)
+
+
+def test_one_candidate_is_no_pair() -> None:
+    """Refused rather than drawn against itself."""
+    with pytest.raises(ValueError, match="two contestants"):
+        propose(counted(), ["m1"], Random(0))
+
+
+def test_before_the_first_vote_all_pairs_are_alike() -> None:
+    """Nothing is known of anyone."""
+    table = chances(PairCounts(["x", "y", "z"])).table
+    assert table[np.triu_indices(3, 1)] == pytest.approx([1 / 3] * 3)
+
+
+def test_an_unknown_name_is_wanted_as_much_as_the_most_wanted() -> None:
+    """A contestant that was enabled a moment ago is not overlooked."""
+    given = chances(counted())
+    assert given.weight("m0", "nobody") == given.table.max()
+    assert Chances((), np.zeros((0, 0))).weight("x", "y") == 1.0
+
+
+def certainty(counts: PairCounts, top: int = 5) -> float:
+    """Mean probability that a contestant of the top stands rightly before each one placed below it."""
+    theta, covariance = posterior(counts, prior=1.5)
+    order = np.argsort(-theta).tolist()
+    sure = []
+    for place, k in enumerate(order[:top]):
+        for other in order[place + 1 :]:
+            variance = covariance[k, k] + covariance[other, other] - 2 * covariance[k, other]
+            sure.append(probability_better(theta[k] - theta[other], float(np.sqrt(variance))))
+    return float(np.mean(sure))
+
+
+def after(votes: int, seed: int, *, uniform: bool) -> float:
+    """Certainty of the top five after so many votes on twenty contestants with 25% ties."""
+    rng, coin = np.random.default_rng(seed), Random(seed)
+    theta = rng.normal(0, 0.6, 20)
+    counts = PairCounts([str(i) for i in range(20)])
+    given = chances(counts)
+    for vote in range(votes):
+        if not uniform and vote % 20 == 0:
+            given = chances(counts)
+        a, b = coin.sample(range(20), 2) if uniform else (int(name) for name in _pair(given, coin))
+        won = float(rng.random() < 1 / (1 + np.exp(theta[b] - theta[a])))
+        counts.add(a, b, 0.5 if rng.random() < 0.25 else won)
+    return certainty(counts)
+
+
+def _pair(given: Chances, coin: Random) -> tuple[str, str]:
+    pair = draw(given, coin)
+    return pair.a, pair.b
+
+
+def test_half_the_votes_give_the_certainty_of_uniform_sampling() -> None:
+    """Twenty contestants, 25% ties, the five at the top: 2,000 chosen votes against 4,000 at random."""
+    chosen = np.mean([after(2000, seed, uniform=False) for seed in range(12)])
+    uniform = np.mean([after(4000, seed, uniform=True) for seed in range(12)])
+    assert chosen >= uniform
+
+
+def test_inverse_propensity_evens_out_what_was_drawn_often() -> None:
+    """Weights average one and stand in the inverse ratio of the propensities, up to the cap."""
+    weight = inverse_propensity(np.array([0.5, 0.25, 0.25]))
+    assert weight.mean() == pytest.approx(1)
+    assert weight[1] / weight[0] == pytest.approx(2)
+    assert inverse_propensity(np.array([1.0] * 99 + [1e-6]), cap=5).max() < 6 * 20
