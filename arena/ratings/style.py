@@ -76,6 +76,7 @@ class StyleResult:
     coefficients: tuple[Coefficient, ...]
     clustered: bool
     iterations: int
+    solution: Solution
 
     def strengths(self, relative_to: int | None = None) -> Strengths:
         """The result for a board; `relative_to` is the contestant that an anchor fixes."""
@@ -102,7 +103,7 @@ def fit_style(
     rated = np.arange(len(rows.names)) if penalised or not groups else np.sort(groups[0].core)
     design = _designed(rows, excess[:, spread > 0], rated, penalised)
     solution = _solve(design)
-    return _result(rows, features, variant, spread, rated, solution, score)
+    return _result(rows, features, variant, spread, solution, score)
 
 
 def _covariates(rows: Comparisons, features: Sequence[str], variant: Variant) -> tuple[FloatArray, FloatArray]:
@@ -145,16 +146,21 @@ class _Design:
     rows: Comparisons
     excess: FloatArray
     ridge: FloatArray
+    rated: IntArray
 
     @property
     def size(self) -> int:
         return len(self.rows.names)
 
+    def among(self, chosen: IntArray) -> _Design:
+        """Some of the comparisons."""
+        return replace(self, rows=self.rows.where(chosen), excess=self.excess[chosen])
+
     def thinned(self, one_in: int) -> _Design:
         """Every so-many-th row, the penalty thinned alike."""
         chosen = np.arange(0, len(self.rows), one_in)
         bare = replace(self.rows, features={}, tags={}, both_bad=None, voter=None)
-        return _Design(bare.where(chosen), self.excess[chosen], self.ridge / one_in)
+        return _Design(bare.where(chosen), self.excess[chosen], self.ridge / one_in, self.rated)
 
 
 def _designed(rows: Comparisons, excess: FloatArray, rated: IntArray, penalised: bool) -> _Design:
@@ -169,18 +175,30 @@ def _designed(rows: Comparisons, excess: FloatArray, rated: IntArray, penalised:
     if penalised:  # ¼·‖(r, β)‖² with θ = ln 10·r
         ridge[:] = 0.5
         ridge[: len(rated)] /= _LN_10**2
-    return _Design(rows, excess, ridge)
+    return _Design(rows, excess, ridge, rated)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Solution:
+class Solution:
+    """Everything Newton's method ends with; parameters are θ of the `rated`, then β of the features that differ.
+
+    `bread` is the inverse curvature and `filling` the sum of outer products of score vectors.
+    """
+
+    rated: IntArray
     parameters: FloatArray
-    covariance: FloatArray
+    bread: FloatArray
+    filling: FloatArray
     clustered: bool
     iterations: int
 
+    @property
+    def covariance(self) -> FloatArray:
+        """The sandwich."""
+        return np.asarray(self.bread @ self.filling @ self.bread)
 
-def _solve(design: _Design) -> _Solution:
+
+def _solve(design: _Design) -> Solution:
     """Newton's method; with many comparisons from a start that every sixteenth of them gives."""
     many = len(design.rows) > _SMALL
     parameters = np.zeros(len(design.ridge))
@@ -198,7 +216,7 @@ def _solve(design: _Design) -> _Solution:
         parameters = parameters + min(1.0, _LARGEST_STEP / max(largest, 1e-300)) * delta
     clustered = known_voters(design.rows) >= FEWEST_VOTERS
     filling = _clustered_filling(design, parameters) if clustered else sums.filling
-    return _Solution(parameters, bread @ filling @ bread, clustered, iterations)
+    return Solution(design.rated, parameters, bread, filling, clustered, iterations)
 
 
 def _bread(design: _Design, curvature: FloatArray) -> FloatArray:
@@ -291,7 +309,7 @@ def _clustered_filling(design: _Design, parameters: FloatArray) -> FloatArray:
     order = np.argsort(rows.voter, kind="stable")
     voters = rows.voter[order]
     alone = int(np.searchsorted(voters, 0))
-    lone = _Design(rows.where(order[:alone]), design.excess[order[:alone]], design.ridge)
+    lone = design.among(order[:alone])
     total = _sums(lone, parameters).filling
     clusters = alone
     breaks = np.flatnonzero(np.diff(voters[alone:], prepend=-1))
@@ -307,7 +325,7 @@ def _outer_of_voters(
     design: _Design, parameters: FloatArray, chosen: IntArray, starts: IntArray, size: int
 ) -> FloatArray:
     """Σ uuᵀ over voters whose comparisons are `chosen`, each voter's beginning at one of `starts`."""
-    part = _Design(design.rows.where(chosen), design.excess[chosen], design.ridge)
+    part = design.among(chosen)
     _, x, residual, _ = _evaluated(part, parameters, slice(None))
     voter = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(chosen))))
     cells = len(starts) * size
@@ -324,20 +342,21 @@ def _result(
     features: Sequence[str],
     variant: Variant,
     spread: FloatArray,
-    rated: IntArray,
-    solution: _Solution,
+    solution: Solution,
     score: FloatArray,
 ) -> StyleResult:
-    size = len(rows.names)
+    size, rated = len(rows.names), solution.rated
     theta, covariance = np.full(size, np.nan), np.full((size, size), np.nan)
     theta[rated] = solution.parameters[: len(rated)]
-    covariance[np.ix_(rated, rated)] = solution.covariance[: len(rated), : len(rated)]
+    whole = solution.covariance
+    covariance[np.ix_(rated, rated)] = whole[: len(rated), : len(rated)]
     low, high, piece_of = np.full(size, -np.inf), np.full(size, np.inf), np.zeros(size, dtype=int)
     for number, piece in enumerate(pieces(score)):
         piece_of[piece.members] = number
         if variant is not Variant.FASTCHAT and number == 0:
             bound_outside(score, piece, theta, low, high)
-    found = _coefficients(features, spread, len(rated), solution)
+    deviation = np.sqrt(np.diag(whole)[len(rated) :])
+    found = coefficients_of(features, spread, solution.parameters[len(rated) :], deviation)
     return StyleResult(
         rows.names,
         variant,
@@ -349,19 +368,21 @@ def _result(
         found,
         solution.clustered,
         solution.iterations,
+        solution,
     )
 
 
-def _coefficients(
-    features: Sequence[str], spread: FloatArray, rated: int, solution: _Solution
+def coefficients_of(
+    features: Sequence[str], spread: FloatArray, beta: FloatArray, deviation: FloatArray
 ) -> tuple[Coefficient, ...]:
-    values = iter(zip(solution.parameters[rated:], np.sqrt(np.diag(solution.covariance)[rated:]), strict=True))
+    """One coefficient per feature; `beta` and `deviation` hold those of features that differ, in their order."""
+    values = iter(zip(beta.tolist(), deviation.tolist(), strict=True))
     found = []
     for feature, width in zip(features, spread.tolist(), strict=True):
         if width == 0:
             found.append(Coefficient(feature, None, None, None, 0.0))
             continue
-        value, deviation = next(values)
-        reach = normal_quantile() * float(deviation)
-        found.append(Coefficient(feature, float(value), float(value) - reach, float(value) + reach, width))
+        value, uncertain = next(values)
+        reach = normal_quantile() * uncertain
+        found.append(Coefficient(feature, value, value - reach, value + reach, width))
     return tuple(found)

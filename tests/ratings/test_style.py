@@ -6,33 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from known_strengths import styled
 
 from arena.ratings import style
 from arena.ratings.bradley_terry import fit
 from arena.ratings.comparisons import Comparisons, FloatArray, PairCounts
 from arena.ratings.leaderboard import Anchor, style_board
 from arena.ratings.style import STYLE_FEATURES, Variant, fit_style
-
-
-def styled(battles: int = 3000, size: int = 6, seed: int = 1, *, worth: float = 1.0, voters: int = 0) -> Comparisons:
-    """Battles in which longer answers win more; the stronger also write longer."""
-    rng = np.random.default_rng(seed)
-    theta = np.linspace(-0.8, 0.8, size)
-    a = rng.integers(0, size, battles)
-    b = (a + rng.integers(1, size, battles)) % size
-    amounts = {
-        name: (
-            rng.poisson(mean * np.exp(theta[a] / 2)).astype(float),
-            rng.poisson(mean * np.exp(theta[b] / 2)).astype(float),
-        )
-        for name, mean in zip(STYLE_FEATURES, (300, 2, 4, 6), strict=True)
-    }
-    length = (amounts["tokens"][0] - amounts["tokens"][1]) / (amounts["tokens"][0] + amounts["tokens"][1])
-    logit = theta[a] - theta[b] + worth * length
-    won = (rng.random(battles) < 1 / (1 + np.exp(-logit))).astype(float)
-    outcome = np.where(rng.random(battles) < 0.2, 0.5, won)
-    voter = rng.integers(0, voters, battles) if voters else None
-    return Comparisons(tuple(f"m{i}" for i in range(size)), a, b, outcome, voter=voter, features=amounts)
 
 
 def dense(rows: Comparisons, variant: Variant) -> FloatArray:
