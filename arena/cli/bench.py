@@ -7,7 +7,7 @@ for scripts. Knows no formula.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -21,7 +21,7 @@ from arena.benchmarks.answers import AnswerLengths
 from arena.benchmarks.files import Table
 from arena.benchmarks.scorers.against_baseline import Bootstrap
 from arena.benchmarks.task import Row, ScoreSheet, plain
-from arena.benchmarks.tasks import alpaca_eval, arena_hard, mt_bench
+from arena.benchmarks.tasks import alpaca_eval, arena_hard, ifeval, mt_bench
 from arena.errors import ArenaError
 
 app = typer.Typer(help="Benchmarks: list, run, score, import.", no_args_is_help=True)
@@ -162,7 +162,36 @@ def score_alpaca_eval(
         show(sheet, as_json)
 
 
-def write_lines(path: Path, rows: Iterator[Row]) -> None:
+Prompts = Annotated[Path, typer.Option(exists=True, help="key, prompt, instruction_id_list, kwargs.")]
+Responses = Annotated[Path, typer.Option(exists=True, help="prompt, response or model, key, response.")]
+Flags = Annotated[Path | None, typer.Option(help="Write every answer's flags here, as JSONL.")]
+
+
+@score_app.command("ifeval")
+def score_ifeval(prompts: Prompts, responses: Responses, flags: Flags = None, as_json: AsJson = False) -> None:
+    """Accuracy at prompt and instruction level, strict and loose (IFEval)."""
+    _score_instructions(prompts, responses, flags, as_json, "en")
+
+
+@score_app.command("ru-ifeval")
+@score_app.command("ifeval-ru", hidden=True)
+def score_ru_ifeval(prompts: Prompts, responses: Responses, flags: Flags = None, as_json: AsJson = False) -> None:
+    """The same on Russian prompts and answers (ruIFEval)."""
+    _score_instructions(prompts, responses, flags, as_json, "ru")
+
+
+def _score_instructions(
+    prompts: Path, responses: Path, flags: Path | None, as_json: bool, language: ifeval.Language
+) -> None:
+    with told():
+        asked = ifeval.read_prompts(prompts)
+        checked = ifeval.check(asked, ifeval.read_responses(responses), language)
+        if flags is not None:
+            write_lines(flags, (item.as_flags() for item in checked))
+        show(ifeval.score(asked, checked, language), as_json)
+
+
+def write_lines(path: Path, rows: Iterable[Row]) -> None:
     """Rows as JSON lines."""
     with path.open("w", encoding="utf-8") as file:
         for row in rows:
