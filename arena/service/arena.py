@@ -120,7 +120,6 @@ class Arena:
         battle_id: str | None = None,
         mode: Mode = Mode.ANONYMOUS,
         choice: Sequence[str] = (),
-        topic: str = "",
     ) -> str:
         """Put a message to both sides, in a new battle unless one is named; returns the battle's id at once.
 
@@ -131,7 +130,7 @@ class Arena:
             self.settings.max_battles
         ):
             raise Busy("as many battles stream as this arena allows: try again in a moment")
-        room = self._room(battle_id, voter) if battle_id else await self._open(voter, mode, choice, text, topic)
+        room = self._room(battle_id, voter) if battle_id else await self._open(voter, mode, choice, text)
         async with room.lock:
             if len(room.battle.turns) >= self.settings.max_turns:
                 raise BattleError(f"a battle has at most {self.settings.max_turns} turns: start a new one")
@@ -226,7 +225,7 @@ class Arena:
 
     # ---------------------------------------------------------------- inside
 
-    async def _open(self, voter: str, mode: Mode, choice: Sequence[str], prompt: str, topic: str) -> Room:
+    async def _open(self, voter: str, mode: Mode, choice: Sequence[str], prompt: str) -> Room:
         pairing = self._pair() if mode is Mode.ANONYMOUS else self._chosen(mode, choice)
         a, b = self._contestants[pairing.a], self._contestants[pairing.b] if pairing.b else None
         new = NewBattle(
@@ -236,7 +235,7 @@ class Arena:
             contestant_b=b.id if b else None,
             propensity=pairing.propensity,
             language=language_of(prompt),
-            topic=topic,
+            topic=self.suggestions.topic_of(prompt),
             seed=self._rng.randrange(2**31),
         )
         record = await self.store.create_battle(new)
@@ -248,7 +247,7 @@ class Arena:
         ready = self.fleet.ready()
         if len(ready) < 2:
             raise NotReady("fewer than two contestants can answer yet: they are being prepared")
-        return draw_pair(ready, self._rng)
+        return draw_pair(ready, self._rng, self.boards.chances().weight)
 
     def _chosen(self, mode: Mode, choice: Sequence[str]) -> Pairing:
         wanted = 1 if mode is Mode.DIRECT else 2

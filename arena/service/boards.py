@@ -1,28 +1,30 @@
-"""Leaderboards of the stored votes: computed from pair counts, kept until the next vote.
+"""Leaderboards of the stored votes: begun from pair counts, kept in step vote by vote.
 
 Nothing here grows with the number of votes, but for `history`, which replays the latest changes.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from arena.ratings.comparisons import PairCounts
 from arena.ratings.elo import EloParameters, Scale
-from arena.ratings.leaderboard import Anchor, Leaderboard, bradley_terry_board, elo_board_of
+from arena.ratings.leaderboard import Anchor, Leaderboard
+from arena.ratings.live import LiveBoard, LiveVote, counts_of_columns
+from arena.ratings.sampling import Chances, chances
 from arena.service.rooms import nameplate
 from arena.service.views import BoardView
-from arena.store.records import ALL, ContestantRecord, PairTable
+from arena.store.records import ALL, Change, ContestantRecord
 from arena.store.store import Store
-from arena.types import Track
-
-Key = tuple[Track, str, str]
+from arena.types import Track, Verdict
 
 HISTORY = 20_000
 """The most votes that a rating-over-time plot replays."""
+
+FOLLOWED = 500
+"""The most changes that are followed one by one; after more the counts are read anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +38,50 @@ class HistoryPoint:
 
 
 class Boards:
-    """Leaderboards by track, slice and method."""
+    """Leaderboards by track, slice and method, in step with the store by its log of changes.
+
+    At the start it reads pair counts, never votes; a slice's counts are read when it is first asked
+    for. Safe to call from any thread.
+    """
 
     def __init__(self, store: Store, *, parameters: EloParameters, preliminary: int) -> None:
         self._store = store
         self._parameters = parameters
         self._preliminary = preliminary
-        self._kept: dict[Key, BoardView] = {}
+        self._lock = threading.Lock()
+        self._kept: dict[tuple[Track, str, str], BoardView] = {}
+        self._records: tuple[ContestantRecord, ...] = ()
+        self._version = -1
+        self._since: dict[tuple[Track, str], int] = {}
+        self._live = LiveBoard(parameters=parameters)
+        self._chances: tuple[int, Chances] | None = None
 
     def view(
         self, track: Track = Track.HUMAN, slice: str = ALL, method: str = "bt", *, anchor: Anchor | None = None
     ) -> BoardView:
         """The board as the latest committed vote left it."""
-        version = self._store.board_version()
-        key = (track, slice, method)
-        kept = self._kept.get(key)
-        if anchor is None and kept is not None and kept.version == version:
-            return kept
-        view = self._computed(track, slice, method, version, anchor)
-        if anchor is None:
-            self._kept[key] = view
-        return view
+        with self._lock:
+            self._follow()
+            kept = self._kept.get((track, slice, method))
+            if anchor is None and kept is not None and kept.version == self._version:
+                return kept
+            self._have(track, slice)
+            if method == "elo":
+                board = self._live.elo_board(str(track), anchor=anchor)
+            else:
+                board = self._live.board(str(track), slice, anchor=anchor)
+            view = self._dressed(board, track, slice)
+            if anchor is None:
+                self._kept[track, slice, method] = view
+            return view
+
+    def chances(self) -> Chances:
+        """How likely each pair should be next, by what people's votes leave uncertain."""
+        with self._lock:
+            self._follow()
+            if self._chances is None or self._chances[0] != self._version:
+                self._chances = self._version, chances(self._live.ratings(str(Track.HUMAN)).counts)
+            return self._chances[1]
 
     def slices(self, track: Track = Track.HUMAN) -> tuple[str, ...]:
         """The slices that hold a comparison."""
@@ -64,10 +89,9 @@ class Boards:
 
     def history(self, track: Track = Track.HUMAN) -> tuple[HistoryPoint, ...]:
         """Online Elo after each of the latest votes, oldest first."""
-        records = self._store.contestants()
-        names = labels(records)
+        names = labels(self._store.contestants())
         after = max(0, self._store.board_version() - HISTORY)
-        ratings = {record.id: self._parameters.scale.start for record in records}
+        ratings = dict.fromkeys(names, self._parameters.scale.start)
         points = []
         for change in self._store.changes(after, limit=HISTORY):
             if change.track is not track:
@@ -78,30 +102,73 @@ class Boards:
                 points.append(HistoryPoint(change.sequence, change.at, names[contestant], ratings[contestant]))
         return tuple(points)
 
-    def _computed(self, track: Track, slice: str, method: str, version: int, anchor: Anchor | None) -> BoardView:
-        records = self._store.contestants()
-        counts = counts_of(self._store.pair_counts(track, slice), records)
-        board = self._elo(track, records, counts, anchor) if method == "elo" else self._bt(counts, anchor)
-        board = self._marked(board, records)
-        names = labels(records)
-        plates = tuple(replace(nameplate(record), name=names[record.id]) for record in records)
-        return BoardView(board, version, track, slice, plates)
+    def _follow(self) -> None:
+        """Catch up with the store: change by change, or anew when there are many or contestants came."""
+        version = self._store.board_version()
+        if version == self._version:
+            return
+        changes = self._store.changes(self._version, limit=FOLLOWED) if self._version >= 0 else ()
+        known = {record.id for record in self._records}
+        told = len(changes) < FOLLOWED and all({one.contestant_a, one.contestant_b} <= known for one in changes)
+        if self._version < 0 or not told or not changes:
+            self._begin()
+            return
+        names = labels(self._records)
+        for change in changes:
+            self._apply(change, names)
+        self._version = changes[-1].sequence
 
-    def _bt(self, counts: PairCounts, anchor: Anchor | None) -> Leaderboard:
-        return bradley_terry_board(counts, scale=self._parameters.scale, anchor=anchor)
+    def _begin(self) -> None:
+        """Read every track's counts and Elo as of one version; slices wait until somebody asks."""
+        while (version := self._store.board_version()) != self._version:
+            self._version = version
+            self._records = self._store.contestants()
+            names = labels(self._records)
+            self._since.clear()
+            self._live = LiveBoard(names.values(), self._parameters)
+            counts = {(str(track), ALL): self._stored(track, ALL) for track in Track}
+            rated = {
+                str(track): {names[number]: state.rating for number, state in self._store.elo_state(track).items()}
+                for track in Track
+            }
+            self._live = LiveBoard.from_counts(counts, rated, names=names.values(), parameters=self._parameters)
 
-    def _elo(
-        self, track: Track, records: Sequence[ContestantRecord], counts: PairCounts, anchor: Anchor | None
-    ) -> Leaderboard:
-        state = self._store.elo_state(track)
-        start = self._parameters.scale.start
-        ratings = np.array([state[record.id].rating if record.id in state else start for record in records])
-        return elo_board_of(ratings, counts, self._parameters, anchor=anchor)
+    def _apply(self, change: Change, names: Mapping[int, str]) -> None:
+        slices = [
+            one for one in change.slices if self._since.get((change.track, one), change.sequence) < change.sequence
+        ]
+        if self._since.get((change.track, ALL), -1) >= last:
+            return
+        vote = LiveVote(
+            names[change.contestant_a],
+            names[change.contestant_b],
+            change.verdict.outcome,
+            both_bad=change.verdict is Verdict.BOTH_BAD,
+            weight=change.weight,
+            track=str(change.track),
+            slices=slices,
+            elo_change=change.elo_delta_a,
+        )
+        if change.sign > 0:
+            self._live.add(vote)
+        else:
+            self._live.remove(vote)
 
-    def _marked(self, board: Leaderboard, records: Sequence[ContestantRecord]) -> Leaderboard:
-        """Retired and preliminary contestants carry their marks."""
-        names = labels(records)
-        retired = {names[record.id] for record in records if record.retired_at is not None}
+    def _have(self, track: Track, slice: str) -> None:
+        if (track, slice) not in self._since:
+            self._live.load(str(track), slice, self._stored(track, slice))
+
+    def _stored(self, track: Track, slice: str) -> PairCounts:
+        table = self._store.pair_counts(track, slice)
+        self._since[track, slice] = table.version
+        place = {record.id: index for index, record in enumerate(self._records)}
+        a, b = ([place[number] for number in column] for column in (table.a, table.b))
+        return counts_of_columns(self._live.names, a, b, table.wins_a, table.wins_b, table.ties, table.both_bad)
+
+    def _dressed(self, board: Leaderboard, track: Track, slice: str) -> BoardView:
+        """Retired and preliminary contestants carry their marks; everyone has a nameplate."""
+        names = labels(self._records)
+        retired = {names[record.id] for record in self._records if record.retired_at is not None}
         rows = tuple(
             replace(
                 row,
@@ -110,7 +177,8 @@ class Boards:
             )
             for row in board.rows
         )
-        return replace(board, rows=rows)
+        plates = tuple(replace(nameplate(record), name=names[record.id]) for record in self._records)
+        return BoardView(replace(board, rows=rows), self._version, track, slice, plates)
 
 
 def labels(records: Sequence[ContestantRecord]) -> Mapping[int, str]:
@@ -122,24 +190,6 @@ def labels(records: Sequence[ContestantRecord]) -> Mapping[int, str]:
         else f"{record.name} · {record.contestant.fingerprint[:6] or record.id}"
         for record in records
     }
-
-
-def counts_of(table: PairTable, records: Sequence[ContestantRecord]) -> PairCounts:
-    """The stored pair counts as the tables that ratings read."""
-    names = labels(records)
-    place = {record.id: index for index, record in enumerate(records)}
-    size = len(records)
-    score, ties, both_bad = (np.zeros((size, size)) for _ in range(3))
-    if len(table):
-        a, b = (np.array([place[number] for number in column]) for column in (table.a, table.b))
-        wins_a, wins_b, even, bad = (
-            np.frombuffer(column) for column in (table.wins_a, table.wins_b, table.ties, table.both_bad)
-        )
-        halves = even + bad
-        score[a, b], score[b, a] = wins_a + halves / 2, wins_b + halves / 2
-        ties[a, b] = ties[b, a] = halves
-        both_bad[a, b] = both_bad[b, a] = bad
-    return PairCounts([names[record.id] for record in records], score, ties, both_bad)
 
 
 def default_parameters(k: float, start: float, points: float) -> EloParameters:

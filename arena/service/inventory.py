@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -25,6 +26,8 @@ SHARE_OF_FREE = 0.9
 """How much of the free memory models may take when the operator does not say."""
 LOOKUPS = 6
 """Questions to the hub at once."""
+
+UNTRAINED = "not trained yet: the first start does it"
 
 Progress = Callable[[int, int], None]
 """Told how many entries are done, and of how many."""
@@ -200,7 +203,7 @@ class _Looker:
             self._offline.set()
             return _unread(entry, str(error))
         except ArenaError as error:
-            return _unread(entry, "not trained yet" if entry.toy else str(error))
+            return _unread(entry, UNTRAINED if entry.toy else str(error))
 
     def _source(self) -> Hub:
         return self._hub.offline() if self._offline.is_set() else self._hub
@@ -228,6 +231,8 @@ def _with_company(items: Sequence[Item], limit: Budget) -> Iterator[Item]:
 
 def _reachable(entry: Contestant, hub: Hub, environ: Mapping[str, str]) -> Iterator[Tick]:
     match entry.engine:
+        case "local" | "zerogpu" if entry.toy and not Path(entry.model or "").is_dir():
+            yield Tick("checkpoint", None, UNTRAINED)
         case "local" | "zerogpu":
             finding = hub.look(entry.model or "", entry.revision, trust_remote_code=entry.trust_remote_code)
             yield _tick("checkpoint", finding)

@@ -24,9 +24,19 @@ class Suggestions:
         else:
             self._by_language = {language: _from_toys(language) for language in ("ru", "en")}
 
-    def some(self, language: str, count: int, rng: Random) -> tuple[Suggestion, ...]:
-        """So many different prompts, of different topics as far as there are."""
-        known = list(self._by_language.get(language) or self._by_language["en"])
+        self._topics = {one.text: one.topic for found in self._by_language.values() for one in found}
+
+    def topics(self, language: str) -> tuple[str, ...]:
+        """Topics that have prompts in a language, in the order of the source."""
+        return tuple(dict.fromkeys(one.topic for one in self._by_language[language] if one.topic))
+
+    def topic_of(self, prompt: str) -> str:
+        """The topic of a suggested prompt; empty for what a voter wrote."""
+        return self._topics.get(prompt, "")
+
+    def some(self, language: str, count: int, rng: Random, topic: str = "") -> tuple[Suggestion, ...]:
+        """So many different prompts, of one topic or of different topics as far as there are."""
+        known = [one for one in self._by_language[language] if topic in ("", one.topic)]
         rng.shuffle(known)
         first: dict[str, Suggestion] = {}
         for suggestion in known:

@@ -25,6 +25,9 @@ from arena.ui.voters import Voters, language_of_request
 
 Updates = dict[Any, Any]
 
+MOST_TOPICS = 16
+"""More topics than this are no choice any more (a dataset's cluster numbers): prompts come from all of them."""
+
 
 class BattleEvents:
     """The handlers of one battle tab."""
@@ -47,7 +50,8 @@ class BattleEvents:
         for button in tab.suggestions:
             button.click(self.ask, [button, tab.battle, *tab.choices], everything, **common)
         tab.battle.change(None, [tab.battle], [], js=remember, **common)
-        tab.others.click(self.suggest, [], list(tab.suggestions), **common)
+        tab.others.click(self.suggest, [tab.topic], list(tab.suggestions), **common)
+        tab.topic.input(self.suggest, [tab.topic], list(tab.suggestions), **common)
         tab.stop.click(self.stop, [tab.battle], [], **common)
         tab.again.click(self.again, [tab.battle], everything, **common)
         for button in (tab.new, tab.new_after):
@@ -102,7 +106,7 @@ class BattleEvents:
     async def resume(self, request: gr.Request, battle: str) -> AsyncGenerator[Updates]:
         """After a load of the page: the battle that this tab was in, streaming state included."""
         voter, language = self._asked_by(request)
-        suggestions: Updates = dict(zip(self._tab.suggestions, self._suggestions(language), strict=True))
+        suggestions = self._offered(language)
         try:
             battle = battle or (self._arena.latest(voter, self._mode) or "" if self._mode is Mode.ANONYMOUS else "")
             view = self._arena.view(voter, battle) if battle else None
@@ -137,13 +141,13 @@ class BattleEvents:
     async def new(self, request: gr.Request) -> Updates:
         """Leave this battle and offer the start again."""
         _, language = self._asked_by(request)
-        suggestions: Updates = dict(zip(self._tab.suggestions, self._suggestions(language), strict=True))
+        suggestions = self._offered(language)
         return {**self._blank(language), **suggestions, self._tab.battle: ""}
 
-    async def suggest(self, request: gr.Request) -> Sequence[str]:
-        """Other prompts to begin with."""
+    async def suggest(self, request: gr.Request, topic: str | None) -> Sequence[Any]:
+        """Other prompts to begin with, of the chosen topic."""
         _, language = self._asked_by(request)
-        return self._suggestions(language)
+        return self._suggestions(language, topic or "")
 
     async def offer_names(self, request: gr.Request) -> Any:
         """The contestants to choose from, when the tab is opened."""
@@ -240,7 +244,7 @@ class BattleEvents:
             part for slots in tab.sides.values() for part in (slots.head, slots.earlier, slots.answer, slots.facts)
         ]
         return [
-            tab.battle, *tab.choices, tab.welcome, *tab.suggestions, tab.stage, tab.question, tab.verdict,
+            tab.battle, *tab.choices, tab.welcome, tab.topic, *tab.suggestions, tab.stage, tab.question, tab.verdict,
             tab.verdict_text, tab.undo, *sides, tab.after, tab.reasons, tab.comment, tab.votes, *tab.vote.values(),
             tab.prompt, tab.send, tab.stop, tab.again, tab.new,
         ]  # fmt: skip
@@ -259,9 +263,20 @@ class BattleEvents:
         except ArenaError:
             return False
 
-    def _suggestions(self, language: str) -> list[str]:
-        found = self._arena.suggestions.some(language, SUGGESTIONS, self._rng)
-        return [suggestion.text for suggestion in found] + [""] * (SUGGESTIONS - len(found))
+    def _offered(self, language: str) -> Updates:
+        """Topics and prompts to begin with, in the voter's language."""
+        topics = self._arena.suggestions.topics(language)
+        shown = 1 < len(topics) <= MOST_TOPICS
+        choices = [(say(language, "any_topic"), ""), *((topic, topic) for topic in topics)] if shown else []
+        offered: Updates = {self._tab.topic: gr.update(choices=choices, value="", visible=shown)}
+        return offered | dict(zip(self._tab.suggestions, self._suggestions(language, ""), strict=True))
+
+    def _suggestions(self, language: str, topic: str) -> list[Any]:
+        found = self._arena.suggestions.some(language, SUGGESTIONS, self._rng, topic)
+        texts = [suggestion.text for suggestion in found]
+        return [gr.update(value=text, visible=True) for text in texts] + [gr.update(visible=False)] * (
+            SUGGESTIONS - len(texts)
+        )
 
     def _warn(self, error: ArenaError, language: str) -> None:
         key = f"error_{error.code}" if f"error_{error.code}" in TEXTS else "error_error"

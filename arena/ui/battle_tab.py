@@ -40,6 +40,7 @@ class BattleTab:
     battle: gr.Textbox
     choices: tuple[gr.Dropdown, ...]
     welcome: gr.Column
+    topic: gr.Radio
     suggestions: tuple[gr.Button, ...]
     others: gr.Button
     stage: gr.Column
@@ -73,6 +74,7 @@ def build_battle(mode: Mode, i18n: gr.I18n) -> BattleTab:
         choices = _choices(mode, i18n)
         with gr.Column(elem_classes="welcome") as welcome:
             gr.HTML(i18n(f"welcome_html_{mode}"), elem_classes="welcome-text")
+            topic = gr.Radio([], label=i18n("topic"), elem_id=name("topic"), elem_classes=["chips", "topics"])
             with gr.Row(elem_classes="suggestions"):
                 suggestions = tuple(
                     gr.Button(
@@ -129,7 +131,7 @@ def build_battle(mode: Mode, i18n: gr.I18n) -> BattleTab:
                     elem_classes="ghost", size="sm", min_width=100,
                 )  # fmt: skip
     return BattleTab(
-        mode, battle, choices, welcome, suggestions, others, stage, question, verdict, verdict_text, undo, new_after,
+        mode, battle, choices, welcome, topic, suggestions, others, stage, question, verdict, verdict_text, undo, new_after,
         sides, after, reasons, comment, send_feedback, votes, vote, prompt, send, stop, again, new,
     )  # fmt: skip
 

@@ -47,6 +47,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Choose two models and compare. These battles are not rated.",
     ),
     "welcome_direct": ("Выберите модель и поговорите с ней.", "Choose a model and talk to it."),
+    "topic": ("Тема", "Topic"),
+    "any_topic": ("Любая", "Any"),
     "other_suggestions": ("Другие вопросы", "Other questions"),
     "consent": (
         "Вопросы, ответы и голоса сохраняются, чтобы сравнивать модели. Не пишите личного.",
