@@ -130,6 +130,22 @@ def test_a_recurrent_model_answers_one_by_one(tmp_path: Path) -> None:
     assert answers[1].text == answers[2].text != answers[3].text
 
 
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_a_draft_model_changes_the_pace_and_not_the_text(temperature: float, tmp_path: Path) -> None:
+    """What a small model guesses is kept only where the large one would have drawn the same."""
+    large = build(tmp_path / "large", "qwen2", endless=True)
+    small = build(tmp_path / "small", "qwen2", seed=1, endless=True)
+    spec = WorkerSpec(str(large), num_blocks=64)
+    plain = Desk(_load(large), spec)
+    expected = plain.answer(plain.ask("Hello", temperature=temperature, seed=4))
+    plain.answerer.stop()
+    desk = Desk(_load(large, draft=str(small)), spec)
+    drafted = desk.answer(desk.ask("Hello", temperature=temperature, seed=4))
+    desk.answerer.stop()
+    assert drafted.error is None
+    assert drafted == expected
+
+
 def test_a_seed_repeats_its_text_whoever_else_is_in_the_batch(endless: Any) -> None:
     """Every request draws from randomness of its own."""
     desk = _desk(endless)

@@ -6,7 +6,8 @@ holds the request's own randomness, so its draws do not depend on other requests
 
 from __future__ import annotations
 
-import random
+import hashlib
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -54,16 +55,20 @@ class Ticket:
         self.finish: str | None = None
         self.spoke = False  # something was said: from then on, saying may wait for company
         self.generated = 0
-        self._random = random.Random(ask.seed)
         self._terminators = terminators
         self._wording = Wording(decode, ask.stop)
         self._splitter = ThinkSplitter(starts_inside=ask.starts_in_think) if ask.think else None
         self._unsaid: list[int] = []
         self._text = ""
 
-    def uniform(self) -> float:
-        """The next number of this request's own randomness, in [0, 1)."""
-        return self._random.random()
+    def uniform(self, position: int) -> float:
+        """This request's own random number for the token at a position of the conversation, in [0, 1).
+
+        A function of seed and position alone: a token that has to be drawn again, because a draft
+        was rejected or a cache gave way, is drawn the same.
+        """
+        digest = hashlib.blake2b(struct.pack("<qq", self.ask.seed % 2**63, position), digest_size=8).digest()
+        return (int.from_bytes(digest, "little") >> 11) / 2**53
 
     def take(self, token: int) -> None:
         """A token was drawn: it may end the answer."""

@@ -188,7 +188,11 @@ class Batcher:
         complete = [i for i, row in enumerate(rows) if row.pending == 0]
         if not complete:
             return
-        draws = [Draw(ask.temperature, ask.top_p, rows[i].uniform()) for i in complete if (ask := rows[i].ask)]
+        draws = [
+            Draw(ask.temperature, ask.top_p, rows[i].uniform(len(rows[i].ids)))
+            for i in complete
+            if (ask := rows[i].ask)
+        ]
         for i, token in zip(complete, next_tokens(logits[complete], draws), strict=True):
             rows[i].ids.append(token)
             rows[i].take(token)

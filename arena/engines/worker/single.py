@@ -111,7 +111,8 @@ class _OurDraw(LogitsProcessor):
         ask = self._ticket.ask
         if ask.temperature <= 0:
             return scores
-        draws = [Draw(ask.temperature, ask.top_p, self._ticket.uniform()) for _ in range(scores.shape[0])]
+        uniform = self._ticket.uniform(input_ids.shape[1])
+        draws = [Draw(ask.temperature, ask.top_p, uniform)] * scores.shape[0]
         only = torch.full_like(scores, -torch.inf)
         tokens = torch.tensor(next_tokens(scores, draws), device=scores.device)
         return only.scatter(1, tokens[:, None], 0.0)
