@@ -116,7 +116,13 @@ class LocalEngine:
         if self._starting is None or self._starting.done():
             self._refuse_in_quarantine()
             self._starting = asyncio.create_task(self._launch())
-        await asyncio.shield(self._starting)
+        starting = self._starting
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            if starting.cancelled():  # the model was put away; whoever asked was not cancelled
+                raise ModelUnavailable(f"{self.spec.model} was put away while it loaded") from None
+            raise
 
     async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncGenerator[Chunk | Finish]:
         """Answer the conversation's last user message; loads the model first when it is cold."""

@@ -188,16 +188,13 @@ class Batcher:
         complete = [i for i, row in enumerate(rows) if row.pending == 0]
         if not complete:
             return
-        draws = [
-            Draw(ask.temperature, ask.top_p, rows[i].uniform(len(rows[i].ids)))
-            for i in complete
-            if (ask := rows[i].ask)
-        ]
-        for i, token in zip(complete, next_tokens(logits[complete], draws), strict=True):
-            rows[i].ids.append(token)
-            rows[i].take(token)
-            if rows[i].generated + len(rows[i].ask.ids) >= self._loaded.prompter.context and not rows[i].finish:
-                rows[i].finish = "length"
+        drawing = [rows[i] for i in complete]
+        draws = [Draw(row.ask.temperature, row.ask.top_p, row.uniform(len(row.ids))) for row in drawing]
+        for row, token in zip(drawing, next_tokens(logits[complete], draws), strict=True):
+            row.ids.append(token)
+            row.take(token)
+            if len(row.ids) >= self._loaded.prompter.context and not row.finish:
+                row.finish = "length"
 
     def _forward(self, rows: Sequence[_Row], counts: Sequence[int]) -> torch.Tensor:
         """Logits [rows, vocabulary] behind each row's last computed token. Rows are padded on the left."""
