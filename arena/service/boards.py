@@ -134,9 +134,8 @@ class Boards:
             self._live = LiveBoard.from_counts(counts, rated, names=names.values(), parameters=self._parameters)
 
     def _apply(self, change: Change, names: Mapping[int, str]) -> None:
-        slices = [
-            one for one in change.slices if self._since.get((change.track, one), change.sequence) < change.sequence
-        ]
+        last = change.sequence
+        slices = [one for one in change.slices if self._since.get((change.track, one), last) < last]
         if self._since.get((change.track, ALL), -1) >= last:
             return
         vote = LiveVote(

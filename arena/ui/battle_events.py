@@ -20,7 +20,7 @@ from arena.types import Mode
 from arena.ui import render
 from arena.ui.battle_tab import SUGGESTIONS, BattleTab
 from arena.ui.routes import REASONS
-from arena.ui.texts import TEXTS, say
+from arena.ui.texts import TEXTS, say, topic_name
 from arena.ui.voters import Voters, language_of_request
 
 Updates = dict[Any, Any]
@@ -267,7 +267,11 @@ class BattleEvents:
         """Topics and prompts to begin with, in the voter's language."""
         topics = self._arena.suggestions.topics(language)
         shown = 1 < len(topics) <= MOST_TOPICS
-        choices = [(say(language, "any_topic"), ""), *((topic, topic) for topic in topics)] if shown else []
+        choices = (
+            [(say(language, "any_topic"), ""), *((topic_name(topic, language), topic) for topic in topics)]
+            if shown
+            else []
+        )
         offered: Updates = {self._tab.topic: gr.update(choices=choices, value="", visible=shown)}
         return offered | dict(zip(self._tab.suggestions, self._suggestions(language, ""), strict=True))
 

@@ -131,8 +131,8 @@ def build_battle(mode: Mode, i18n: gr.I18n) -> BattleTab:
                     elem_classes="ghost", size="sm", min_width=100,
                 )  # fmt: skip
     return BattleTab(
-        mode, battle, choices, welcome, topic, suggestions, others, stage, question, verdict, verdict_text, undo, new_after,
-        sides, after, reasons, comment, send_feedback, votes, vote, prompt, send, stop, again, new,
+        mode, battle, choices, welcome, topic, suggestions, others, stage, question, verdict, verdict_text, undo,
+        new_after, sides, after, reasons, comment, send_feedback, votes, vote, prompt, send, stop, again, new,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from html import escape
 
 from arena.ratings.leaderboard import Leaderboard, Row
 from arena.service import BoardView, Nameplate
-from arena.ui.texts import TEXTS, number, percent, say
+from arena.ui.texts import TEXTS, number, percent, say, topic_name
 
 
 def table(view: BoardView, language: str) -> str:
@@ -38,7 +38,7 @@ def slice_name(name: str, language: str) -> str:
         return say(language, direct)
     if key == "month":
         return say(language, "slice_month", month=value)
-    return say(language, "slice_topic", topic=value) if key == "topic" else name
+    return say(language, "slice_topic", topic=topic_name(value, language)) if key == "topic" else name
 
 
 def _row(row: Row, plate: Nameplate | None, span: tuple[float, float], language: str) -> str:

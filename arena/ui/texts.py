@@ -49,6 +49,19 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "welcome_direct": ("Выберите модель и поговорите с ней.", "Choose a model and talk to it."),
     "topic": ("Тема", "Topic"),
     "any_topic": ("Любая", "Any"),
+    "topic_animals": ("Животные", "Animals"),
+    "topic_arithmetic": ("Счёт", "Arithmetic"),
+    "topic_capitals": ("Столицы", "Capitals"),
+    "topic_code": ("Код", "Code"),
+    "topic_history": ("История", "History"),
+    "topic_home": ("Дом", "Home"),
+    "topic_recipes": ("Рецепты", "Recipes"),
+    "topic_science": ("Наука", "Science"),
+    "topic_space": ("Космос", "Space"),
+    "topic_talk": ("Разговор", "Small talk"),
+    "topic_travel": ("Путешествия", "Travel"),
+    "topic_weather": ("Погода", "Weather"),
+    "topic_words": ("Слова", "Words"),
     "other_suggestions": ("Другие вопросы", "Other questions"),
     "consent": (
         "Вопросы, ответы и голоса сохраняются, чтобы сравнивать модели. Не пишите личного.",
@@ -213,6 +226,11 @@ TEXTS: Mapping[str, tuple[str, str]] = {
 def say(language: str, key: str, **values: object) -> str:
     """A string of the page in a language (Russian unless it is `en`)."""
     return TEXTS[key][1 if language == "en" else 0].format(**values) if values else TEXTS[key][language == "en"]
+
+
+def topic_name(topic: str, language: str) -> str:
+    """A topic in the voter's words: the demo's are keys, a catalogue's are words already."""
+    return say(language, f"topic_{topic}") if f"topic_{topic}" in TEXTS else topic
 
 
 def number(value: float, language: str, digits: int = 0) -> str:
