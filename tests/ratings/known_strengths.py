@@ -5,8 +5,25 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from arena.ratings.bradley_terry import maximize
 from arena.ratings.comparisons import Comparisons
 from arena.ratings.style import STYLE_FEATURES
+
+
+def limit(
+    theta: NDArray[np.float64], *, ties: float = 0.25, spread: float = 0.0, pairs: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Where Bradley–Terry ends with endlessly many battles of `simulated`: what intervals must cover.
+
+    Ties at a constant rate pull every expected score towards a half, and so do voters' tastes, so
+    it is not `theta` itself. `pairs` weighs the pairs, all alike by default.
+    """
+    nodes, weights = np.polynomial.hermite_e.hermegauss(41)
+    gap = theta[:, None] - theta[None, :]
+    chance = 1 / (1 + np.exp(-(gap[..., None] + np.sqrt(2) * spread * nodes)))
+    score = (chance @ weights / weights.sum()) * (1 - ties) + ties / 2
+    np.fill_diagonal(score, 0)
+    return maximize(score * (1 if pairs is None else pairs))[0]
 
 
 def simulated(
@@ -14,9 +31,8 @@ def simulated(
 ) -> Comparisons:
     """Battles between random pairs. A tie comes with probability `ties`; otherwise Bradley–Terry decides.
 
-    For these outcomes the expected score is not the logistic curve of θ, so `theta` must be read
-    through `implied` when intervals are held against the truth. With `voters`, each has a taste of
-    deviation `spread` for every contestant, which all of its votes share.
+    With `voters`, each has a taste of deviation `spread` for every contestant, which all of its
+    votes share.
     """
     rng = np.random.default_rng(seed)
     size = len(theta)

@@ -45,6 +45,16 @@ def test_following_votes_equals_a_refit(ask_every: int) -> None:
     assert_same(ratings.board(), bradley_terry_board(PairCounts.of(rows)))
 
 
+def test_twenty_thousand_votes_later_it_is_still_a_refit() -> None:
+    """Errors of single steps do not add up: asked for after every vote, on top of a million."""
+    old = simulated(np.linspace(-1, 1, 20), 1_000_000, seed=6)
+    new = simulated(np.linspace(-1, 1, 20), 20_000, seed=7)
+    ratings = LiveRatings(PairCounts.of(old))
+    ratings.strengths()
+    follow(ratings, new)
+    assert_same(ratings.board(), bradley_terry_board(ratings.counts.copy()))
+
+
 def test_a_newcomer_among_many_votes_is_followed_as_exactly() -> None:
     """Its few votes move it far; the rank-1 steps must notice that."""
     known = simulated(np.linspace(-1, 1, 20), 200_000, seed=5)
