@@ -120,14 +120,31 @@ def _print_inventory(found: Inventory, everyone: bool) -> None:
         table.add_column(heading, justify="left" if left else "right", overflow="fold" if left else "ellipsis")
     for item in items:
         table.add_row(*(escape(cell) for cell in _cells(item)))
-    console = Console()
+    console = _console()
     console.print(table)
+    for reason, names in _by_reason(items).items():
+        console.print(f"[bold]{escape(', '.join(names))}[/bold]: {escape(reason)}", highlight=False)
     for item in items:
-        if said := " ".join(filter(None, (item.reason, item.entry.note))):
-            console.print(f"[bold]{escape(item.entry.name)}[/bold] {escape(said)}", highlight=False)
-    left_out = len(found.items) - len(items)
-    if left_out:
+        if item.entry.note and not item.entry.enabled:
+            console.print(
+                f"[bold]{escape(item.entry.name)}[/bold] (disabled): {escape(item.entry.note)}", highlight=False
+            )
+    if left_out := len(found.items) - len(items):
         console.print(f"{left_out} disabled entries are not shown: --all", highlight=False)
+
+
+def _by_reason(items: Sequence[Item]) -> dict[str, list[str]]:
+    """Names under what is missing, so that one absent network is told once."""
+    reasons: dict[str, list[str]] = {}
+    for item in items:
+        if item.reason:
+            reasons.setdefault(item.reason, []).append(item.entry.name)
+    return reasons
+
+
+def _console() -> Console:
+    """As wide as the terminal, and wide enough for a table where there is none."""
+    return Console() if sys.stdout.isatty() else Console(width=160)
 
 
 def _limit(found: Inventory) -> str:
@@ -157,7 +174,7 @@ def _print_ticks(ticks: dict[str, list[Tick]]) -> None:
             mend = f"\n→ {tick.mend}" if tick.mend else ""
             who = escape(name) if number == 0 else ""
             table.add_row(marks[tick.ok], who, tick.what, escape(tick.detail + mend))
-    Console().print(table)
+    _console().print(table)
 
 
 @contextmanager

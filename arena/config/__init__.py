@@ -16,6 +16,7 @@ from arena.config.contestants import (
     Quantization,
     Topic,
 )
+from arena.config.explained import keys_table
 from arena.config.profile import nvidia_gpu_visible, on_disk, resolve_profile
 from arena.config.settings import Settings, options_table, unknown_variables
 
@@ -36,6 +37,7 @@ __all__ = [
     "Quantization",
     "Settings",
     "Topic",
+    "keys_table",
     "load_catalog",
     "nvidia_gpu_visible",
     "on_disk",

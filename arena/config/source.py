@@ -123,9 +123,10 @@ def refuse_repetitions(file: Path, node: yaml.Node | None, seen: set[int]) -> No
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
-    """The word that was probably meant, as a suggestion."""
-    close = difflib.get_close_matches(word.lower(), [*words], n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else None
+    """The word that was probably meant, as a suggestion; case does not matter."""
+    known = {candidate.lower(): candidate for candidate in words}
+    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
+    return f"did you mean {known[close[0]]}?" if close else None
 
 
 def dotted(location: Sequence[str | int]) -> str | None:

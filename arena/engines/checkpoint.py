@@ -64,12 +64,16 @@ class Checkpoint:
 def read_directory(directory: Path) -> Checkpoint:
     """Read a checkpoint's config and safetensors headers.
 
-    Raises `FileFormatError` for a missing or broken config, for weights that are no safetensors,
-    for a shard that is missing or cut short.
+    Where no shard is there yet, the index and the config tell the same (see `from_index`). Raises
+    `FileFormatError` for a missing or broken config, for weights that are no safetensors, for a
+    shard that is missing or cut short.
     """
     config = read_json(directory / CONFIG)
-    tensors = tuple(tensor for file in weight_files(directory) for tensor in read_header(file))
-    return Checkpoint(str(directory), config, tensors)
+    files = weight_files(directory)
+    index = directory / INDEX
+    if index.is_file() and not any(file.exists() for file in files):
+        return from_index(str(directory), config, read_json(index))
+    return Checkpoint(str(directory), config, tuple(tensor for file in files for tensor in read_header(file)))
 
 
 def weight_files(directory: Path) -> list[Path]:
@@ -82,6 +86,22 @@ def weight_files(directory: Path) -> list[Path]:
     if not files:
         raise FileFormatError("there are no safetensors weights here; other formats are not loaded", path=directory)
     return files
+
+
+def from_index(source: str, config: Mapping[str, Any], index: Mapping[str, Any]) -> Checkpoint:
+    """A checkpoint whose shards are elsewhere: names from its index, shapes from its config.
+
+    Raises `FileFormatError` unless the shapes add up to the index's own `total_size`, so that an
+    architecture with other shapes is never planned wrongly.
+    """
+    tensors = tuple(_guessed(name, config) for name in index.get("weight_map", {}))
+    stated = int((index.get("metadata") or {}).get("total_size") or 0)
+    known = tuple(tensor for tensor in tensors if tensor is not None)
+    if not stated or len(known) < len(tensors) or sum(tensor.nbytes for tensor in known) != stated:
+        raise FileFormatError(
+            "its index and config do not tell the shapes; the shards' headers are needed", path=source
+        )
+    return Checkpoint(source, config, known)
 
 
 def read_header(file: Path) -> Iterator[Tensor]:
@@ -116,6 +136,39 @@ def read_json(file: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise FileFormatError("a JSON object is expected", path=file)
     return value
+
+
+def _guessed(name: str, config: Mapping[str, Any]) -> Tensor | None:
+    """The tensor of this name in the architectures that grew out of Llama; None where it is not known."""
+    try:
+        hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+        middle, words = int(config["intermediate_size"]), int(config["vocab_size"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    size = int(config.get("head_dim") or hidden // heads)
+    keys, queries = int(config.get("num_key_value_heads") or heads) * size, heads * size
+    matrices = {
+        "embed_tokens": (words, hidden),
+        "lm_head": (words, hidden),
+        "q_proj": (queries, hidden),
+        "k_proj": (keys, hidden),
+        "v_proj": (keys, hidden),
+        "qkv_proj": (queries + 2 * keys, hidden),
+        "o_proj": (hidden, queries),
+        "gate_proj": (middle, hidden),
+        "up_proj": (middle, hidden),
+        "gate_up_proj": (2 * middle, hidden),
+        "down_proj": (hidden, middle),
+        "q_norm": (size,),
+        "k_norm": (size,),
+    }
+    layer, _, kind = name.removesuffix(".weight").removesuffix(".bias").rpartition(".")
+    shape = matrices.get(kind) or ((hidden,) if kind.endswith("norm") else None)
+    if shape is None or not (layer or kind == "lm_head"):
+        return None
+    stored = str(config.get("dtype") or config.get("torch_dtype") or "bfloat16")
+    dtype = {"float32": "F32", "float16": "F16"}.get(stored, "BF16")
+    return Tensor(name, dtype, shape[:1] if name.endswith(".bias") else shape)
 
 
 def _entries(header: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -30,7 +30,7 @@ from huggingface_hub.errors import (
 )
 
 from arena.config.contestants import HUB_ID
-from arena.engines.checkpoint import CONFIG, Checkpoint, Tensor, read_directory
+from arena.engines.checkpoint import CONFIG, INDEX, Checkpoint, Tensor, from_index, read_directory
 from arena.errors import AccessDenied, EndpointError, FileFormatError
 
 Answer = TypeVar("Answer")
@@ -121,6 +121,8 @@ class Hub:
         """
         if Path(model).expanduser().is_dir():
             return read_directory(Path(model).expanduser())
+        if not HUB_ID.fullmatch(model):
+            raise FileFormatError("there is no such directory", path=model)
         if snapshot := self._cached(model, revision):
             with suppress(FileFormatError):  # not all of it is fetched yet
                 return read_directory(snapshot)
@@ -128,7 +130,7 @@ class Hub:
             return _translated(model, self.endpoint, lambda: self._remote(model, revision))
         except _Refusal as refusal:
             finding = refusal.finding
-            text = f"{model}: {finding.message}" + (f" ({finding.mend})" if finding.mend else "")
+            text = finding.message + (f" ({finding.mend})" if finding.mend else "")
             if finding.verdict in (Verdict.GATED, Verdict.WRONG_ID):
                 raise AccessDenied(text, status=401) from None
             raise EndpointError(text) from None
@@ -140,23 +142,28 @@ class Hub:
 
     def _cached(self, model: str, revision: str | None) -> Path | None:
         """The model's snapshot in the cache, if its config is there."""
-        try:
-            found = try_to_load_from_cache(model, CONFIG, cache_dir=self._cache, revision=revision)
-        except HFValidationError:
-            return None
+        found = try_to_load_from_cache(model, CONFIG, cache_dir=self._cache, revision=revision)
         return Path(found).parent if isinstance(found, str) else None
 
     def _remote(self, model: str, revision: str | None) -> Checkpoint:
-        self._info(model, revision)  # fails at once where the download would try for long
-        path = self._api.hf_hub_download(model, CONFIG, revision=revision, cache_dir=self._cache, etag_timeout=TIMEOUT)
-        config: Mapping[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+        files = {str(sibling.rfilename) for sibling in self._info(model, revision).siblings or ()}
+        config, source = self._json(model, revision, CONFIG), f"{self.endpoint}/{model}"
+        if INDEX in files:
+            with suppress(FileFormatError):  # an architecture whose shapes only the shards tell
+                return from_index(source, config, self._json(model, revision, INDEX))
         headers = self._api.get_safetensors_metadata(model, revision=revision, timeout=TIMEOUT)
         tensors = tuple(
             Tensor(name, str(tensor.dtype), tuple(tensor.shape))
             for file in headers.files_metadata.values()
             for name, tensor in file.tensors.items()
         )
-        return Checkpoint(f"{self.endpoint}/{model}", config, tensors)
+        return Checkpoint(source, config, tensors)
+
+    def _json(self, model: str, revision: str | None, name: str) -> Mapping[str, Any]:
+        """A small file of the repository, kept in the cache for the next time."""
+        path = self._api.hf_hub_download(model, name, revision=revision, cache_dir=self._cache, etag_timeout=TIMEOUT)
+        content: Mapping[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+        return content
 
     def _with_near_names(self, finding: Finding) -> Finding:
         """A wrong id with the ids that the hub's own search finds for its name."""
@@ -197,9 +204,8 @@ def _translated(model: str, endpoint: str, ask: Callable[[], Answer]) -> Answer:
     except HfHubHTTPError as error:
         raise _Refusal(_refused(model, page, error)) from None
     except (httpx2.HTTPError, OSError) as error:
-        reason = f"the hub cannot be reached ({type(error).__name__})"
         mend = "check the network, HF_ENDPOINT and HF_HUB_OFFLINE"
-        raise _Refusal(Finding(Verdict.OFFLINE, model, reason, mend=mend)) from None
+        raise _Refusal(Finding(Verdict.OFFLINE, model, "the hub cannot be reached", mend=mend)) from error
     except ValueError as error:
         raise _Refusal(Finding(Verdict.BROKEN, model, f"its config is not valid JSON ({error})")) from None
 

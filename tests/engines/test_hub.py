@@ -121,6 +121,19 @@ def test_headers_are_read_over_the_network_without_the_weights(tmp_path: Path) -
     assert checkpoint.config["hidden_size"] == 4
 
 
+def test_an_index_spares_the_headers_of_many_shards(tmp_path: Path) -> None:
+    """Two small files are asked for, whatever the number of shards; the second time none."""
+    full = SHAPE | {"intermediate_size": 8, "vocab_size": 8, "torch_dtype": "float32"}
+    index = {"metadata": {"total_size": 144}, "weight_map": {EMBEDDINGS: "1.safetensors", NORM: "2.safetensors"}}
+    files = {"config.json": full, "model.safetensors.index.json": index}
+    served = {name: json.dumps(content).encode() for name, content in files.items()} | {"1.safetensors": b""}
+    with serving(me__model=Repository(served)) as hub:
+        checkpoint = hub_at(hub.endpoint, tmp_path).checkpoint("me/model", COMMIT)
+        assert sum(tensor.nbytes for tensor in checkpoint.tensors) == 144
+        assert not any("1.safetensors" in path for path in hub.asked)
+    assert hub_at(hub.endpoint, tmp_path).checkpoint("me/model", COMMIT).tensors == checkpoint.tensors
+
+
 def test_a_model_in_the_cache_needs_no_hub(tmp_path: Path) -> None:
     """What was fetched once is read from the disk."""
     snapshot = tmp_path / "models--me--model" / "snapshots" / COMMIT

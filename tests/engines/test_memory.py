@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from arena.engines.checkpoint import Checkpoint, Tensor, read_directory
+from arena.engines.checkpoint import Checkpoint, Tensor, from_index, read_directory
 from arena.engines.gpus import Gpu, available_ram, parse_gpus, shown
 from arena.engines.memory import GIB, MIB, companions, company, estimated_weights, nf4_bytes, plan, weight_bytes
 from arena.errors import FileFormatError
@@ -134,10 +134,22 @@ def test_nf4_takes_between_four_and_four_and_a_quarter_bits(elements: int) -> No
     assert 4 <= bits <= 4.25 or elements < 1000
 
 
-def test_an_estimate_from_the_stated_size_is_near_the_truth(qwen_7b: Checkpoint) -> None:
-    """Within a fifth, for a model that cannot be read now."""
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [
+        (0.49, (896, 4864, 24, 14, 2, 151936)),
+        (7.6, (3584, 18944, 28, 28, 4, 152064)),
+        (14.8, (5120, 13824, 48, 40, 8, 152064)),
+        (32.8, (5120, 27648, 64, 40, 8, 152064)),
+    ],
+)
+def test_an_estimate_from_the_stated_size_is_near_the_truth(size: float, shape: tuple[int, ...]) -> None:
+    """Within a tenth of Qwen2.5's real shapes, for a model that cannot be read now."""
+    keys = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads")
+    config = QWEN_7B | dict(zip((*keys, "vocab_size"), shape, strict=True)) | {"tie_word_embeddings": size < 1}
+    checkpoint = Checkpoint("x", config, qwen_tensors(config))
     for quantization in ("nf4", "int8", "bf16"):
-        assert estimated_weights(7.6, quantization) == pytest.approx(weight_bytes(qwen_7b, quantization), rel=0.2)
+        assert estimated_weights(size, quantization) == pytest.approx(weight_bytes(checkpoint, quantization), rel=0.1)
 
 
 # ---- what fits ----
@@ -200,6 +212,28 @@ def test_a_real_shape_is_read_without_its_gigabytes(tmp_path: Path, qwen_7b: Che
     assert footprint == plan(Checkpoint(str(tmp_path), QWEN_7B, qwen_7b.tensors), "nf4", context=8192, batch=8)
 
 
+def index_of(tensors: tuple[Tensor, ...]) -> dict[str, object]:
+    size = sum(tensor.nbytes for tensor in tensors)
+    return {"metadata": {"total_size": size}, "weight_map": {tensor.name: "far.safetensors" for tensor in tensors}}
+
+
+def test_an_index_and_a_config_are_enough_before_the_shards_are_fetched(tmp_path: Path, qwen_7b: Checkpoint) -> None:
+    """The names and the config tell the shapes, and the stated size proves them."""
+    (tmp_path / "config.json").write_text(json.dumps(QWEN_7B))
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index_of(qwen_7b.tensors)))
+    assert set(read_directory(tmp_path).tensors) == set(qwen_7b.tensors)
+
+
+@pytest.mark.parametrize(
+    "odd", ["model.layers.0.block_sparse_moe.experts.0.w1.weight", "model.layers.0.self_attn.q_norm.weight"]
+)
+def test_an_index_whose_shapes_do_not_add_up_is_not_guessed_from(qwen_7b: Checkpoint, odd: str) -> None:
+    """An unknown tensor or another size means that the shards must be asked."""
+    index = index_of((*qwen_7b.tensors, Tensor(odd, "BF16", (7, 7))))
+    with pytest.raises(FileFormatError, match="headers are needed"):
+        from_index("x", QWEN_7B, index)
+
+
 def damaged(folder: Path, how: str) -> Path:
     save_file({"x": np.zeros(1000, np.float32)}, folder / "model.safetensors")
     (folder / "config.json").write_text("{}")
@@ -216,7 +250,8 @@ def damaged(folder: Path, how: str) -> Path:
         case "another format":
             (folder / "model.safetensors").write_bytes(b"PK" + b"\xff" * 100)
         case "missing shard":
-            (folder / "model.safetensors.index.json").write_text('{"weight_map": {"x": "gone.safetensors"}}')
+            index = '{"weight_map": {"x": "model.safetensors", "y": "gone.safetensors"}}'
+            (folder / "model.safetensors.index.json").write_text(index)
     return folder
 
 
