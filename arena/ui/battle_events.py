@@ -272,7 +272,7 @@ class BattleEvents:
             if shown
             else []
         )
-        offered: Updates = {self._tab.topic: gr.update(choices=choices, value="", visible=shown)}
+        offered: Updates = {self._tab.topic: gr.update(choices=choices if shown else [], value="", visible=shown)}
         return offered | dict(zip(self._tab.suggestions, self._suggestions(language, ""), strict=True))
 
     def _suggestions(self, language: str, topic: str) -> list[Any]:
