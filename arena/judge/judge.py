@@ -1,0 +1,336 @@
+"""The judge at work: finished battles as durable jobs, both orders each, recorded exactly once.
+
+A job is claimed for a while, judged, and written down in one transaction; a process that is killed
+leaves its claims to lapse, and another takes them up. A call that was running then is paid twice, a
+judgment is never recorded twice. It knows no SQL, no screen and no provider.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar, cast
+
+from arena.engines.base import Engine
+from arena.errors import (
+    AccessDenied,
+    ArenaError,
+    EndpointError,
+    EngineError,
+    EngineTimeout,
+    ModelUnavailable,
+    RateLimited,
+    SpendingCapReached,
+)
+from arena.judge.prompts import Case, JudgingProtocol, OwnProtocol
+from arena.judge.spending import Ledger, Purse
+from arena.judge.verdicts import Fence, Pairing, Reading, combine, read_verdict
+from arena.store.records import BattleRecord, JudgmentRecord, JudgmentResult, JudgmentStatus
+from arena.types import Chunk, Conversation, Decoding, Finish, Usage
+
+T = TypeVar("T")
+
+LEASE = 600.0
+"""Seconds a claim holds. A job that takes longer is given back, so that no two processes hold one."""
+
+TRIES = 6
+"""Attempts at one call while the endpoint is busy, down or silent."""
+
+ROUNDS = 5
+"""Times a job may be taken up before it counts as failed."""
+
+
+class JudgmentDesk(Ledger, Protocol):
+    """Where the jobs lie: what the judge needs of `arena.store.Store`, or of the service before it."""
+
+    def battles_with(self, *, statuses: Sequence[str], after_id: str = "", limit: int = 1000) -> tuple[str, ...]:
+        """Ids of battles in these states, in order, after `after_id`."""
+        ...
+
+    def load_battle(self, battle_id: str) -> BattleRecord:
+        """A battle with its turns."""
+        ...
+
+    def queue_judgments(self, battle_ids: Iterable[str], judge: str) -> Awaitable[int]:
+        """Ask for judgments; known ones are left alone. Resolves to how many are new."""
+        ...
+
+    def claim_judgments(
+        self, judge: str, *, limit: int = 1, lease: float = 600.0
+    ) -> Awaitable[tuple[JudgmentRecord, ...]]:
+        """Take queued jobs and those whose claim has lapsed."""
+        ...
+
+    def record_judgment(self, battle_id: str, judge: str, result: JudgmentResult) -> Awaitable[JudgmentRecord]:
+        """Finish a job once; a second result changes nothing and resolves to the first."""
+        ...
+
+    def fail_judgment(self, judgment_id: int, error: str, *, retry: bool = True) -> Awaitable[None]:
+        """Give a job back, or mark it failed."""
+        ...
+
+    def judgments(self, *, judge: str | None = None) -> tuple[JudgmentRecord, ...]:
+        """Every job of a judge."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order of presentation: what the judge said last and how it was read."""
+
+    reading: Reading
+    text: str
+    tries: int
+    cost: float
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far a run is. `stopped` says why it ended before the work did."""
+
+    total: int = 0
+    done: int = 0
+    unscored: int = 0
+    flipped: int = 0
+    failed: int = 0
+    cost: float = 0.0
+    retries: int = 0
+    stopped: str | None = None
+    reasons: dict[str, int] = field(default_factory=dict)
+
+
+Shown = Callable[[Tally], None]
+
+
+class BattleJudge:
+    """One judge before one desk. `run` works until nothing is left; `watch` goes on with new battles."""
+
+    def __init__(
+        self,
+        name: str,
+        engine: Engine,
+        desk: JudgmentDesk,
+        *,
+        protocol: JudgingProtocol = OwnProtocol(),
+        decoding: Decoding = Decoding(temperature=0.0, top_p=1.0, max_tokens=4096),
+        purse: Purse | None = None,
+        workers: int = 8,
+        lease: float = LEASE,
+        rng: random.Random | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.name = name
+        self._engine, self._desk, self._protocol = engine, desk, protocol
+        self._decoding = protocol.decoding or decoding
+        self._purse = purse or Purse(desk, name)
+        self._workers, self._lease = workers, lease
+        self._calls = asyncio.Semaphore(workers)
+        self._rng = rng or random.SystemRandom()
+        self._sleep, self._clock = sleep, clock
+        self._running, self._settled = 0, asyncio.Event()
+        self.tally = Tally()
+
+    async def enqueue(self, statuses: Sequence[str] = ("voted",)) -> int:
+        """Ask for a judgment of every finished human battle that has none; returns how many are new."""
+        added, last = 0, ""
+        while page := await asyncio.to_thread(self._desk.battles_with, statuses=statuses, after_id=last):
+            added += await self._desk.queue_judgments(page, self.name)
+            last = page[-1]
+        return added
+
+    async def run(self, shown: Shown = lambda tally: None) -> Tally:
+        """Judge until no job is queued or claimed, or until the money or the access ends."""
+        open_jobs = await self._open_jobs()
+        self.tally = Tally(total=len(open_jobs))
+        await _together(self._work(shown) for _ in range(self._workers))
+        return self.tally
+
+    async def watch(self, poll: float = 5.0, shown: Shown = lambda tally: None) -> None:
+        """Judge battles as they finish, for as long as the task lives."""
+        while True:
+            await self.enqueue()
+            await self.run(shown)
+            await self._sleep(poll)
+
+    async def _work(self, shown: Shown) -> None:
+        while self.tally.stopped is None:
+            claimed = await self._desk.claim_judgments(self.name, limit=1, lease=self._lease)
+            for job in claimed:
+                await self._handle(job)
+                shown(self.tally)
+            if not claimed and not await self._wait_for_lapse():
+                return
+
+    async def _wait_for_lapse(self) -> bool:
+        """Nothing is free: wait while claims of others may lapse; False when nothing is left to wait for."""
+        if not await self._open_jobs():
+            return False
+        await self._sleep(min(2.0, self._lease / 4))
+        return True
+
+    async def _open_jobs(self) -> list[JudgmentRecord]:
+        every = await asyncio.to_thread(self._desk.judgments, judge=self.name)
+        return [job for job in every if job.status in (JudgmentStatus.QUEUED, JudgmentStatus.CLAIMED)]
+
+    async def _handle(self, job: JudgmentRecord) -> None:
+        """Judge one job within its claim; whatever goes wrong is written down with it."""
+        try:
+            async with asyncio.timeout(self._lease * 0.9):
+                battle = await asyncio.to_thread(self._desk.load_battle, job.battle_id)
+                result, pairing, orders = await self.judge(case_of(battle))
+        except (SpendingCapReached, AccessDenied, WrongAddress) as error:
+            await self._desk.fail_judgment(job.id, str(error), retry=True)
+            self.tally.stopped = str(error)
+        except (ArenaError, TimeoutError) as error:
+            again = job.attempts < ROUNDS and (isinstance(error, TimeoutError) or transient(error))
+            await self._desk.fail_judgment(job.id, str(error) or "took longer than its claim", retry=again)
+            self.tally.failed += not again
+        else:
+            await self._desk.record_judgment(job.battle_id, self.name, result)
+            self._count(result, pairing, orders)
+
+    def _count(self, result: JudgmentResult, pairing: Pairing, orders: Sequence[Order]) -> None:
+        self.tally.done += 1
+        self.tally.cost = self._purse.spent
+        self.tally.unscored += result.verdict is None
+        self.tally.flipped += bool(pairing.flipped)
+        for order in orders:
+            if order.reading.reason is not None:
+                self.tally.reasons[order.reading.reason] = self.tally.reasons.get(order.reading.reason, 0) + 1
+
+    async def judge(self, case: Case) -> tuple[JudgmentResult, Pairing, tuple[Order, Order]]:
+        """Both orders of one case, at the same time, as one result in terms of the case's own sides."""
+        first, second = await _together(self._order(shown) for shown in (case, case.swapped))
+        orders = first, second
+        pairing = combine(orders[0].reading.label, orders[1].reading.label)
+        result = JudgmentResult(
+            verdict=pairing.verdict,
+            first_order=pairing.first.verdict if pairing.first else None,
+            second_order=pairing.second.verdict if pairing.second else None,
+            explanation=explain(self._protocol.name, orders),
+            cost=sum(order.cost for order in orders),
+        )
+        return result, pairing, orders
+
+    async def _order(self, case: Case) -> Order:
+        """One order: a first try, and a second when the answer holds anything but one verdict."""
+        fence = Fence.random(self._rng)
+        asked = self._protocol.ask(case, fence)
+        text, cost = await self._call(asked)
+        reading = read_verdict(text, fence=fence, answers=case.answers)
+        if reading.label is not None:
+            return Order(reading, text, 1, cost)
+        again, more = await self._call(self._protocol.ask_again(asked, text, fence))
+        second = read_verdict(again, fence=fence, answers=case.answers)
+        return Order(second, f"{text}\n\n———\n\n{again}", 2, cost + more)
+
+    async def _call(self, conversation: Conversation) -> tuple[str, float]:
+        """One answer of the judge and its cost, as patiently as the endpoint needs it."""
+        attempt = 0
+        while True:
+            try:
+                async with self._calls:
+                    return await self._paid_call(conversation)
+            except SpendingCapReached:
+                if not self._running:
+                    raise
+                self._settled.clear()
+                await self._settled.wait()  # what others hold at its ceiling may leave room once it is paid
+                continue
+            except EngineError as error:
+                attempt += 1
+                _stop_at_wrong_address(error)
+                if not transient(error) or attempt == TRIES:
+                    raise
+            self.tally.retries += 1
+            await self._sleep(min(60.0, 2.0 ** (attempt - 1)) * self._rng.uniform(0.75, 1.25))
+
+    async def _paid_call(self, conversation: Conversation) -> tuple[str, float]:
+        reserved = await self._purse.reserve(conversation, self._decoding.max_tokens)
+        text, usage, cost = "", None, 0.0
+        self._running += 1
+        try:
+            async with aclosing(cast("_Closable", self._engine.stream(conversation, self._decoding))) as items:
+                async for item in items:
+                    match item:
+                        case Chunk():
+                            text += item.text
+                        case Finish():
+                            usage = item.usage
+        finally:
+            if usage is not None or text:
+                cost = self._purse.cost(usage or Usage(), conversation, text)
+            await asyncio.shield(self._purse.settle(reserved, cost))
+            self._running -= 1
+            self._settled.set()
+        return text, cost
+
+
+class WrongAddress(EndpointError):
+    """Nothing of that name is served there: every other call would fail alike."""
+
+
+def _stop_at_wrong_address(error: EngineError) -> None:
+    if isinstance(error, EndpointError) and error.status in (404, 405):
+        raise WrongAddress(str(error), status=error.status) from error
+
+
+async def _together(work: Iterable[Coroutine[None, None, T]]) -> list[T]:
+    """Run side by side; the first failure cancels the others and is raised as itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(each) for each in work]
+    except BaseExceptionGroup as group_error:
+        raise group_error.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+class _Closable(Protocol):
+    """An answer that can be closed before its end."""
+
+    def __aiter__(self) -> _Closable: ...
+
+    def __anext__(self) -> Awaitable[Chunk | Finish]: ...
+
+    def aclose(self) -> Awaitable[None]: ...
+
+
+def transient(error: BaseException) -> bool:
+    """Whether trying again later may help: busy, silent, down or loading."""
+    if isinstance(error, AccessDenied):
+        return False
+    if isinstance(error, RateLimited | EngineTimeout | ModelUnavailable):
+        return True
+    return isinstance(error, EndpointError) and (error.status is None or error.status >= 500 or error.status == 408)
+
+
+def case_of(battle: BattleRecord) -> Case:
+    """A stored battle as a case: the user's messages and each side's answers, without names."""
+    turns = [turn for turn in battle.turns if turn.a is not None and turn.b is not None]
+    return Case(
+        questions=tuple(turn.prompt for turn in turns),
+        answers_a=tuple(turn.a.text for turn in turns if turn.a is not None),
+        answers_b=tuple(turn.b.text for turn in turns if turn.b is not None),
+        language=battle.language,
+    )
+
+
+def explain(protocol: str, orders: Sequence[Order]) -> str:
+    """The judge's words and how they were read, as JSON that is stored with the verdict."""
+    entries = [
+        {
+            "label": order.reading.label,
+            "reason": order.reading.reason,
+            "seen": order.reading.seen,
+            "tries": order.tries,
+            "text": order.text,
+        }
+        for order in orders
+    ]
+    return json.dumps({"protocol": protocol, "orders": entries}, ensure_ascii=False)

@@ -1,0 +1,73 @@
+"""Money of a judge: the most a call can cost is set aside on disk before the call is made.
+
+Because the sum is written down first, any number of workers and processes stay under one cap, and
+a process that is killed leaves its running calls counted at their ceiling rather than not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+from arena.errors import SpendingCapReached
+from arena.types import Conversation, Usage
+
+
+class Ledger(Protocol):
+    """Where spending is kept: `arena.store` or anything that adds up as durably."""
+
+    def add_spending(self, name: str, amount: float) -> Awaitable[float]:
+        """Add to what `name` has cost so far; resolves to the new sum once it is on disk."""
+        ...
+
+
+class Purse:
+    """What one judge may spend. Prices are per million tokens; without any, nothing is written."""
+
+    def __init__(
+        self, ledger: Ledger, name: str, *, prompt_price: float = 0.0, completion_price: float = 0.0,
+        cap: float | None = None,
+    ) -> None:  # fmt: skip
+        self._ledger, self._name = ledger, name
+        self._prompt_price, self._completion_price = prompt_price, completion_price
+        self.cap = cap
+        self.spent = 0.0  # by this purse, settled calls only
+
+    @property
+    def free(self) -> bool:
+        """Whether calls cost nothing."""
+        return self._prompt_price == self._completion_price == 0.0
+
+    def cost(self, usage: Usage, conversation: Conversation, answer: str) -> float:
+        """The price of a finished or broken call; tokens that the engine did not count are estimated."""
+        prompt = usage.prompt_tokens if usage.prompt_tokens is not None else most_tokens(conversation) // 3
+        completion = usage.completion_tokens if usage.completion_tokens is not None else len(answer) // 3
+        return self._price(prompt, completion)
+
+    async def reserve(self, conversation: Conversation, max_tokens: int) -> float:
+        """Set aside the most a call can cost. Raises `SpendingCapReached`, nothing set aside, when it is too much."""
+        if self.free:
+            return 0.0
+        amount = self._price(most_tokens(conversation), max_tokens)
+        total = await self._ledger.add_spending(self._name, amount)
+        if self.cap is not None and total > self.cap:
+            await self._ledger.add_spending(self._name, -amount)
+            raise SpendingCapReached(
+                f"{self._name}: the spending cap {self.cap:g} would be passed: {total - amount:.4f} spent or promised, "
+                f"up to {amount:.4f} for the next call (raise spending_cap to go on)"
+            )
+        return amount
+
+    async def settle(self, reserved: float, cost: float) -> None:
+        """Replace what was set aside by what the call cost."""
+        if not self.free:
+            self.spent += cost
+            await self._ledger.add_spending(self._name, cost - reserved)
+
+    def _price(self, prompt_tokens: int, completion_tokens: int) -> float:
+        return (prompt_tokens * self._prompt_price + completion_tokens * self._completion_price) / 1e6
+
+
+def most_tokens(conversation: Conversation) -> int:
+    """A ceiling for a prompt's tokens: one per character and eight for each message's frame."""
+    return sum(len(message.content) + 8 for message in conversation)

@@ -1,0 +1,270 @@
+"""Finished battles are judged in both orders, recorded once each, within the money, through every kill."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from endpoint import Endpoint, Reply, saying, serving
+from judging_desk import MemoryDesk
+from store_kit import elo_step, register, votable, vote
+
+from arena.engines.fake import FakeEngine, Script, Wait
+from arena.engines.limits import Backoff
+from arena.engines.openai import OpenAIEngine
+from arena.errors import AccessDenied, EndpointError, EngineError, SpendingCapReached
+from arena.judge.judge import BattleJudge, Tally
+from arena.judge.prompts import Case
+from arena.judge.spending import Purse
+from arena.store.records import JudgmentStatus
+from arena.store.store import Store
+from arena.types import Chunk, Conversation, Decoding, Track, Verdict
+
+CASE = Case(("Сколько будет два плюс два?",), ("Четыре.",), ("Пять.",), "ru")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty database."""
+    with Store.open(
+        f"sqlite:///{tmp_path}/arena.db", storage_dir=tmp_path, elo_step=elo_step, elo_start=1000.0
+    ) as opened:
+        yield opened
+
+
+def voted_battles(store: Store, count: int) -> tuple[str, ...]:
+    """Battles between two contestants, each with a person's vote for side a."""
+    a, b = register(store, "alpha", "beta")
+    return tuple(vote(store, a.id, b.id, Verdict.MODEL_A, voter=f"voter {number}") for number in range(count))
+
+
+def speaking(*answers: str) -> Script:
+    """A judge that gives these answers in turn, the last one for ever."""
+    left = list(answers)
+
+    def script(conversation: Conversation, decoding: Decoding) -> Sequence[Chunk]:
+        return [Chunk(left.pop(0) if len(left) > 1 else left[0])]
+
+    return script
+
+
+def fair(conversation: Conversation, decoding: Decoding) -> Sequence[Chunk]:
+    """A judge that knows that four is right, wherever it stands."""
+    material = conversation[-1].content
+    return [Chunk("[[A>B]]" if material.index("Четыре") < material.index("Пять") else "[[B>A]]")]
+
+
+async def at_once(seconds: float) -> None:
+    """A sleep that only lets others run."""
+    await asyncio.sleep(0)
+
+
+def judge_of(store: Store, script: Script, **options: object) -> BattleJudge:
+    """A judge before a store, without waits."""
+    return BattleJudge("judge", FakeEngine(script), store, sleep=at_once, rng=random.Random(3), **options)  # type: ignore[arg-type]
+
+
+async def test_every_voted_battle_is_judged_once_in_both_orders(store: Store) -> None:
+    """Battles without a vote wait; judging again finds nothing to do; the human track stays as it was."""
+    voted = voted_battles(store, 5)
+    a, b = (record.id for record in store.contestants())
+    votable(store, a, b, voter="undecided")
+    humans = store.pair_counts(Track.HUMAN)
+    judge = judge_of(store, fair)
+    assert await judge.enqueue() == 5
+    tally = await judge.run()
+    assert (tally.done, tally.unscored, tally.flipped) == (5, 0, 0)
+    records = store.judgments(judge="judge")
+    assert sorted(record.battle_id for record in records) == sorted(voted)
+    assert {record.result.verdict for record in records if record.result} == {Verdict.MODEL_A}
+    assert sum(count.wins_a for count in store.pair_counts(Track.JUDGE)) == 5
+    assert list(store.pair_counts(Track.HUMAN)) == list(humans)
+    assert await judge.enqueue() == 0
+    assert (await judge.run()).done == 0
+
+
+async def test_the_second_order_shows_the_answers_exchanged() -> None:
+    """And each order carries its own random code, and neither tells a name."""
+    engine = FakeEngine(fair)
+    result, pairing, _ = await BattleJudge("judge", engine, MemoryDesk()).judge(CASE)
+    first, second = sorted((asked[-1].content for asked, _ in engine.asked), key=lambda text: text.index("Четыре"))
+    assert first.index("Четыре") < first.index("Пять")
+    assert second.index("Пять") < second.index("Четыре")
+    assert result.verdict is result.first_order is result.second_order is Verdict.MODEL_A
+    assert pairing.flipped is False
+
+
+async def test_an_unclear_answer_gets_one_second_try(store: Store) -> None:
+    """The judge is reminded of the labels; what it says then is read alone."""
+    engine = FakeEngine(speaking("Both are fine.", "[[A<B]]", "[[A=B]]"))
+    result, _, orders = await BattleJudge("judge", engine, MemoryDesk()).judge(CASE)
+    assert result.verdict is Verdict.TIE
+    assert sorted(order.tries for order in orders) == [2, 2]
+    assert len(engine.asked) == 4
+
+
+async def test_what_stays_unclear_is_unscored_counted_and_kept(store: Store) -> None:
+    """Never guessed and never dropped: the record is done, without a verdict, with the judge's words."""
+    voted_battles(store, 2)
+    judge = judge_of(store, speaking("[[A<B]]"))
+    await judge.enqueue()
+    tally = await judge.run()
+    assert (tally.done, tally.unscored) == (2, 2)
+    assert tally.reasons == {"unknown verdict A<B": 4}
+    for record in store.judgments(judge="judge"):
+        assert record.status is JudgmentStatus.DONE
+        assert record.result is not None
+        assert record.result.verdict is None
+        assert json.loads(record.result.explanation)["orders"][0]["reason"] == "unknown verdict A<B"
+    assert len(store.pair_counts(Track.JUDGE)) == 0
+
+
+async def test_a_judge_that_loves_the_first_place_is_seen_to_flip(store: Store) -> None:
+    """Its two orders cancel to a tie."""
+    voted_battles(store, 3)
+    judge = judge_of(store, speaking("[[A>B]]"))
+    await judge.enqueue()
+    tally = await judge.run()
+    assert (tally.done, tally.flipped) == (3, 3)
+    assert {record.result.verdict for record in store.judgments() if record.result} == {Verdict.TIE}
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[Endpoint]:
+    """A real OpenAI-compatible server."""
+    async with serving(saying("[[A=B]]")) as running:
+        yield running
+
+
+async def test_a_busy_or_broken_endpoint_is_asked_again_later(store: Store, endpoint: Endpoint) -> None:
+    """429, 500 and 503 cost patience, not judgments."""
+    voted_battles(store, 2)
+    endpoint.script[:0] = [Reply(status=status, body={"error": {"message": "busy"}}) for status in (429, 500, 503)]
+    waits: list[float] = []
+
+    async def noted(seconds: float) -> None:
+        waits.append(seconds)
+        await asyncio.sleep(0)
+
+    engine = OpenAIEngine("judge-model", endpoint.base_url, backoff=Backoff(retries=0))
+    judge = BattleJudge("judge", engine, store, workers=2, sleep=noted)
+    await judge.enqueue()
+    tally = await judge.run()
+    await engine.close()
+    assert (tally.done, tally.failed, tally.retries) == (2, 0, 3)
+    assert len(endpoint.requests) == 7
+    assert all(wait > 0.5 for wait in waits[:3])
+
+
+async def test_a_refused_key_stops_the_run_and_loses_no_job(store: Store) -> None:
+    """Every other call would fail alike; the jobs wait for a better key."""
+    voted_battles(store, 3)
+
+    def refusing(conversation: Conversation, decoding: Decoding) -> Sequence[EngineError]:
+        return [AccessDenied("no such key", status=401)]
+
+    judge = judge_of(store, refusing)
+    await judge.enqueue()
+    tally = await judge.run()
+    assert tally.stopped == "no such key"
+    assert {record.status for record in store.judgments()} == {JudgmentStatus.QUEUED}
+
+
+async def test_a_battle_that_cannot_be_judged_fails_alone(store: Store) -> None:
+    """A request that the endpoint refuses for itself is written down as failed; the others go on."""
+    voted_battles(store, 3)
+    calls = 0
+
+    def picky(conversation: Conversation, decoding: Decoding) -> Sequence[Chunk | EngineError]:
+        nonlocal calls
+        calls += 1
+        return [EndpointError("too long", status=400)] if calls == 1 else [Chunk("[[A=B]]")]
+
+    judge = judge_of(store, picky, workers=1)
+    await judge.enqueue()
+    tally = await judge.run()
+    assert (tally.done, tally.failed) == (2, 1)
+    assert [record.error for record in store.judgments() if record.status is JudgmentStatus.FAILED] == ["too long"]
+
+
+async def test_eight_workers_never_spend_more_than_one_call_each_above_the_cap(store: Store) -> None:
+    """The most a call can cost is set aside on disk before it; the run stops, and the rest stays queued."""
+    voted_battles(store, 40)
+
+    def slow(conversation: Conversation, decoding: Decoding) -> Sequence[Chunk | Wait]:
+        return [Wait(0.001), Chunk("[[A=B]]")]
+
+    purse = Purse(store, "judge", prompt_price=1.0, completion_price=10.0, cap=0.015)
+    judge = judge_of(store, slow, workers=8, purse=purse, decoding=Decoding(temperature=0.0, max_tokens=512))
+    await judge.enqueue()
+    tally = await judge.run()
+    assert tally.stopped is not None
+    assert "spending cap" in tally.stopped
+    assert 0 < tally.done < 40
+    assert store.spending()["judge"] == pytest.approx(purse.spent)
+    assert purse.spent <= 0.015
+    assert {record.status for record in store.judgments()} == {JudgmentStatus.DONE, JudgmentStatus.QUEUED}
+
+
+async def test_a_call_that_was_killed_stays_counted_at_its_ceiling() -> None:
+    """Money that may have been spent is never forgotten; a purse opened later stands before the same sum."""
+    desk = MemoryDesk()
+    first = Purse(desk, "judge", prompt_price=1.0, completion_price=10.0, cap=0.01)
+    held = await first.reserve((), 900)
+    later = Purse(desk, "judge", prompt_price=1.0, completion_price=10.0, cap=0.01)
+    with pytest.raises(SpendingCapReached):
+        await later.reserve((), 900)
+    assert desk.sums["judge"] == pytest.approx(held)
+
+
+async def test_progress_is_told_after_every_job(store: Store) -> None:
+    """So that a bar can show what is done, what it cost and what is left."""
+    voted_battles(store, 4)
+    seen: list[tuple[int, int]] = []
+
+    def shown(tally: Tally) -> None:
+        seen.append((tally.done, tally.total))
+
+    judge = judge_of(store, fair, workers=1)
+    await judge.enqueue()
+    await judge.run(shown)
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+@pytest.mark.soak
+async def test_killed_at_any_moment_every_battle_is_recorded_exactly_once(store: Store, tmp_path: Path) -> None:
+    """kill -9 five times in the middle; afterwards one judgment and one count per battle, none twice."""
+    battles = voted_battles(store, 40)
+    rng = random.Random(11)
+    async with serving(saying("[[A>>B]]")) as running:
+        for _ in range(5):
+            child = start_judging(tmp_path, running.base_url)
+            await asyncio.sleep(0.05 + rng.random() * 0.25)
+            os.kill(child.pid, signal.SIGKILL)
+            await asyncio.to_thread(child.wait)
+        child = start_judging(tmp_path, running.base_url)
+        assert await asyncio.to_thread(child.wait) == 0
+    records = store.judgments(judge="judge")
+    assert sorted(record.battle_id for record in records) == sorted(battles)
+    assert {record.status for record in records} == {JudgmentStatus.DONE}
+    assert sum(count.ties for count in store.pair_counts(Track.JUDGE)) == len(battles)
+
+
+def start_judging(folder: Path, base_url: str) -> subprocess.Popen[bytes]:
+    """A judging process that has reached its work."""
+    here = Path(__file__).parent
+    paths = (here.parents[1], here.parent / "store")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))}
+    command = [sys.executable, str(here / "judging_process.py"), f"sqlite:///{folder}/arena.db", str(folder), base_url]
+    child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"ready\n"
+    return child
