@@ -100,12 +100,19 @@ class Batcher:
         self._thread.join(timeout=10)
 
     def _work(self) -> None:
-        with torch.inference_mode():
-            while self._wait_for_work():
-                try:
-                    self._round()
-                except Exception as error:
-                    self._fail(error)
+        while self._wait_for_work():
+            self.round()
+
+    def round(self) -> None:
+        """One pass for prompts that are not yet computed, one for every answer that is under way.
+
+        For owners that have no thread to spare; `start` and `round` exclude each other.
+        """
+        try:
+            with torch.inference_mode():
+                self._round()
+        except Exception as error:
+            self._fail(error)
 
     def _wait_for_work(self) -> bool:
         with self._wake:
@@ -114,7 +121,6 @@ class Batcher:
             return not self._stopping
 
     def _round(self) -> None:
-        """One pass for prompts that are not yet computed, one for every answer that is under way."""
         self._drop_cancelled()
         self._admit()
         if prompts := self._next_prompts():

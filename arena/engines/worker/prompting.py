@@ -7,12 +7,15 @@ added after it: no second BOS, no second system prompt.
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from arena.engines.worker.answering import Ask
 from arena.engines.worker.spec import WorkerSpec
 from arena.errors import ContextOverflow, EngineError
+from arena.types import Decoding
 
 Messages = Sequence[dict[str, str]]
 
@@ -82,6 +85,24 @@ class Prompter:
         return self._tokenizer.apply_chat_template(
             list(messages), chat_template=self.template, add_generation_prompt=True, **how
         )
+
+
+def asked(prompter: Prompter, messages: Messages, decoding: Decoding, *, stop: tuple[str, ...], think: bool) -> Ask:
+    """The request a conversation makes: its prompt, its decoding within the context, a seed in any case.
+
+    `stop` are the contestant's own stop strings. Raises PromptError or ContextOverflow.
+    """
+    prompt = prompter.prompt(messages)
+    return Ask(
+        ids=prompt.ids,
+        seed=secrets.randbits(31) if decoding.seed is None else decoding.seed,
+        temperature=decoding.temperature,
+        top_p=decoding.top_p,
+        max_tokens=min(decoding.max_tokens, prompter.context - len(prompt.ids)),
+        stop=(*decoding.stop, *stop),
+        think=think,
+        starts_in_think=prompt.starts_in_think,
+    )
 
 
 def template_of(tokenizer: Any, spec: WorkerSpec) -> str:

@@ -12,7 +12,7 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.applications import Starlette
@@ -21,8 +21,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from arena.engines.worker.answering import Answerer, Ask, Delta, Ticket
-from arena.engines.worker.prompting import Prompter, PromptError
+from arena.engines.worker.prompting import Prompter, PromptError, asked
 from arena.errors import ContextOverflow
+from arena.types import Decoding
 
 MODEL_NAME = "local"
 _MAX_BODY = 4 << 20
@@ -129,16 +130,8 @@ class Server:
         messages = body.get("messages")
         if not isinstance(messages, list) or not messages:
             raise BadRequest("messages must be a list with at least one message", param="messages")
-        prompt = self._prompter.prompt(messages)
-        ask = _decoding(body)
-        return replace(
-            ask,
-            ids=prompt.ids,
-            stop=(*ask.stop, *self._stop),
-            max_tokens=min(ask.max_tokens, self._prompter.context - len(prompt.ids)),
-            think=self._think,
-            starts_in_think=prompt.starts_in_think,
-        )
+        decoding = _decoding(body)
+        return asked(self._prompter, messages, decoding, stop=self._stop, think=self._think)
 
     async def _deltas(self, ask: Ask) -> AsyncIterator[Delta]:
         """The answer's deltas; leaving early cancels it."""
@@ -200,16 +193,15 @@ class Server:
         }
 
 
-def _decoding(body: dict[str, Any]) -> Ask:
+def _decoding(body: dict[str, Any]) -> Decoding:
     stop = body.get("stop") or []
     stops = [stop] if isinstance(stop, str) else stop
     if not isinstance(stops, list) or not all(isinstance(text, str) for text in stops):
         raise BadRequest("stop must be a string or a list of strings", param="stop")
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     seed = body.get("seed")
-    return Ask(
-        ids=(),
-        seed=secrets.randbits(31) if seed is None else int(_number(body, "seed", 0, -(2**63), 2**64)),
+    return Decoding(
+        seed=None if seed is None else int(_number(body, "seed", 0, -(2**63), 2**64)),
         temperature=_number(body, "temperature", 1.0, 0.0, 100.0),
         top_p=_number(body, "top_p", 1.0, 0.0, 1.0),
         max_tokens=int(_number({"max_tokens": limit}, "max_tokens", 1024, 1, 2**31)),
