@@ -99,7 +99,8 @@ def plan(
 ) -> Footprint:
     """The memory of a checkpoint in a quantization, for `batch` conversations of `context` tokens.
 
-    `context` None takes the model's own; a longer one is cut to it. Raises `FileFormatError` when
+    `context` None takes the model's own; a longer one is cut to it. It is the lasting need: reading
+    and quantizing weights on a CPU takes more in passing. Raises `FileFormatError` when
     the config does not tell the attention's shape.
     """
     item = _item_size(checkpoint, quantization, device)

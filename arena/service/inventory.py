@@ -24,6 +24,8 @@ DEFAULT_QUANTIZATION = "nf4"
 """What a local model without a quantization is loaded in."""
 SHARE_OF_FREE = 0.9
 """How much of the free memory models may take when the operator does not say."""
+UNREAD_MARGIN = 1.5
+"""A model whose checkpoint cannot be read is taken for so many times its estimated weights, and one GiB."""
 LOOKUPS = 6
 """Questions to the hub at once."""
 
@@ -158,6 +160,26 @@ def take_inventory(
     return Inventory(catalog, limit, tuple(_with_company(items, limit)))
 
 
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Memory to keep for a model in the pool; `kv_blocks` None leaves the cache to the worker."""
+
+    gib: float
+    kv_blocks: int | None = None
+
+
+def reservations(entries: Sequence[Contestant], hub: Hub, device: Device) -> dict[str, Reservation]:
+    """What the pool should keep for each local entry before it is loaded.
+
+    A checkpoint that cannot be read yet gets an estimate from its stated size, a generous one; an
+    entry without a stated size gets none.
+    """
+    looked = _Looker(hub, device)
+    local = [entry for entry in entries if entry.engine in ("local", "zerogpu")]
+    with ThreadPoolExecutor(LOOKUPS, thread_name_prefix="inventory") as threads:
+        return {item.entry.name: _reservation(item) for item in threads.map(looked.item, local)}
+
+
 def footprint(entry: Contestant, hub: Hub, device: Device) -> Footprint:
     """The memory of a local contestant, its draft model included.
 
@@ -207,6 +229,12 @@ class _Looker:
 
     def _source(self) -> Hub:
         return self._hub.offline() if self._offline.is_set() else self._hub
+
+
+def _reservation(item: Item) -> Reservation:
+    if item.memory is not None:
+        return Reservation(item.memory.total_gib, item.memory.kv_blocks)
+    return Reservation(0.0 if item.estimated_gib is None else UNREAD_MARGIN * item.estimated_gib + 1.0)
 
 
 def _unread(entry: Contestant, reason: str) -> Item:

@@ -13,7 +13,7 @@ from arena.config import Catalog, Contestant
 from arena.engines.gpus import Gpu
 from arena.engines.hub import Hub
 from arena.engines.memory import GIB, MIB
-from arena.service.inventory import Budget, Tick, budget, check, footprint, take_inventory
+from arena.service.inventory import Budget, Reservation, Tick, budget, check, footprint, reservations, take_inventory
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -102,6 +102,21 @@ def test_a_draft_model_is_counted_in(tmp_path: Path, hub: Hub) -> None:
     alone = footprint(local("a", target), hub, "cuda")
     paired = footprint(local("a", target, draft=str(draft)), hub, "cuda")
     assert paired.weights - alone.weights == 128 * 32 * 2
+
+
+def test_the_pool_is_told_what_to_keep_for_each_model(tmp_path: Path, hub: Hub) -> None:
+    """The planned total and the cache's blocks, or a generous guess where nothing can be read."""
+    known, unread, blank = (
+        local("known", checkpoint(tmp_path / "a")),
+        local("unread", "o/m", parameters=10.0),
+        local("blank", "o/n"),
+    )
+    kept = reservations([known, unread, blank, Contestant(name="f", engine="fake")], hub, "cuda")
+    planned = footprint(known, hub, "cuda")
+    assert kept["known"] == Reservation(planned.total_gib, planned.kv_blocks)
+    assert kept["unread"].gib > 1.5 * 10e9 * 2 / GIB
+    assert kept["blank"] == Reservation(0.0)
+    assert set(kept) == {"known", "unread", "blank"}
 
 
 def test_the_json_holds_every_entry_and_no_secret(tmp_path: Path, hub: Hub) -> None:
