@@ -1,0 +1,89 @@
+"""What README promises is there: its options, its commands, its tree, its pictures, in both languages."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from arena.cli.commands import app
+from arena.config import Settings, options_table
+
+ROOT = Path(__file__).resolve().parent.parent
+READMES = {"en": ROOT / "README.md", "ru": ROOT / "README.ru.md"}
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_the_table_of_options_is_the_programs_own(language: str) -> None:
+    """Every option with its variable, default and meaning; `make readme` writes it."""
+    text = READMES[language].read_text(encoding="utf-8")
+    found = re.search(r"<!-- options -->\s*(.*?)\s*<!-- /options -->", text, re.DOTALL)
+    assert found is not None
+    assert found[1].splitlines() == options_table(language).splitlines()  # type: ignore[arg-type]
+
+
+def test_every_variable_is_listed() -> None:
+    """No setting is a secret of the code."""
+    text = READMES["en"].read_text(encoding="utf-8")
+    assert [name for name in Settings.model_fields if f"`ARENA_{name.upper()}`" not in text] == []
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_every_command_shown_exists(language: str) -> None:
+    """Each `python -m arena …` line is understood by the program's own help."""
+    text = READMES[language].read_text(encoding="utf-8")
+    lines = re.findall(r"^python -m arena ([^#\n]+)", text, re.MULTILINE)
+    commands = {words[0] for line in lines for part in line.split("|") if (words := part.split())}
+    assert {"serve", "leaderboard", "votes", "backup", "restore", "doctor", "models", "bench"} <= commands
+    for command in sorted(commands):
+        assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0, command
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_options_of_shown_commands_exist(language: str) -> None:
+    """An option in an example is an option of that command."""
+    text = READMES[language].read_text(encoding="utf-8")
+    for line in re.findall(r"^python -m arena ([^#\n]+)", text, re.MULTILINE):
+        words = line.split()
+        shown = CliRunner().invoke(app, [*[word for word in words if re.fullmatch(r"[a-z]+", word)][:2], "--help"])
+        helped = shown.output if shown.exit_code == 0 else CliRunner().invoke(app, [words[0], "--help"]).output
+        for option in re.findall(r"--[a-z-]+", line):
+            assert option in helped, f"{option} in {line}"
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_the_tree_shows_what_is_there(language: str) -> None:
+    """Every path of the tree exists, and no package of arena/ is left out."""
+    text = READMES[language].read_text(encoding="utf-8")
+    tree = re.findall(r"^([\w./]+)\s{2,}\S", text, re.MULTILINE)
+    assert [path for path in tree if not (ROOT / path).exists()] == []
+    packages = {path.parent.name for path in (ROOT / "arena").glob("*/__init__.py")}
+    assert {name for name in packages if f"arena/{name}/" not in tree} == set()
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_pictures_and_links_are_there(language: str) -> None:
+    """A link to a file of ours leads to a file."""
+    text = READMES[language].read_text(encoding="utf-8")
+    local = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    assert local
+    assert [link for link in local if not (ROOT / link).exists()] == []
+
+
+def test_the_make_targets_shown_exist() -> None:
+    """`make run` and its like are targets."""
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for readme in READMES.values():
+        shown = set(re.findall(r"\bmake ([a-z]+)\b", readme.read_text(encoding="utf-8")))
+        assert {"run", "test"} <= shown
+        assert {word for word in shown if word not in targets} == set()
+
+
+def test_the_project_speaks_of_itself_alone() -> None:
+    """No path or host of the machines it was written on."""
+    for path in [*ROOT.glob("*.md"), ROOT / "models.yaml", *ROOT.glob("arena/**/*.py")]:
+        text = path.read_text(encoding="utf-8")
+        assert "/work/" not in text, path
+        assert "/tmp/venv" not in text, path
