@@ -5,8 +5,10 @@ from __future__ import annotations
 import typer
 
 from arena.cli.bench import app as bench
+from arena.cli.judge import judge
 from arena.cli.leaderboard import leaderboard
 from arena.cli.models import models
+from arena.cli.models import app as models
 from arena.cli.serve import serve
 from arena.cli.storage import backup, doctor, restore
 from arena.cli.votes import app as votes
@@ -19,9 +21,11 @@ app = typer.Typer(
 )
 app.command("serve")(serve)
 app.command("leaderboard")(leaderboard)
+app.command("judge")(judge)
 app.add_typer(models, name="models")
 app.add_typer(votes, name="votes")
 app.add_typer(bench, name="bench")
+app.add_typer(models, name="models")
 app.command("backup")(backup)
 app.command("restore")(restore)
 app.command("doctor")(doctor)

@@ -1,0 +1,97 @@
+"""`python -m arena judge` judges what is voted, tells its cost, and says why it stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from endpoint import saying, serving
+from store_kit import elo_step, register, vote
+
+from arena.store.store import Store
+from arena.types import Verdict
+
+ROOT = Path(__file__).parents[2]
+MODELS = """
+profiles:
+  demo:
+    contestants:
+      - {{name: Alpha, engine: fake}}
+      - {{name: Beta, engine: fake}}
+    judges:
+      - name: Strict
+        engine: openai
+        base_url: {base_url}
+        model: judge-model
+        price: {{prompt: 1, completion: 2}}
+        spending_cap: {cap}
+      - {{name: Silent, engine: fake, enabled: false, script: {{text: "I would rather not say."}}}}
+"""
+PROGRAM = "import typer; from arena.cli.judge import judge; typer.run(judge)"
+
+
+def prepared(folder: Path, battles: int) -> None:
+    """A storage directory with voted battles."""
+    with Store.open(storage_dir=folder, elo_step=elo_step) as store:
+        a, b = register(store, "Alpha", "Beta")
+        for number in range(battles):
+            vote(store, a.id, b.id, Verdict.MODEL_A, voter=f"voter {number}")
+
+
+def judging(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the command beside the test's endpoint."""
+    command = [sys.executable, "-c", PROGRAM, "--profile", "demo", "--models", str(folder / "models.yaml"),
+               "--storage", str(folder), *options]  # fmt: skip
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("ARENA_")}
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, env=environment | {"PYTHONPATH": str(ROOT)}
+    )
+
+
+async def run(folder: Path, cap: float, *options: str) -> subprocess.CompletedProcess[str]:
+    """The command against a server that always says that A is better."""
+    async with serving(saying("[[A>B]]")) as endpoint:
+        (folder / "models.yaml").write_text(MODELS.format(base_url=endpoint.base_url, cap=cap), encoding="utf-8")
+        return await asyncio.to_thread(judging, folder, *options)
+
+
+async def test_it_judges_every_voted_battle_and_prints_the_bill(tmp_path: Path) -> None:
+    """One JSON object: judged, unscored, flips and cost per judge; a second run finds nothing left."""
+    prepared(tmp_path, 3)
+    done = await run(tmp_path, 5.0, "--json")
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(done.stdout)["judges"]
+    assert (found["judge"], found["done"], found["flipped"], found["stopped"]) == ("Strict", 3, 3, None)
+    assert found["cost"] > 0
+    again = await run(tmp_path, 5.0, "--json")
+    assert json.loads(again.stdout)["judges"][0]["total"] == 0
+
+
+async def test_a_spent_cap_stops_it_with_a_reason_and_status_1(tmp_path: Path) -> None:
+    """Nothing is judged that cannot be paid for."""
+    prepared(tmp_path, 2)
+    done = await run(tmp_path, 0.0001)
+    assert done.returncode == 1
+    assert "spending cap 0.0001 would be passed" in done.stderr
+
+
+async def test_a_disabled_judge_can_be_named_and_its_silence_is_counted(tmp_path: Path) -> None:
+    """An answer without a verdict is unscored, and the reason is printed."""
+    prepared(tmp_path, 2)
+    done = await run(tmp_path, 5.0, "--judge", "Silent")
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 battles judged" in done.stdout
+    assert "no verdict in the answer (4)" in done.stdout
+
+
+async def test_an_unknown_judge_is_one_line_and_status_2(tmp_path: Path) -> None:
+    """With the nearest name."""
+    prepared(tmp_path, 1)
+    done = await run(tmp_path, 5.0, "--judge", "Strikt")
+    assert done.returncode == 2
+    assert "Strict" in done.stderr
+    assert "Traceback" not in done.stderr
