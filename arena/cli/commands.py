@@ -8,7 +8,6 @@ from arena.cli.bench import app as bench
 from arena.cli.judge import judge
 from arena.cli.leaderboard import leaderboard
 from arena.cli.models import models
-from arena.cli.models import app as models
 from arena.cli.serve import serve
 from arena.cli.storage import backup, doctor, restore
 from arena.cli.votes import app as votes
@@ -25,7 +24,6 @@ app.command("judge")(judge)
 app.add_typer(models, name="models")
 app.add_typer(votes, name="votes")
 app.add_typer(bench, name="bench")
-app.add_typer(models, name="models")
 app.command("backup")(backup)
 app.command("restore")(restore)
 app.command("doctor")(doctor)
