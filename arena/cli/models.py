@@ -20,20 +20,17 @@ from rich.table import Table
 
 from arena.config import Catalog, Contestant, Settings, load_catalog, resolve_profile
 from arena.errors import ArenaError
-from arena.service.inventory import Inventory, Item, SelfTest, Tick, budget, check, take_inventory, the_hub
+from arena.service.inventory import Inventory, Item, Tick, budget, check, loading_test, take_inventory, the_hub
 from arena.service.inventory import Progress as Tell
 
-SELF_TESTS: list[SelfTest] = []
-"""Further checks that `check` runs on an entry whose checkpoint or endpoint is there."""
-
-models = typer.Typer(add_completion=False, no_args_is_help=False, help="Memory, company and health of the contestants.")
+app = typer.Typer(add_completion=False, no_args_is_help=False, help="Memory, company and health of the contestants.")
 
 ProfileOption = Annotated[str | None, typer.Option("--profile", help="gpu, cpu, demo or auto.")]
 FileOption = Annotated[Path | None, typer.Option("--models", help="The file of contestants and judges.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
-@models.callback(invoke_without_command=True)
+@app.callback(invoke_without_command=True)
 def show(
     context: typer.Context,
     as_json: JsonOption = False,
@@ -55,7 +52,7 @@ def show(
         _print_inventory(found, everyone)
 
 
-@models.command("list")
+@app.command("list")
 def list_models(
     context: typer.Context,
     as_json: JsonOption = False,
@@ -69,22 +66,27 @@ def list_models(
     show(context, as_json, vram, everyone, profile, file)
 
 
-@models.command("check")
+@app.command("check")
 def check_models(
     name: Annotated[str | None, typer.Argument(help="One contestant or judge; all enabled ones without it.")] = None,
+    load: Annotated[
+        bool | None,
+        typer.Option("--load/--no-load", help="Load it and try it (the default where a name is given); may download."),
+    ] = None,
     as_json: JsonOption = False,
     profile: ProfileOption = None,
     file: FileOption = None,
 ) -> None:
-    """Check ids, revisions, gates, keys and endpoints, and run the self-tests; exit 1 on a cross."""
+    """Check ids, revisions, gates, keys and endpoints, and try local models; exit 1 on a cross."""
     with _plain_errors():
-        _, catalog = _catalog(profile, file, None)
+        settings, catalog = _catalog(profile, file, None)
         entries = _chosen(catalog, name)
         hub = the_hub()
+        tests = [loading_test(settings)] if (load if load is not None else name is not None) else []
         ticks: dict[str, list[Tick]] = {}
         with _progress("checking") as tell:
             for number, entry in enumerate(entries, 1):
-                ticks[entry.name] = list(check(entry, hub, SELF_TESTS))
+                ticks[entry.name] = list(check(entry, hub, tests))
                 tell(number, len(entries))
     if as_json:
         rows = {who: [vars_of(tick) for tick in found] for who, found in ticks.items()}

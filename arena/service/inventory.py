@@ -5,6 +5,7 @@ It joins the catalogue to the planner and the hub, and loads nothing. Printing b
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +14,14 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from arena.config import Catalog, Contestant
+from arena.config import Catalog, Contestant, Settings
 from arena.engines.gpus import Gpu, available_ram, visible_gpus
 from arena.engines.health import ask
 from arena.engines.hub import Finding, Hub
 from arena.engines.memory import GIB, Device, Footprint, companions, company, estimated_weights, plan, weight_bytes
+from arena.engines.selftest import check_contestant
 from arena.errors import AccessDenied, ArenaError, EndpointError
+from arena.service.local_models import worker_spec
 
 DEFAULT_QUANTIZATION = "nf4"
 """What a local model without a quantization is loaded in."""
@@ -203,6 +206,18 @@ def check(
     if found:
         for test in tests:
             yield from test(entry)
+
+
+def loading_test(settings: Settings) -> SelfTest:
+    """A test that loads a local contestant in a worker and tries it as battles would; others pass by."""
+
+    def test(entry: Contestant) -> Iterator[Tick]:
+        if entry.engine != "local":
+            return
+        for tick in asyncio.run(check_contestant(worker_spec(entry, settings))):
+            yield Tick(tick.name, tick.passed, tick.detail)
+
+    return test
 
 
 class _Looker:

@@ -45,7 +45,7 @@ class PooledModels:
         self._pool = Pool(settings.vram)
         self._nursery = Nursery(environment={"OMP_NUM_THREADS": str(settings.threads)})
         for entry in entries:
-            self._pool.add(entry.name, LocalEngine(_spec(entry, settings), self._nursery))
+            self._pool.add(entry.name, LocalEngine(worker_spec(entry, settings), self._nursery))
         self._progress = {entry.name: 0.0 for entry in entries if entry.toy}
         self._problem: str | None = None
         self._started = time.monotonic()
@@ -137,7 +137,8 @@ class PooledModels:
         task.add_done_callback(self._tasks.discard)
 
 
-def _spec(entry: Contestant, settings: Settings) -> WorkerSpec:
+def worker_spec(entry: Contestant, settings: Settings) -> WorkerSpec:
+    """What a worker must know to load and speak for a local contestant."""
     model = entry.model or ""
     return WorkerSpec(
         model=str(settings.storage / DEMO / Path(model).name) if entry.toy else model,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,23 @@ def test_check_ticks_what_is_there(file: Path) -> None:
     checked = run("check", "--models", file)
     assert checked.exit_code == 0
     assert checked.output.count("complete checkpoint") == 2
+
+
+@pytest.mark.torch
+def test_check_loads_a_named_model_and_tries_it(tmp_path: Path) -> None:
+    """A real tiny checkpoint goes through the same worker as in battles."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "engines"))
+    from checkpoints import build
+
+    file = tmp_path / "models.yaml"
+    folder = build(tmp_path / "tiny", "qwen2")
+    file.write_text(f"contestants: [{{name: Tiny, model: {folder}, quantization: fp32, concurrency: 2}}]")
+    checked = run("check", "Tiny", "--models", file, "--json")
+    ticks = {tick["what"]: tick["ok"] for tick in json.loads(checked.stdout)["checks"]["Tiny"]}
+    assert ticks["checkpoint"] is True
+    assert ticks["loads"] is True
+    assert ticks["gives its memory back"] is True
+    assert "loads" not in run("check", "Tiny", "--no-load", "--models", file).output
 
 
 def test_check_crosses_what_is_not_and_exits_1(file: Path) -> None:
