@@ -51,6 +51,7 @@ class Database:
         self.path = Path(url.database).resolve() if url.get_backend_name() == "sqlite" and url.database else None
         self.in_use = FileLock(self.path.with_name(self.path.name + ".lock")) if self.path else None
         self._writing = WritingLock(self.path) if self.path else None
+        self._most_pages: int | None = None
         self._writer_source: Engine | None = None
         self._reader_source: Engine | None = None
 
@@ -100,6 +101,11 @@ class Database:
             driver = connection.connection if self.is_sqlite else connection.execution_options(**options).connection
             yield driver.driver_connection
 
+    def limit_pages(self, most: int | None) -> None:
+        """Let the SQLite file grow to so many pages and no further; None is as far as the disk goes."""
+        self._most_pages = most
+        self.forget_connections()
+
     def forget_connections(self) -> None:
         """Drop idle connections: after a fault the next use begins with fresh ones."""
         for source in (self._writer_source, self._reader_source):
@@ -130,7 +136,7 @@ class Database:
 
     def _writers(self) -> Engine:
         if self._writer_source is None:
-            self._writer_source = self._source(_prepare_writer, "BEGIN IMMEDIATE", pool_size=1, max_overflow=0)
+            self._writer_source = self._source(self._prepare_writer, "BEGIN IMMEDIATE", pool_size=1, max_overflow=0)
         return self._writer_source
 
     def _readers(self) -> Engine:
@@ -138,15 +144,29 @@ class Database:
             self._reader_source = self._source(_prepare_reader, "BEGIN", pool_size=4, max_overflow=28)
         return self._reader_source
 
+    def _prepare_writer(self, connection: Any) -> None:
+        _prepare_writer(connection)
+        if self._most_pages is not None:
+            connection.execute(f"PRAGMA max_page_count={self._most_pages:d}")
+
     def _source(self, prepare: Callable[[Any], None], begin: str, **pool: int) -> Engine:
         if not self.is_sqlite:
             level = "REPEATABLE READ" if prepare is _prepare_reader else "READ COMMITTED"
             return create_engine(self.url, pool_pre_ping=True, isolation_level=level, **pool)
         options = {"check_same_thread": False, "isolation_level": None, "timeout": BUSY_SECONDS}
         source = create_engine(self.url, connect_args=options, **pool)
-        event.listen(source, "connect", lambda connection, _: prepare(connection))
+        event.listen(source, "connect", lambda connection, _: _closed_unless(prepare, connection))
         event.listen(source, "begin", lambda connection: connection.exec_driver_sql(begin))
         return source
+
+
+def _closed_unless(prepare: Callable[[Any], None], connection: sqlite3.Connection) -> None:
+    """A connection that cannot be prepared is closed: left open it would keep the whole process read-only."""
+    try:
+        prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _prepare_writer(connection: sqlite3.Connection) -> None:

@@ -42,16 +42,27 @@ def bring_up_to_date(
     """
     if database.path is None or database.in_use is None:
         _bring_postgres(database, head, scripts)
-    elif database.in_use.take(alone=True, patience=0):
+        return
+    try:
+        _bring_sqlite(database.path, database.in_use, database.storage_dir / "backups", clock, head, scripts)
+    except BaseException:
+        database.in_use.close()
+        raise
+
+
+def _bring_sqlite(
+    path: Path, in_use: FileLock, backups: Path, clock: Callable[[], float], head: str, scripts: Path
+) -> None:
+    if in_use.take(alone=True, patience=0):
         with translated():
-            _bring_file(database.path, database.storage_dir / "backups", clock, head, scripts)
-        _share(database.in_use)
-    else:
-        _share(database.in_use)
-        found = revision_of(database.path)
-        if found != head:
-            _refuse_if_newer(found, head, scripts)
-            raise MigrationFailed("another process has this database open with an older schema: stop it first")
+            _bring_file(path, backups, clock, head, scripts)
+        _share(in_use)
+        return
+    _share(in_use)
+    found = revision_of(path)
+    if found != head:
+        _refuse_if_newer(found, head, scripts)
+        raise MigrationFailed("another process has this database open with an older schema: stop it first")
 
 
 def revision_of(path: Path) -> str | None:
@@ -75,7 +86,8 @@ def _share(lock: FileLock) -> None:
 
 def _bring_file(path: Path, backups: Path, clock: Callable[[], float], head: str, scripts: Path) -> None:
     copy = path.with_name(path.name + ".migrating")
-    _remove(copy)
+    for torn in (copy, *backups.glob("*.part"), *path.parent.glob(f"{path.name}*.part")):
+        _remove(torn)  # left by a program that was killed here
     found = revision_of(path)
     if found == head:
         return

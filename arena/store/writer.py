@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import traceback
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
@@ -152,6 +153,7 @@ class Writer:
                 if version is not None and not self._database.is_sqlite:
                     connection.exec_driver_sql("SELECT pg_notify('arena_board', %s)", (str(version),))
         except BaseException as error:
+            _let_go(error)
             self._database.forget_connections()
             for job in batch:
                 job.fail(error)
@@ -164,6 +166,14 @@ class Writer:
     def _announce(self, version: int) -> None:
         for callback in tuple(self._listeners):
             callback(version)
+
+
+def _let_go(error: BaseException) -> None:
+    """Drop what the error's frames hold: a cursor kept alive there would keep its connection open after closing."""
+    link: BaseException | None = error
+    while link is not None:
+        traceback.clear_frames(link.__traceback__)
+        link = link.__cause__ or link.__context__
 
 
 def _is_unavailable(error: Exception) -> bool:

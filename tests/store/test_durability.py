@@ -1,0 +1,433 @@
+"""What was acknowledged is there, once and unchanged: after kills, torn logs, full disks and torn migrations."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from postgres_server import PostgresServer
+from store_kit import Clock, elo_step, register, votable, vote
+
+from arena.errors import MigrationFailed, SchemaTooNew, StoreError, StoreUnavailable
+from arena.store import connections
+from arena.store.connections import Database
+from arena.store.migrate import HEAD, SCRIPTS, bring_up_to_date, revision_of
+from arena.store.records import VoteFilter
+from arena.store.store import Store
+from arena.types import Verdict
+
+pytestmark = pytest.mark.soak
+
+HERE = Path(__file__).parent
+KILLS = int(os.environ.get("ARENA_SOAK_KILLS", "10"))
+VOTES_PER_KILL = int(os.environ.get("ARENA_SOAK_VOTES", "500"))
+CUTS = int(os.environ.get("ARENA_SOAK_CUTS", "200"))
+FAULTS = int(os.environ.get("ARENA_SOAK_FAULTS", "20"))
+MIGRATION_KILLS = int(os.environ.get("ARENA_SOAK_MIGRATION_KILLS", "5"))
+BACKUPS = int(os.environ.get("ARENA_SOAK_BACKUPS", "10"))
+
+Opening = Callable[[str], Store]
+
+
+def voting(
+    url: str, storage: Path, name: str, votes: int, *more: str | Path, wrap: tuple[str, ...] = ()
+) -> subprocess.Popen[str]:
+    """A process that votes."""
+    command = [*wrap, sys.executable, HERE / "voting_process.py", url, storage, name, str(votes), *more]
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1]), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def acknowledged(process: subprocess.Popen[str], enough: int | None = None) -> Iterator[tuple[str, Verdict, int]]:
+    """Votes that the process saw committed; kills it after so many, and reads what it said until then."""
+    assert process.stdout is not None
+    for count, line in enumerate(process.stdout, start=1):
+        if not line.endswith("\n"):
+            return  # the kill tore the line: nobody was told
+        battle_id, verdict, sequence = line.split()
+        yield battle_id, Verdict(verdict), int(sequence)
+        if count == enough:
+            process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def assert_kept(store: Store, promised: dict[str, tuple[Verdict, int]]) -> None:
+    """Every promised vote is stored once as it was given, and the board holds exactly the stored votes."""
+    stored = list(store.votes(VoteFilter(counting_only=False)))
+    by_battle = {one.battle_id: (one.verdict, one.sequence) for one in stored}
+    assert len(by_battle) == len(stored), "a vote is there twice"
+    lost = {battle_id for battle_id in promised if battle_id not in by_battle}
+    changed = {battle_id for battle_id, kept in promised.items() if by_battle.get(battle_id, kept) != kept}
+    assert (lost, changed) == (set(), set())
+    assert store.check().problems == ()
+
+
+def test_killed_while_voting_no_acknowledged_vote_is_lost(tmp_path: Path, open_store: Opening) -> None:
+    """Killed without warning over and over under load, the database keeps every promise."""
+    url = f"sqlite:///{tmp_path / 'arena.db'}"
+    promised: dict[str, tuple[Verdict, int]] = {}
+    draw = random.Random(6)
+    for kill in range(KILLS):
+        process = voting(url, tmp_path, f"round{kill}", 100_000)
+        for battle_id, verdict, sequence in acknowledged(process, draw.randint(1, 2 * VOTES_PER_KILL)):
+            promised[battle_id] = (verdict, sequence)
+    began = time.monotonic()
+    store = open_store(url)
+    a, b = register(store, "w", "x")
+    vote(store, a.id, b.id, Verdict.TIE)
+    print(f"voting again {time.monotonic() - began:.2f} s after the last of {KILLS} kills, {len(promised)} promises")
+    assert len(promised) > KILLS
+    assert_kept(store, promised)
+
+
+def test_a_log_cut_anywhere_keeps_every_commit_before_the_cut(tmp_path: Path, file_store: Store) -> None:
+    """Whatever byte the write-ahead log ends at, the votes whose commit lies before it are all there, and no half."""
+    path, log = tmp_path / "arena.db", tmp_path / "arena.db-wal"
+    a, b = register(file_store, "x", "y")
+    ends = []
+    for i in range(30):
+        vote(file_store, a.id, b.id, list(Verdict)[i % 4])
+        ends.append(log.stat().st_size)
+    assert ends == sorted(set(ends)), "the log was reset meanwhile: this test needs it whole"
+    image, whole = path.read_bytes(), log.read_bytes()
+    torn = tmp_path / "torn"
+    draw = random.Random(7)
+    for _ in range(CUTS):
+        shutil.rmtree(torn, ignore_errors=True)
+        torn.mkdir()
+        cut = draw.randint(0, len(whole))
+        (torn / "arena.db").write_bytes(image)
+        (torn / "arena.db-wal").write_bytes(whole[:cut])
+        with closing(sqlite3.connect(torn / "arena.db")) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            numbers = (
+                [n for (n,) in connection.execute("SELECT sequence FROM votes ORDER BY sequence")] if tables else []
+            )
+        committed = sum(end <= cut for end in ends)
+        assert len(numbers) >= committed
+        assert numbers == list(range(1, len(numbers) + 1))
+    with Store.open(None, storage_dir=torn, elo_step=elo_step) as reopened:
+        assert reopened.check().ok
+
+
+def test_the_disk_is_told_before_the_voter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen from outside the process: whenever a vote is acknowledged, all that was written to the log is synced."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    monkeypatch.setenv("VOTING_CLIENTS", "1")  # with more, the next commit may be half written at an acknowledgement
+    trace = tmp_path / "trace"
+    calls = "trace=write,pwrite64,fsync,fdatasync"
+    wrap = ("strace", "-f", "-y", "-s", "80", "-e", calls, "-o", str(trace))
+    process = voting(f"sqlite:///{tmp_path / 'arena.db'}", tmp_path, "traced", 20, wrap=wrap)
+    if len(list(acknowledged(process))) != 20:
+        pytest.skip("strace may not trace here")
+    unsynced, syncs, told = 0, 0, 0
+    for line in trace.read_text().splitlines():
+        if re.search(r"pwrite64\(\d+<[^>]*arena\.db-wal>", line):
+            unsynced += 1
+        elif re.search(r"f(data)?sync\(\d+<[^>]*arena\.db-wal>", line):
+            unsynced, syncs = 0, syncs + 1
+        elif re.search(r'write\(1<[^>]*>, "\S+ \w+ \d+\\n"', line):
+            told += 1
+            assert unsynced == 0, f"vote {told} was acknowledged with {unsynced} writes not on disk"
+    assert told == 20
+    assert syncs >= told
+
+
+def test_a_full_disk_acknowledges_nothing_and_heals(file_store: Store) -> None:
+    """At the limit every vote is refused as unavailable; with room again the same store goes on."""
+    a, b = register(file_store, "x", "y")
+    vote(file_store, a.id, b.id, Verdict.TIE)
+    battles = [votable(file_store, a.id, b.id, f"v{i}") for i in range(FAULTS)]
+    version = file_store.board_version()
+    file_store._database.limit_pages(1)
+    for i, battle_id in enumerate(battles):
+        filler = file_store.log("filler", "x" * 100_000)  # more than any page that is free already could take
+        refused = [filler, file_store.cast_vote(battle_id, f"v{i}", Verdict.TIE)]
+        with pytest.raises(StoreUnavailable, match="full"):
+            filler.result()
+        refused.clear()
+    assert file_store.board_version() == version
+    file_store._database.limit_pages(None)
+    for i, battle_id in enumerate(battles):
+        assert file_store.cast_vote(battle_id, f"v{i}", Verdict.TIE).result().sequence == version + i + 1
+    assert file_store.check().ok
+
+
+def test_a_read_only_directory_acknowledges_nothing_and_heals() -> None:
+    """Where nothing may be written every vote is refused as unavailable; once it may, the same store goes on."""
+    folder = Path(tempfile.mkdtemp(prefix="arena-read-only-"))
+    try:
+        with Store.open(None, storage_dir=folder, elo_step=elo_step) as store:
+            vote(store, *(one.id for one in register(store, "x", "y")), Verdict.TIE)
+        if os.getuid() == 0:  # root may write anywhere: the child becomes nobody
+            for path in (folder, *folder.iterdir()):
+                os.chown(path, 65534, 65534)
+        child = os.fork()
+        if child == 0:
+            os._exit(_survive_read_only(folder))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    finally:
+        shutil.rmtree(folder)
+
+
+def _survive_read_only(folder: Path) -> int:
+    try:
+        if os.getuid() == 0:
+            os.setgid(65534)
+            os.setuid(65534)
+        with Store.open(None, storage_dir=folder, elo_step=elo_step) as store:
+            a, b = register(store, "x", "y")
+            for i in range(FAULTS):
+                battle_id = votable(store, a.id, b.id)
+                _forbid_writing(folder, True)
+                store._database.forget_connections()
+                with pytest.raises(StoreUnavailable):
+                    store.cast_vote(battle_id, "voter", Verdict.TIE).result()
+                _forbid_writing(folder, False)
+                assert store.cast_vote(battle_id, "voter", Verdict.TIE).result().sequence == i + 2
+            assert store.check().ok
+        _forbid_writing(folder, True)
+        with pytest.raises(StoreUnavailable):
+            Store.open(None, storage_dir=folder, elo_step=elo_step)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    finally:
+        _forbid_writing(folder, False)
+    return 0
+
+
+def _forbid_writing(folder: Path, forbidden: bool) -> None:
+    folder.chmod(0o555 if forbidden else 0o755)
+    for path in folder.iterdir():
+        if path.is_file():
+            path.chmod(0o444 if forbidden else 0o644)
+
+
+def test_a_locked_database_is_unavailable_until_it_is_let_go(
+    tmp_path: Path, open_store: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A foreign program that keeps the file locked costs a clear refusal, not a lost vote."""
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 0.1)
+    store = open_store(f"sqlite:///{tmp_path / 'arena.db'}")
+    a, b = register(store, "x", "y")
+    battle_id = votable(store, a.id, b.id)
+    foreign = sqlite3.connect(tmp_path / "arena.db", isolation_level=None)
+    foreign.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="locked"):
+        store.cast_vote(battle_id, "voter", Verdict.TIE).result()
+    foreign.execute("ROLLBACK")
+    foreign.close()
+    assert store.cast_vote(battle_id, "voter", Verdict.TIE).result().sequence == 1
+
+
+def test_backups_under_load_restore_to_the_same_ratings(tmp_path: Path, open_store: Opening) -> None:
+    """Each backup made while votes arrive is a whole board: recounting its votes changes nothing."""
+    url = f"sqlite:///{tmp_path / 'arena.db'}"
+    store = open_store(url)
+    process = voting(url, tmp_path, "load", 100_000)
+    lines = acknowledged(process)
+    try:
+        sizes = []
+        for i in range(BACKUPS):
+            for _ in range(20):
+                next(lines)
+            made = store.backup(tmp_path / f"backup{i}.db")
+            with Store.open(f"sqlite:///{made}", storage_dir=tmp_path / "elsewhere", elo_step=elo_step) as restored:
+                assert restored.check().ok
+                kept, counts = restored.elo_state(), list(restored.pair_counts())
+                sizes.append(restored.rebuild())
+                assert list(restored.pair_counts()) == counts
+                assert {n: s.rating for n, s in restored.elo_state().items()} == pytest.approx(
+                    {n: s.rating for n, s in kept.items()}, abs=1e-9
+                )
+    finally:
+        process.kill()
+    assert sizes == sorted(sizes)
+    assert sizes[0] >= 20
+
+
+SLOW_MIGRATION = '''
+"""A later schema, reached slowly."""
+import time
+import sqlalchemy as sa
+from alembic import op
+revision = "0002"
+down_revision = "0001"
+
+def upgrade():
+    for number in range(12):
+        op.add_column("battles", sa.Column(f"later_{number}", sa.Text))
+        time.sleep(0.02)
+    op.execute("UPDATE battles SET later_0 = id")
+'''
+
+MIGRATE = """
+import sys
+from pathlib import Path
+from arena.store.connections import Database
+from arena.store.migrate import bring_up_to_date
+path, scripts = Path(sys.argv[1]), Path(sys.argv[2])
+print("begun", flush=True)
+bring_up_to_date(Database.at(f"sqlite:///{path}", path.parent), head="0002", scripts=scripts)
+print("done", flush=True)
+"""
+
+
+@pytest.fixture
+def later_scripts(tmp_path: Path) -> Path:
+    """Migrations of a program that knows one schema more."""
+    scripts = tmp_path / "scripts"
+    shutil.copytree(SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    (scripts / "versions" / "0002_later.py").write_text(SLOW_MIGRATION)
+    return scripts
+
+
+def rows_of(path: Path) -> list[tuple[object, ...]]:
+    """Votes and battles of a file, whatever its schema."""
+    with closing(sqlite3.connect(path)) as connection:
+        battles = connection.execute("SELECT id, status FROM battles ORDER BY id").fetchall()
+        return battles + connection.execute("SELECT sequence, battle_id, verdict FROM votes ORDER BY 1").fetchall()
+
+
+def test_killed_while_migrating_the_file_is_old_or_new(tmp_path: Path, later_scripts: Path, clock: Clock) -> None:
+    """At whatever moment the program dies, the database opens as one schema or the other with every row."""
+    path = tmp_path / "arena.db"
+    with Store.open(None, storage_dir=tmp_path, elo_step=elo_step, clock=clock) as store:
+        a, b = register(store, "x", "y")
+        for verdict in Verdict:
+            vote(store, a.id, b.id, verdict)
+    rows, old = rows_of(path), path.read_bytes()
+    draw, found = random.Random(8), set()
+    for _ in range(MIGRATION_KILLS):
+        path.write_bytes(old)
+        process = _migrating(path, later_scripts)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(draw.random() * 0.8)
+        process.kill()
+        process.wait()
+        found.add(revision_of(path))
+        assert rows_of(path) == rows
+    assert found <= {"0001", "0002"}
+    process = _migrating(path, later_scripts)
+    assert process.communicate()[0] == "begun\ndone\n"
+    assert revision_of(path) == "0002"
+    assert rows_of(path) == rows
+    assert sorted(item.name for item in tmp_path.glob("arena.db*")) == [
+        "arena.db",
+        "arena.db.lock",
+        "arena.db.next.lock",
+        "arena.db.writing.lock",
+    ]
+    assert list((tmp_path / "backups").glob("*schema-0001.db"))
+    with pytest.raises(SchemaTooNew):
+        Store.open(None, storage_dir=tmp_path, elo_step=elo_step)
+    assert rows_of(path) == rows
+
+
+def _migrating(path: Path, scripts: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
+    command = [sys.executable, "-c", MIGRATE, path, scripts]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def test_a_migration_that_fails_leaves_the_old_database(tmp_path: Path, later_scripts: Path, clock: Clock) -> None:
+    """A step that cannot be done is told, and the arena opens as before."""
+    with Store.open(None, storage_dir=tmp_path, elo_step=elo_step) as store:
+        a, b = register(store, "x", "y")
+        vote(store, a.id, b.id, Verdict.TIE)
+        with pytest.raises(MigrationFailed, match="stop it"):
+            bring_up_to_date(Database.at(None, tmp_path), head="0002", scripts=later_scripts)
+    broken = SLOW_MIGRATION.replace("UPDATE battles", "UPDATE nothing").replace("time.sleep(0.02)", "pass")
+    (later_scripts / "versions" / "0002_later.py").write_text(broken)
+    database = Database.at(None, tmp_path)
+    with pytest.raises(MigrationFailed, match="old data is as it was"):
+        bring_up_to_date(database, head="0002", scripts=later_scripts, clock=clock)
+    database.close()
+    with Store.open(None, storage_dir=tmp_path, elo_step=elo_step) as store:
+        assert len(list(store.votes())) == 1
+
+
+def test_the_program_knows_its_newest_migration() -> None:
+    """HEAD is the last of the scripts, and a fresh database has the columns that the program names."""
+    assert max(path.name.split("_")[0] for path in (SCRIPTS / "versions").glob("[0-9]*.py")) == HEAD
+
+
+def test_the_migrations_make_what_the_tables_say(url: str, open_store: Opening, tmp_path: Path) -> None:
+    """Columns, keys, uniqueness and indexes of a migrated database are those that the program believes in."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
+    from arena.store.tables import metadata
+
+    store = open_store(url)
+    with store._database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_a_foreign_file_is_left_alone(tmp_path: Path) -> None:
+    """A database of another program is refused, not overwritten."""
+    with closing(sqlite3.connect(tmp_path / "arena.db")) as connection:
+        connection.execute("CREATE TABLE recipes (id INTEGER)")
+    before = (tmp_path / "arena.db").read_bytes()
+    with pytest.raises(StoreError, match="something else"):
+        Store.open(None, storage_dir=tmp_path, elo_step=elo_step)
+    assert (tmp_path / "arena.db").read_bytes() == before
+
+
+@pytest.mark.postgres
+def test_two_processes_on_postgresql_make_one_vote_of_one_vote(
+    postgres: PostgresServer, open_store: Opening, tmp_path: Path
+) -> None:
+    """Two servers racing for the same battles: each battle has one vote, numbers have no gap, both see one board."""
+    url = postgres.new_database()
+    store = open_store(url)
+    store.register_contestants([]).result()
+    a, b = register(store, "w", "x")
+    battles = tmp_path / "battles"
+    battles.write_text("\n".join(votable(store, a.id, b.id) for _ in range(200)))
+    racers = [voting(url, tmp_path / name, name, 0, battles) for name in ("one", "two")]
+    told = [list(acknowledged(racer)) for racer in racers]
+    promised = {battle_id: (verdict, sequence) for side in told for battle_id, verdict, sequence in side}
+    assert sum(map(len, told)) == len(promised) == 200
+    assert sorted(sequence for _, sequence in promised.values()) == list(range(1, 201))
+    assert_kept(store, promised)
+
+
+@pytest.mark.postgres
+def test_postgresql_dying_costs_refusals_and_no_vote(postgres: PostgresServer, open_store: Opening) -> None:
+    """While the server is away votes are refused as unavailable; when it is back the same store goes on."""
+    store = open_store(postgres.new_database())
+    a, b = register(store, "x", "y")
+    battles = [votable(store, a.id, b.id, f"v{i}") for i in range(20)]
+    promised = {}
+    for i, battle_id in enumerate(battles):
+        if i == 10:
+            postgres.restart()
+        for _ in range(50):
+            try:
+                receipt = store.cast_vote(battle_id, f"v{i}", Verdict.MODEL_A).result()
+            except StoreUnavailable:
+                time.sleep(0.05)
+            else:
+                promised[battle_id] = (receipt.verdict, receipt.sequence)
+                break
+    assert len(promised) == 20
+    assert_kept(store, promised)
