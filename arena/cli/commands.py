@@ -7,6 +7,7 @@ import typer
 from arena.cli.bench import app as bench
 from arena.cli.judge import judge
 from arena.cli.leaderboard import leaderboard
+from arena.cli.models import app as models
 from arena.cli.serve import serve
 from arena.cli.storage import backup, doctor, restore
 from arena.cli.votes import app as votes
