@@ -76,7 +76,7 @@ def test_check_loads_a_named_model_and_tries_it(tmp_path: Path) -> None:
     assert ticks["checkpoint"] is True
     assert ticks["loads"] is True
     assert ticks["gives its memory back"] is True
-    assert "loads" not in run("check", "Tiny", "--no-load", "--models", file).output
+    assert "gives its memory back" not in run("check", "Tiny", "--no-load", "--models", file).output
 
 
 def test_check_crosses_what_is_not_and_exits_1(file: Path) -> None:
