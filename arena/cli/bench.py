@@ -1,237 +1,44 @@
-"""`arena bench`: list the benchmarks, score files that others made, run them on our contestants.
+"""`arena bench`: list the benchmarks, score files that others made, import results of the harness.
 
-Translates options into calls of `arena.benchmarks` and prints a table, or with `--json` one object
-for scripts. Knows no formula.
+Translates options into calls of `arena.benchmarks` and prints what they return. Knows no formula.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from enum import StrEnum
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table as Grid
 
-from arena.benchmarks.answers import AnswerLengths
-from arena.benchmarks.files import Table
-from arena.benchmarks.scorers.against_baseline import Bootstrap
-from arena.benchmarks.task import Row, ScoreSheet, plain
-from arena.benchmarks.tasks import alpaca_eval, arena_hard, ifeval, mt_bench
-from arena.errors import ArenaError
+from arena.benchmarks.scoreboard import Scoreboard
+from arena.benchmarks.tasks import lm_eval
+from arena.cli.bench_output import show, told
+from arena.cli.bench_score import AsJson
+from arena.cli.bench_score import app as score
+from arena.config import Settings
 
 app = typer.Typer(help="Benchmarks: list, run, score, import.", no_args_is_help=True)
-score_app = typer.Typer(help="Score files that others made.", no_args_is_help=True)
-app.add_typer(score_app, name="score")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
-
-
-class SeedScheme(StrEnum):
-    """How bootstrap rounds are seeded."""
-
-    SEQUENTIAL = "sequential"
-    PER_ROUND = "per-round"
+imports = typer.Typer(help="Read results that another program made and keep them.", no_args_is_help=True)
+app.add_typer(score, name="score")
+app.add_typer(imports, name="import")
 
 
-class Which(StrEnum):
-    """Which of several verdicts in one text counts."""
-
-    FIRST = "first"
-    LAST = "last"
+@imports.callback()
+def _import_what() -> None:
+    """Read results that another program made and keep them."""
 
 
-class ArenaHardVersion(StrEnum):
-    """Whose rules count games and report a score."""
-
-    V0_1 = "v0.1"
-    V2_0 = "v2.0"
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Turn our own errors into one line on standard error and exit status 1."""
-    try:
-        yield
-    except ArenaError as error:
-        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
-
-
-@score_app.command("arena-hard")
-@score_app.command("ru-arena-general", hidden=True)
-@score_app.command("arena-hard-ru", hidden=True)
-def score_arena_hard(
-    battles: Annotated[Path | None, typer.Option(exists=True, help="CSV, JSONL or Parquet of weighted rows.")] = None,
-    judgments: Annotated[Path | None, typer.Option(exists=True, help="Folder of model_judgment JSONL.")] = None,
-    baseline: Annotated[str | None, typer.Option(help="The model that every other was compared with.")] = None,
-    bootstrap: Annotated[int, typer.Option(min=0, help="Rounds of resampling.")] = 100,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the sequential scheme.")] = 42,
-    ci: Annotated[int | None, typer.Option(min=1, max=99, help="Interval in percent: 95, or 90 for v2.0.")] = None,
-    seed_scheme: Annotated[SeedScheme, typer.Option(help="Seed once, or round i with i.")] = SeedScheme.SEQUENTIAL,
-    length_control: Annotated[
-        Path | None, typer.Option(exists=True, help="Answer features, answers, or rows with answer_len_delta.")
-    ] = None,
-    answers: Annotated[
-        Path | None, typer.Option(exists=True, help="Answers or their features, for average tokens.")
-    ] = None,
-    version: Annotated[ArenaHardVersion, typer.Option(help="Rules of Arena-Hard.")] = ArenaHardVersion.V0_1,
-    category: Annotated[str | None, typer.Option(help="Only judgments of this category (v2.0).")] = None,
+@imports.command("lm-eval")
+def import_lm_eval(
+    results: Annotated[Path, typer.Argument(exists=True, help="The results file of lm-evaluation-harness 0.4.")],
+    model: Annotated[str, typer.Option(help="The contestant whose results these are.")],
+    storage: Annotated[Path | None, typer.Option(help="The arena's storage folder.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Win rates against a baseline with bootstrap intervals (Arena-Hard, Ru-Arena-General)."""
-    if (battles is None) == (judgments is None):
-        raise typer.BadParameter("give exactly one of --battles and --judgments")
+    """Show the harness's results as columns beside the rating (ruMMLU, MERA, ruGSM8K …)."""
     with told():
-        if judgments is not None:
-            if baseline is None:
-                raise typer.BadParameter("judgments do not name their baseline", param_hint="--baseline")
-            rows = arena_hard.read_judgments(judgments, baseline, protocol=version.value, category=category)
-        else:
-            assert battles is not None
-            rows = arena_hard.read_battles(battles)
-        confidence = (ci if ci is not None else (90 if version is ArenaHardVersion.V2_0 else 95)) / 100
-        sheet = arena_hard.score(
-            rows,
-            baseline=baseline,
-            bootstrap=Bootstrap(bootstrap, seed, seed_scheme.value, confidence),
-            protocol=version.value,
-            length_control=_length_control(length_control, battles, rows),
-            lengths=AnswerLengths.read(answers) if answers else None,
-        )
+        sheet = lm_eval.import_results(results, model)
+        root = storage or Settings.from_environment().storage
+        Scoreboard(root / "scores").keep(sheet, model, datetime.now(UTC).isoformat(timespec="seconds"))
         show(sheet, as_json)
-
-
-def _length_control(path: Path | None, battles: Path | None, rows: arena_hard.BattleFile) -> Any:
-    if path is None:
-        return None
-    if battles is not None and path.samefile(battles):
-        return "rows"
-    if path.is_file() and "answer_len_delta" in Table.read(path):
-        return arena_hard.row_marks(path, rows)
-    return AnswerLengths.read(path)
-
-
-@score_app.command("mt-bench")
-@score_app.command("mt-bench-ru", hidden=True)
-def score_mt_bench(
-    single: Annotated[Path | None, typer.Option(exists=True, help="Single grades.")] = None,
-    pairwise: Annotated[Path | None, typer.Option(exists=True, help="Pairwise verdicts in both orders.")] = None,
-    verdicts: Annotated[Path | None, typer.Option(exists=True, help="Raw judge texts.")] = None,
-    verdict: Annotated[Which, typer.Option(help="Which verdict of a text counts.")] = Which.FIRST,
-    flags: Annotated[Path | None, typer.Option(help="Write the parsed value of each text here, as JSONL.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Means per model and category, judges' consistency, parse failures (MT-Bench, MT-Bench-Ru)."""
-    if single is None and pairwise is None and verdicts is None:
-        raise typer.BadParameter("give at least one of --single, --pairwise and --verdicts")
-    with told():
-        texts = mt_bench.read_verdicts(verdicts, verdict.value) if verdicts else []
-        sheet = mt_bench.score(
-            mt_bench.read_single(single) if single else [],
-            mt_bench.read_pairwise(pairwise) if pairwise else [],
-            texts,
-            which=verdict.value,
-        )
-        if flags is not None:
-            write_lines(flags, (row.as_flags() for row in texts))
-        show(sheet, as_json)
-
-
-@score_app.command("alpaca-eval")
-@score_app.command("alpaca-eval-ru", hidden=True)
-def score_alpaca_eval(
-    annotations: Annotated[Path, typer.Option(exists=True, help="model, index, preference, len_1, len_2.")],
-    difficulty: Annotated[Path, typer.Option(exists=True, help="index, instruction_difficulty.")],
-    gamed: Annotated[Path | None, typer.Option(exists=True, help="The gamed baselines' rows of the fit.")] = None,
-    weights: Annotated[Path | None, typer.Option(exists=True, help="Published weights instead of a refit.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Win rate, standard error and length-controlled win rate (AlpacaEval 2, AlpacaEval-Ru)."""
-    with told():
-        sheet = alpaca_eval.score(
-            alpaca_eval.read_annotations(annotations),
-            alpaca_eval.read_difficulty(difficulty),
-            gamed=alpaca_eval.read_gamed(gamed) if gamed else None,
-            weights=alpaca_eval.read_weights(weights) if weights else None,
-        )
-        show(sheet, as_json)
-
-
-Prompts = Annotated[Path, typer.Option(exists=True, help="key, prompt, instruction_id_list, kwargs.")]
-Responses = Annotated[Path, typer.Option(exists=True, help="prompt, response or model, key, response.")]
-Flags = Annotated[Path | None, typer.Option(help="Write every answer's flags here, as JSONL.")]
-
-
-@score_app.command("ifeval")
-def score_ifeval(prompts: Prompts, responses: Responses, flags: Flags = None, as_json: AsJson = False) -> None:
-    """Accuracy at prompt and instruction level, strict and loose (IFEval)."""
-    _score_instructions(prompts, responses, flags, as_json, "en")
-
-
-@score_app.command("ru-ifeval")
-@score_app.command("ifeval-ru", hidden=True)
-def score_ru_ifeval(prompts: Prompts, responses: Responses, flags: Flags = None, as_json: AsJson = False) -> None:
-    """The same on Russian prompts and answers (ruIFEval)."""
-    _score_instructions(prompts, responses, flags, as_json, "ru")
-
-
-def _score_instructions(
-    prompts: Path, responses: Path, flags: Path | None, as_json: bool, language: ifeval.Language
-) -> None:
-    with told():
-        asked = ifeval.read_prompts(prompts)
-        checked = ifeval.check(asked, ifeval.read_responses(responses), language)
-        if flags is not None:
-            write_lines(flags, (item.as_flags() for item in checked))
-        show(ifeval.score(asked, checked, language), as_json)
-
-
-def write_lines(path: Path, rows: Iterable[Row]) -> None:
-    """Rows as JSON lines."""
-    with path.open("w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(plain(row), ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def show(sheet: ScoreSheet, as_json: bool) -> None:
-    """One JSON object, or a table per section with the notes beneath."""
-    if as_json:
-        typer.echo(json.dumps(sheet.as_json(), ensure_ascii=False, allow_nan=False))
-        return
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=240)  # a pipe has no edge: columns stay whole
-    console.print(f"{sheet.task}: {sheet.protocol}", markup=False, highlight=False)
-    for title, rows in {"models": sheet.models, **sheet.sections}.items():
-        if rows:
-            console.print(_grid(title, rows), crop=False)
-    console.print(f"unscored: {sheet.unscored}")
-    for note in sheet.notes:
-        console.print(f"note: {note}", markup=False, highlight=False)
-
-
-def _grid(title: str, rows: Any) -> Grid:
-    flat = [_flat(row) for row in rows]
-    names = list(dict.fromkeys(name for row in flat for name in row))
-    grid = Grid(*names, title=title)
-    for row in flat:
-        grid.add_row(*(_cell(row.get(name)) for name in names))
-    return grid
-
-
-def _flat(row: Row) -> dict[str, Any]:
-    cells: dict[str, Any] = {}
-    for name, value in plain(row).items():
-        cells |= value if isinstance(value, dict) else {name: value}
-    return cells
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,72 @@
+"""How the benchmark commands speak: one JSON object for scripts, or a table; an error as one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table as Grid
+
+from arena.benchmarks.task import Row, ScoreSheet, plain
+from arena.errors import ArenaError
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn our own errors into one line on standard error and exit status 1."""
+    try:
+        yield
+    except ArenaError as error:
+        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+
+
+def write_lines(path: Path, rows: Iterable[Row]) -> None:
+    """Rows as JSON lines."""
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(plain(row), ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def show(sheet: ScoreSheet, as_json: bool) -> None:
+    """One JSON object, or a table per section with the notes beneath."""
+    if as_json:
+        typer.echo(json.dumps(sheet.as_json(), ensure_ascii=False, allow_nan=False))
+        return
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=240)  # a pipe has no edge: columns stay whole
+    console.print(f"{sheet.task}: {sheet.protocol}", markup=False, highlight=False)
+    for title, rows in {"models": sheet.models, **sheet.sections}.items():
+        if rows:
+            console.print(_grid(title, rows), crop=False)
+    console.print(f"unscored: {sheet.unscored}")
+    for note in sheet.notes:
+        console.print(f"note: {note}", markup=False, highlight=False)
+
+
+def _grid(title: str, rows: Any) -> Grid:
+    flat = [_flat(row) for row in rows]
+    names = list(dict.fromkeys(name for row in flat for name in row))
+    grid = Grid(*names, title=title)
+    for row in flat:
+        grid.add_row(*(_cell(row.get(name)) for name in names))
+    return grid
+
+
+def _flat(row: Row) -> dict[str, Any]:
+    cells: dict[str, Any] = {}
+    for name, value in plain(row).items():
+        cells |= value if isinstance(value, dict) else {name: value}
+    return cells
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

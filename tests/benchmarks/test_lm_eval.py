@@ -1,0 +1,72 @@
+"""The harness's results file: which figure stands for a task, and what is kept beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arena.benchmarks.correlation import rank_correlation
+from arena.benchmarks.scoreboard import Scoreboard
+from arena.benchmarks.tasks.lm_eval import import_results
+from arena.errors import FileFormatError
+
+RESULTS: dict[str, Any] = {
+    "results": {
+        "rummlu": {"alias": "rummlu", "acc,none": 0.5, "acc_stderr,none": 0.01, "acc_norm,none": 0.6},
+        "rugsm8k": {
+            "exact_match,flexible-extract": 0.8,
+            "exact_match_stderr,flexible-extract": "N/A",
+            "exact_match,strict-match": 0.7,
+        },
+        "wiki": {"word_perplexity,none": 12.5, "sample_len": 10},
+        "empty_group": {" ": " ", "alias": "group"},
+    },
+    "groups": {"mera": {"acc,none": 0.25}},
+    "n-samples": {"rummlu": {"original": 100, "effective": 40}},
+    "n-shot": {"rummlu": 5},
+}
+
+
+def test_a_task_shows_its_main_metric_and_keeps_all(tmp_path: Path) -> None:
+    """Fractions become percent; perplexity stays; groups count as tasks."""
+    (tmp_path / "results.json").write_text(json.dumps(RESULTS))
+    sheet = import_results(tmp_path / "results.json", "m")
+    assert sheet.models == [{"model": "m", "rummlu": 60, "rugsm8k": 70, "wiki": 12.5, "mera": 25}]
+    metrics = {(row["task"], row["metric"], row["filter"]): row for row in sheet.sections["metrics"]}
+    accuracy = metrics["rummlu", "acc", "none"]
+    assert (accuracy["value"], accuracy["stderr"], accuracy["samples"], accuracy["shots"]) == (50, 1, 40, 5)
+    assert metrics["rugsm8k", "exact_match", "flexible-extract"]["stderr"] is None
+    assert len(metrics) == 6
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"results": {"t": {"alias": "t"}}}', "no json"])
+def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
+    """With a message that names it."""
+    (tmp_path / "other.json").write_text(text)
+    with pytest.raises(FileFormatError, match="other"):
+        import_results(tmp_path / "other.json", "m")
+
+
+def test_kept_sheets_are_found_again_and_replaced(tmp_path: Path) -> None:
+    """One per task and model, whatever the model is called."""
+    (tmp_path / "results.json").write_text(json.dumps(RESULTS))
+    board = Scoreboard(tmp_path / "scores")
+    for date in ("2026-01-01", "2026-01-02"):
+        board.keep(import_results(tmp_path / "results.json", "../org/m"), "../org/m", date)
+    kept = list(board.kept("lm-eval"))
+    assert [(sheet.model, sheet.date) for sheet in kept] == [("../org/m", "2026-01-02")]
+    assert kept[0].sheet["models"][0]["rummlu"] == 60
+    assert list(board.kept("arena-hard")) == []
+
+
+def test_rank_correlation_shares_ranks_among_ties() -> None:
+    """Spearman's ρ over the models in both; too few say nothing."""
+    ratings = {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0}
+    assert rank_correlation({"a": 10, "b": 20, "c": 30, "e": 5}, ratings).rho == pytest.approx(1)
+    assert rank_correlation({"a": 4, "b": 3, "c": 2, "d": 1}, ratings).rho == pytest.approx(-1)
+    assert rank_correlation({"a": 1, "b": 1, "c": 2, "d": 2}, ratings).rho == pytest.approx(0.894427191)
+    assert rank_correlation({"a": 1, "b": 2}, ratings).rho is None
+    assert rank_correlation({"a": 1, "b": 1, "c": 1}, ratings).rho is None
