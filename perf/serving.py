@@ -74,7 +74,7 @@ def main() -> None:
     arguments = _arguments()
     with tempfile.TemporaryDirectory(prefix="serving-") as room:
         model = arguments.model or _demo_shaped(Path(room) / "model")
-        rows = [row for peer in arguments.peers for row in _measure(peer, model, Path(room), arguments)]
+        rows = [row for peer in arguments.peers for row in measure(peer, model, Path(room), arguments)]
         _print(rows)
         if "worker" in arguments.peers:
             _print_overhead(model, Path(room), arguments)
@@ -82,33 +82,33 @@ def main() -> None:
         arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
 
 
-def _measure(peer: str, model: Path, room: Path, arguments: argparse.Namespace) -> list[Row]:
+def measure(peer: str, model: Path, room: Path, arguments: argparse.Namespace) -> list[Row]:
     """All request counts against one peer, best of `--repeat` runs each."""
     with _serving(peer, model, room) as server:
-        _client(server, 2, 8)  # warm up
+        client(server, 2, 8)  # warm up
         rows = []
         for count in arguments.requests:
-            runs = [_client(server, count, arguments.tokens) for _ in range(arguments.repeat)]
-            rows.append(max((_row(server, count, run) for run in runs), key=lambda row: row.total))
+            runs = [client(server, count, arguments.tokens) for _ in range(arguments.repeat)]
+            rows.append(max((row_of(server, count, run) for run in runs), key=lambda row: row.total))
             print(rows[-1], file=sys.stderr, flush=True)
         return rows
 
 
-def _row(server: Server, count: int, streams: Sequence[Stream]) -> Row:
+def row_of(server: Server, count: int, streams: Sequence[Stream]) -> Row:
     first = [stream.first * 1000 for stream in streams]
     flowing = [(s.tokens - 1) / (s.whole - s.first) for s in streams if s.whole > s.first and s.tokens > 1]
     total = sum(s.tokens for s in streams) / max(s.whole for s in streams)
-    return Row(server.name, count, _share(first, 0.5), _share(first, 0.99), statistics.median(flowing or [0]), total)
+    return Row(server.name, count, share(first, 0.5), share(first, 0.99), statistics.median(flowing or [0]), total)
 
 
-def _share(values: Sequence[float], share: float) -> float:
+def share(values: Sequence[float], share: float) -> float:
     """The value that so large a share of the values does not exceed."""
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
 @contextlib.contextmanager
 def _serving(peer: str, model: Path, room: Path) -> Iterator[Server]:
-    uds, port = str(room / f"{peer}.sock"), _free_port()
+    uds, port = str(room / f"{peer}.sock"), free_port()
     spec = WorkerSpec(str(model), quantization=_quantization(), max_batch=64)
     python = sys.executable
     commands = {
@@ -116,32 +116,38 @@ def _serving(peer: str, model: Path, room: Path) -> Iterator[Server]:
         "threads": [python, str(ROOT / "perf" / "thread_per_request.py"), str(model), uds],
         "transformers": [
             str(Path(python).with_name("transformers")), "serve", str(model), "--continuous-batching",
-            "--device", "cuda:0" if _gpu() else "cpu", "--port", str(port),
-            *([] if _gpu() else ["--cb-num-blocks", "2048", "--cb-block-size", "32", "--cb-max-batch-tokens", "512"]),
+            "--device", "cuda:0" if has_gpu() else "cpu", "--port", str(port),
+            *([] if has_gpu() else ["--cb-num-blocks", "2048", "--cb-block-size", "32", "--cb-max-batch-tokens", "512"]),
         ],
     }  # fmt: skip
     server = Server(peer, str(model), port=port) if peer == "transformers" else Server(peer, "local", uds=uds)
+    with listening(server, commands[peer], room / f"{peer}.log"):
+        yield server
+
+
+@contextlib.contextmanager
+def listening(server: Server, command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A server process that accepts connections; killed at the end of the block."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    log = room / f"{peer}.log"
-    with log.open("wb") as out, subprocess.Popen(commands[peer], env=environment, stdout=out, stderr=out) as process:
+    with log.open("wb") as out, subprocess.Popen(command, env=environment, stdout=out, stderr=out) as process:
         try:
-            _wait(server, process, log)
-            yield server
+            wait_for(server, process, log)
+            yield process
         finally:
             process.kill()
 
 
-def _wait(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 120
+def wait_for(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 900
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), _connected(server):
+        with contextlib.suppress(OSError), connected(server):
             time.sleep(0.2)
             return
         time.sleep(0.1)
     raise SystemExit(f"{server.name} does not listen:\n{log.read_text(errors='replace')[-2000:]}")
 
 
-def _connected(server: Server) -> socket.socket:
+def connected(server: Server) -> socket.socket:
     if server.uds:
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(server.uds)
@@ -149,7 +155,7 @@ def _connected(server: Server) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.port or 0))
 
 
-def _client(server: Server, count: int, tokens: int) -> list[Stream]:
+def client(server: Server, count: int, tokens: int) -> list[Stream]:
     """`count` requests at once, from a process that does nothing else."""
     command = [sys.executable, __file__, "--client", json.dumps(asdict(server)), str(count), str(tokens)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -193,7 +199,7 @@ async def _raw(server: Server, number: int, tokens: int) -> Stream:
 def _print_overhead(model: Path, room: Path, arguments: argparse.Namespace) -> None:
     """What our client adds to the worker's first token, one answer alone and fifty pairs at once."""
     with _serving("worker", model, room) as server:
-        _client(server, 2, 8)
+        client(server, 2, 8)
         print("\n| first token, ms | streams | raw socket p50 | our client p50 | raw p99 | our client p99 |")
         print("|---|---|---|---|---|---|")
         for count, times in ((1, 20), (100, 1)):
@@ -201,7 +207,7 @@ def _print_overhead(model: Path, room: Path, arguments: argparse.Namespace) -> N
                 s.first * 1000 for _ in range(times) for s in asyncio.run(_requests(server, count, arguments.tokens))
             ]
             ours = [s.first * 1000 for s in asyncio.run(_ours(server, count, times, arguments.tokens))]
-            figures = (_share(raw, 0.5), _share(ours, 0.5), _share(raw, 0.99), _share(ours, 0.99))
+            figures = (share(raw, 0.5), share(ours, 0.5), share(raw, 0.99), share(ours, 0.99))
             print(f"| | {count} | " + " | ".join(f"{figure:.0f}" for figure in figures) + " |", flush=True)
 
 
@@ -251,14 +257,14 @@ def _demo_shaped(directory: Path) -> Path:
 
 
 def _quantization() -> str:
-    return "bf16" if _gpu() else "fp32"
+    return "bf16" if has_gpu() else "fp32"
 
 
-def _gpu() -> bool:
+def has_gpu() -> bool:
     return Path("/dev/nvidia0").exists()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -1,7 +1,7 @@
 """A peer to measure against: one `generate` with a `TextIteratorStreamer` in a thread for every request.
 
 This is how FastChat's model worker serves a transformers model. It is here to be measured, not
-used: `python perf/thread_per_request.py DIR SOCKET`.
+used: `python perf/thread_per_request.py DIR SOCKET [nf4]`.
 """
 
 from __future__ import annotations
@@ -18,14 +18,22 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
-from transformers import AutoModelForCausalLM, AutoTokenizer, TextIteratorStreamer
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TextIteratorStreamer
 
 
-def main(directory: str, socket: str) -> None:
+def main(directory: str, socket: str, quantization: str = "") -> None:
     """Serve the checkpoint on a Unix socket until killed."""
     device = "cuda:0" if torch.cuda.is_available() else "cpu"
     tokenizer = AutoTokenizer.from_pretrained(directory)
-    model = AutoModelForCausalLM.from_pretrained(directory, dtype="auto", device_map={"": device}).eval()
+    how: dict[str, Any] = {"dtype": "auto", "device_map": {"": device}}
+    if quantization == "nf4":
+        how["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )
+    model = AutoModelForCausalLM.from_pretrained(directory, **how).eval()
 
     async def chat(request: Request) -> StreamingResponse:
         body = await request.json()

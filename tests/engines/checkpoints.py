@@ -118,7 +118,7 @@ def build(
     from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
     shape = FAMILIES[family]
-    tokenizer = _tokenizer(shape)
+    tokenizer = tokenizer_of(shape)
     ids = [tokenizer.convert_tokens_to_ids(text) for text in shape.terminators]
     settings: dict[str, Any] = {
         "vocab_size": len(tokenizer),
@@ -147,7 +147,7 @@ def build(
     return directory
 
 
-def _tokenizer(shape: Family) -> Any:
+def tokenizer_of(shape: Family) -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 

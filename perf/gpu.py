@@ -1,0 +1,196 @@
+"""Measures local serving on an NVIDIA GPU without a network: memory, load time, speed, residency.
+
+    python perf/gpu.py [--shapes qwen2.5-7b …] [--folder DIR] [--budget 80] [--json FILE]
+
+Builds random-weight checkpoints of the real shapes, loads each in nf4 in a worker and prints: load
+time, predicted and real memory, time to first token, tokens per second at 1, 8 and 32 streams,
+against one naive `generate` stream and against what memory bandwidth allows a lone stream (bytes of
+weights divided by the measured copy bandwidth). Then four models together under a budget, and the
+time to switch to a cold one from the page cache. Needs nvidia-smi; where there is no GPU it says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from serving import ROOT, Server, client, has_gpu, listening, row_of
+
+sys.path.insert(0, str(ROOT))
+
+from arena.engines.memory import GIB, Footprint, plan
+from arena.engines.worker.spec import WorkerSpec
+
+TOGETHER = ("qwen2.5-7b", "qwen2.5-7b", "mistral-nemo-12b", "qwen2.5-32b")
+CONTEXT, TOKENS = 4096, 128
+
+
+def main() -> None:
+    """Measure what fits on this machine and print it as Markdown."""
+    arguments = _arguments()
+    if not has_gpu():
+        raise SystemExit("no NVIDIA GPU here: nothing was measured")
+    results: dict[str, object] = {"device": _smi("name,memory.total"), "copy_gb_s": _bandwidth()}
+    print(f"device: {results['device']}, copy bandwidth {results['copy_gb_s']:.0f} GB/s\n")
+    written = {name: path for name in arguments.shapes if (path := _written(name, arguments.folder))}
+    results["alone"] = [
+        _alone(name, path, arguments, float(str(results["copy_gb_s"]))) for name, path in written.items()
+    ]
+    if set(TOGETHER) <= set(written):
+        results["together"] = _together(written, arguments)
+    else:
+        print("the four models together: not measured, not all checkpoints could be written")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1))
+
+
+def _written(name: str, folder: Path) -> Path | None:
+    """The checkpoint, written by a process of its own so that no GPU memory stays behind."""
+    code = f"import sys, pathlib; sys.path.insert(0, {str(ROOT / 'perf')!r}); import shapes; " + (
+        f"print(shapes.write({name!r}, pathlib.Path({str(folder)!r}))[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"{name}: not written: {done.stderr.strip().splitlines()[-1]}")
+        return None
+    return Path(done.stdout.strip().splitlines()[-1])
+
+
+def _alone(name: str, path: Path, arguments: argparse.Namespace, bandwidth: float) -> dict[str, object]:
+    """Everything about one model that has the GPU for itself."""
+    predicted = _planned(name, batch=32)
+    naive = _naive(path)
+    with _worker(path, batch=32, room=arguments.folder / "s") as (server, pid, seconds):
+        client(server, 1, 16)  # warm up
+        memory = _memory_of(pid)
+        rows = [row_of(server, count, client(server, count, TOKENS)) for count in (1, 8, 32)]
+        memory = max(memory, _memory_of(pid))
+    limit = bandwidth * 1e9 / predicted.weights
+    print(f"## {name}: ready in {seconds:.1f} s")
+    print(f"memory: predicted {predicted.total_gib:.2f} GiB, real {memory / GIB:.2f} GiB", end=" ")
+    print(
+        f"({100 * (predicted.total / memory - 1):+.1f}%); naive generate {naive:.1f} tokens/s, bandwidth {limit:.0f}\n"
+    )
+    print("| streams | first token p50 ms | p99 ms | tokens/s per stream | tokens/s in all | times naive |")
+    print("|---|---|---|---|---|---|")
+    for row in rows:
+        print(
+            f"| {row.requests} | {row.first_p50_ms:.0f} | {row.first_p99_ms:.0f} | {row.per_stream:.1f} | "
+            f"{row.total:.0f} | {row.total / naive:.1f} |"
+        )
+    print(flush=True)
+    return {
+        "name": name, "load_s": seconds, "predicted_gib": predicted.total_gib, "real_gib": memory / GIB,
+        "naive": naive, "bandwidth_limit": limit, "totals": {row.requests: row.total for row in rows},
+    }  # fmt: skip
+
+
+def _together(written: dict[str, Path], arguments: argparse.Namespace) -> dict[str, object]:
+    """Four models resident at once, all answering; then one put away and loaded again."""
+    predicted = sum(_planned(name, batch=8).total_gib for name in TOGETHER)
+    print(f"## {', '.join(TOGETHER)} together: predicted {predicted:.1f} GiB of {arguments.budget:.0f}")
+    if predicted > arguments.budget:
+        print("does not fit the budget")
+        return {"predicted_gib": predicted}
+    with contextlib.ExitStack() as stack:
+        workers = [
+            stack.enter_context(_worker(written[name], batch=8, room=arguments.folder / f"s{n}"))
+            for n, name in enumerate(TOGETHER)
+        ]
+        with ThreadPoolExecutor(len(workers)) as pool:
+            runs = list(pool.map(lambda worker: client(worker[0], 8, TOKENS), workers))
+        real = sum(_memory_of(pid) for _, pid, _ in workers) / GIB
+        totals = [row_of(worker[0], 8, run).total for worker, run in zip(workers, runs, strict=True)]
+    with _worker(written[TOGETHER[0]], batch=8, room=arguments.folder / "again") as (_, _, seconds):
+        pass
+    print(f"real {real:.1f} GiB; 8 streams each, tokens/s: {', '.join(f'{total:.0f}' for total in totals)}")
+    print(f"switch to a cold {TOGETHER[0]} from the page cache: {seconds:.1f} s")
+    return {"predicted_gib": predicted, "real_gib": real, "totals": totals, "switch_s": seconds}
+
+
+@contextlib.contextmanager
+def _worker(path: Path, *, batch: int, room: Path) -> Iterator[tuple[Server, int, float]]:
+    """A worker with this model: its address, process id and the seconds until it was ready."""
+    room.mkdir(parents=True, exist_ok=True)
+    server = Server("worker", "local", uds=str(room / "w.sock"))
+    Path(server.uds or "").unlink(missing_ok=True)
+    spec = WorkerSpec(str(path), quantization="nf4", context=CONTEXT, max_batch=batch, prefix_reuse=False)
+    command = [
+        sys.executable,
+        "-m",
+        "arena.engines.worker",
+        "--spec-json",
+        spec.to_json(),
+        "--socket",
+        server.uds or "",
+    ]
+    began = time.monotonic()
+    with listening(server, command, room / "log") as process:
+        yield server, process.pid, time.monotonic() - began
+
+
+def _naive(path: Path) -> float:
+    """Tokens per second of one plain `generate` stream of the same weights."""
+    server = Server("threads", "local", uds=str(path / "naive.sock"))
+    Path(server.uds or "").unlink(missing_ok=True)
+    already = "quantization_config" in json.loads((path / "config.json").read_text())
+    command = [sys.executable, str(ROOT / "perf" / "thread_per_request.py"), str(path), server.uds or ""]
+    with listening(server, command + ([] if already else ["nf4"]), path / "naive.log"):
+        client(server, 1, 16)
+        return row_of(server, 1, client(server, 1, TOKENS)).total
+
+
+def _planned(name: str, *, batch: int) -> Footprint:
+    sys.path.insert(0, str(ROOT / "perf"))
+    from shapes import as_checkpoint
+
+    return plan(as_checkpoint(name), "nf4", context=CONTEXT, batch=batch)
+
+
+def _bandwidth() -> float:
+    """Measured copy bandwidth of the GPU's memory, reads and writes, in GB/s."""
+    code = (
+        "import torch, time; x = torch.empty(1 << 31, dtype=torch.uint8, device='cuda'); y = torch.empty_like(x);\n"
+        "[y.copy_(x) for _ in range(3)]; torch.cuda.synchronize(); t = time.perf_counter();\n"
+        "[y.copy_(x) for _ in range(20)]; torch.cuda.synchronize();\n"
+        "print(20 * 2 * x.nbytes / (time.perf_counter() - t) / 1e9)"
+    )
+    return float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
+
+
+def _memory_of(pid: int) -> int:
+    """GPU memory of a process in bytes; of all processes where the driver does not tell them apart."""
+    lines = _query("--query-compute-apps=pid,used_memory").splitlines()
+    own = [int(line.split(",")[1]) for line in lines if line.split(",")[0].strip() == str(pid)]
+    if own:
+        return own[0] << 20
+    return int(_smi("memory.used")) << 20
+
+
+def _smi(fields: str) -> str:
+    return _query(f"--query-gpu={fields}").splitlines()[0].strip()
+
+
+def _query(what: str) -> str:
+    command = ["nvidia-smi", what, "--format=csv,noheader,nounits"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shapes", nargs="+", default=list(dict.fromkeys(TOGETHER)))
+    parser.add_argument("--folder", type=Path, default=ROOT / "storage" / "perf")
+    parser.add_argument("--budget", type=float, default=80.0, help="GiB for the models together")
+    parser.add_argument("--json", type=Path)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
