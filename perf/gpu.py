@@ -37,12 +37,11 @@ def main() -> None:
     arguments = _arguments()
     if not has_gpu():
         raise SystemExit("no NVIDIA GPU here: nothing was measured")
-    results: dict[str, object] = {"device": _smi("name,memory.total"), "copy_gb_s": _bandwidth()}
-    print(f"device: {results['device']}, copy bandwidth {results['copy_gb_s']:.0f} GB/s\n")
+    bandwidth = _bandwidth()
+    results: dict[str, object] = {"device": _smi("name,memory.total"), "copy_gb_s": bandwidth}
+    print(f"device: {results['device']}, copy bandwidth {bandwidth:.0f} GB/s\n")
     written = {name: path for name in arguments.shapes if (path := _written(name, arguments.folder))}
-    results["alone"] = [
-        _alone(name, path, arguments, float(str(results["copy_gb_s"]))) for name, path in written.items()
-    ]
+    results["alone"] = [_alone(name, path, arguments, bandwidth) for name, path in written.items()]
     if set(TOGETHER) <= set(written):
         results["together"] = _together(written, arguments)
     else:
@@ -119,8 +118,9 @@ def _together(written: dict[str, Path], arguments: argparse.Namespace) -> dict[s
 def _worker(path: Path, *, batch: int, room: Path) -> Iterator[tuple[Server, int, float]]:
     """A worker with this model: its address, process id and the seconds until it was ready."""
     room.mkdir(parents=True, exist_ok=True)
-    server = Server("worker", "local", uds=str(room / "w.sock"))
-    Path(server.uds or "").unlink(missing_ok=True)
+    socket = str(room / "w.sock")
+    Path(socket).unlink(missing_ok=True)
+    server = Server("worker", "local", uds=socket)
     spec = WorkerSpec(str(path), quantization="nf4", context=CONTEXT, max_batch=batch, prefix_reuse=False)
     command = [
         sys.executable,
@@ -138,10 +138,11 @@ def _worker(path: Path, *, batch: int, room: Path) -> Iterator[tuple[Server, int
 
 def _naive(path: Path) -> float:
     """Tokens per second of one plain `generate` stream of the same weights."""
-    server = Server("threads", "local", uds=str(path / "naive.sock"))
-    Path(server.uds or "").unlink(missing_ok=True)
+    socket = str(path / "naive.sock")
+    Path(socket).unlink(missing_ok=True)
+    server = Server("threads", "local", uds=socket)
     already = "quantization_config" in json.loads((path / "config.json").read_text())
-    command = [sys.executable, str(ROOT / "perf" / "thread_per_request.py"), str(path), server.uds or ""]
+    command = [sys.executable, str(ROOT / "perf" / "thread_per_request.py"), str(path), socket]
     with listening(server, command + ([] if already else ["nf4"]), path / "naive.log"):
         client(server, 1, 16)
         return row_of(server, 1, client(server, 1, TOKENS)).total

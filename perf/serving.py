@@ -85,13 +85,23 @@ def main() -> None:
 def measure(peer: str, model: Path, room: Path, arguments: argparse.Namespace) -> list[Row]:
     """All request counts against one peer, best of `--repeat` runs each."""
     with _serving(peer, model, room) as server:
-        client(server, 2, 8)  # warm up
+        warm_up(server)
         rows = []
         for count in arguments.requests:
             runs = [client(server, count, arguments.tokens) for _ in range(arguments.repeat)]
             rows.append(max((row_of(server, count, run) for run in runs), key=lambda row: row.total))
             print(rows[-1], file=sys.stderr, flush=True)
         return rows
+
+
+def warm_up(server: Server) -> None:
+    """Ask until it answers: some listen before their model is loaded."""
+    for _ in range(20):
+        with contextlib.suppress(subprocess.CalledProcessError):
+            client(server, 2, 8)
+            return
+        time.sleep(1)
+    raise SystemExit(f"{server.name} does not answer")
 
 
 def row_of(server: Server, count: int, streams: Sequence[Stream]) -> Row:
@@ -114,15 +124,18 @@ def _serving(peer: str, model: Path, room: Path) -> Iterator[Server]:
     commands = {
         "worker": [python, "-m", "arena.engines.worker", "--spec-json", spec.to_json(), "--socket", uds],
         "threads": [python, str(ROOT / "perf" / "thread_per_request.py"), str(model), uds],
-        "transformers": [
-            str(Path(python).with_name("transformers")), "serve", str(model), "--continuous-batching",
-            "--device", "cuda:0" if has_gpu() else "cpu", "--port", str(port),
-            *([] if has_gpu() else ["--cb-num-blocks", "2048", "--cb-block-size", "32", "--cb-max-batch-tokens", "512"]),
-        ],
-    }  # fmt: skip
+        "transformers": [str(Path(python).with_name("transformers")), "serve", str(model), *_their_options(port)],
+    }
     server = Server(peer, str(model), port=port) if peer == "transformers" else Server(peer, "local", uds=uds)
     with listening(server, commands[peer], room / f"{peer}.log"):
         yield server
+
+
+def _their_options(port: int) -> list[str]:
+    """The settings of `transformers serve`; on a CPU it sizes its cache by GPU memory unless told otherwise."""
+    common = ["--continuous-batching", "--device", "cuda:0" if has_gpu() else "cpu", "--port", str(port)]
+    cache = ["--cb-num-blocks", "2048", "--cb-block-size", "32", "--cb-max-batch-tokens", "512"]
+    return common if has_gpu() else common + cache
 
 
 @contextlib.contextmanager
