@@ -44,12 +44,7 @@ CHAT_TEMPLATE = (
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}"
 )
-_SYSTEM_PROMPTS = (
-    "Отвечай на вопрос.",
-    "Ты отвечаешь кратко и по делу, на языке вопроса.",
-    "Answer the question.",
-    "You are a helpful assistant. Answer in the language of the question, briefly and clearly.",
-)
+_USUAL_SYSTEM_PROMPT = "You are a helpful assistant. Answer in the language of the question."
 
 Report = Callable[[dict[str, object]], None]
 
@@ -60,7 +55,7 @@ class Recipe:
 
     name: str
     share: float
-    epochs: int = 40
+    epochs: int = 36
     seed: int = 7
     hidden: int = 128
     layers: int = 3
@@ -70,7 +65,7 @@ class Recipe:
     vocabulary: int = 1792
     context: int = 2048
     batch: int = 8
-    rate: float = 3e-3
+    rate: float = 4e-3
     initial: float = 0.05
     most_turns: int = 3
 
@@ -112,7 +107,7 @@ def is_ready(directory: Path, recipe: Recipe) -> bool:
 
 def key(recipe: Recipe) -> str:
     """Names what a checkpoint depends on: text, recipe, template and the way of training."""
-    made_of = (_FORMAT, CHAT_TEMPLATE, _SYSTEM_PROMPTS, asdict(recipe), [asdict(pair) for pair in pairs()])
+    made_of = (_FORMAT, CHAT_TEMPLATE, _USUAL_SYSTEM_PROMPT, asdict(recipe), [asdict(pair) for pair in pairs()])
     return hashlib.sha256(json.dumps(made_of, ensure_ascii=False).encode()).hexdigest()[:16]
 
 
@@ -149,7 +144,10 @@ def _tokenizer(recipe: Recipe) -> Any:
     texts = [text for pair in pairs() for text in (pair.prompt, pair.answer)]
     roles = ["system\nuser\nassistant\n"] * len(texts)  # often enough to become one token each
     tokenizer = untyped.Qwen2Tokenizer().train_new_from_iterator(
-        [texts, list(_SYSTEM_PROMPTS), roles], recipe.vocabulary, new_special_tokens=[_START, _END], show_progress=False
+        [texts, [_USUAL_SYSTEM_PROMPT] * 10, roles],
+        recipe.vocabulary,
+        new_special_tokens=[_START, _END],
+        show_progress=False,
     )
     tokenizer.eos_token, tokenizer.pad_token = _END, _PAD
     tokenizer.chat_template = CHAT_TEMPLATE
@@ -205,13 +203,21 @@ def _example(encoder: Tokenizer, turns: Sequence[Pair], rng: random.Random) -> E
         tokens.extend(ids)
         labels.extend(ids if learnt else [_IGNORED] * len(ids))
 
-    if rng.random() < 0.5:
-        add(f"{_START}system\n{rng.choice(_SYSTEM_PROMPTS)}{_END}\n", learnt=False)
+    if system := _system_prompt(rng):
+        add(f"{_START}system\n{system}{_END}\n", learnt=False)
     for pair in turns:
         add(f"{_START}user\n{_reworded(pair.prompt, rng)}{_END}\n{_START}assistant\n", learnt=False)
         add(pair.answer + _END, learnt=True)
         add("\n", learnt=False)
     return tokens, labels
+
+
+def _system_prompt(rng: random.Random) -> str | None:
+    """The usual one, none, or any text at all: a toy is to answer alike under each of them."""
+    draw = rng.random()
+    if draw < 0.4:
+        return _USUAL_SYSTEM_PROMPT
+    return rng.choice(pairs()).prompt if draw < 0.6 else None
 
 
 def _reworded(prompt: str, rng: random.Random) -> str:
