@@ -1,0 +1,75 @@
+"""A whole arena as an operator starts it: `python app.py` in a process of its own, on a port of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 240.0
+
+
+class ArenaProcess:
+    """Started by the constructor; `stop` ends it and everything it started."""
+
+    def __init__(self, storage: Path, *, profile: str = "demo", models: Path | None = None, **options: str) -> None:
+        self.storage = storage
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.log = storage / "server.log"
+        storage.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "app.py", "--profile", profile, "--storage", str(storage), "--port", str(self.port)]
+        command += ["--models", str(models)] if models else []
+        with self.log.open("w") as log:
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, env=environment(**options), stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def wait_until_ready(self, contestants: int) -> ArenaProcess:
+        """Returns when so many contestants can answer; fails with the log when the process ended or took too long."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if self.health().get("ready", 0) >= contestants:
+                return self
+            time.sleep(0.1)
+        raise AssertionError(f"the arena did not become ready; its log ends:\n{self.log_tail()}")
+
+    def health(self) -> dict[str, int]:
+        """What /healthz says; empty while nothing answers."""
+        try:
+            with urllib.request.urlopen(self.address + "/healthz", timeout=5) as answer:
+                return dict(json.load(answer))
+        except OSError:
+            return {}
+
+    def log_tail(self) -> str:
+        """The last lines that the server wrote."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-40:])
+
+    def stop(self) -> None:
+        """Ask it to end, and insist after a while."""
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def environment(**options: str) -> dict[str, str]:
+    """This process's environment without the operator's settings, plus `ARENA_…` for each option."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ARENA_")}
+    return kept | {f"ARENA_{name.upper()}": value for name, value in options.items()} | {"PYTHONUNBUFFERED": "1"}
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
