@@ -101,3 +101,9 @@ def test_the_fit_finds_the_maximum_of_the_weighted_likelihood() -> None:
     residual = weight * (label - sigmoid(design @ found))
     assert np.abs(design.T @ residual).max() < 1e-8
     assert not math.isclose(found[0], 0)
+
+
+def test_answers_of_one_length_still_have_a_controlled_win_rate(tmp_path: Path) -> None:
+    """The length column is then empty, and the fit ignores it."""
+    row = score(tmp_path, "m,0,1.2,10,20", "m,1,1.6,10,20", "m,2,1.7,10,20", "m,3,1.3,10,20").models[0]
+    assert row["length_controlled_winrate"] == pytest.approx(45, abs=0.5)

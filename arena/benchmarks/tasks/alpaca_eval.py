@@ -94,9 +94,9 @@ def read_gamed(path: Path) -> Gamed:
     win = table.numbers(name)
     win = np.where(win == 0, 0.5, win - 1) if np.nanmax(win, initial=0) > 1 else win
     difficulty, length = table.numbers("instruction_difficulty"), np.tanh(table.numbers("std_delta_len"))
-    design = np.column_stack([length, difficulty, np.zeros(table.rows)])
+    design = np.array([length, difficulty, np.zeros(table.rows)]).T
     known = ~np.isnan(design).any(axis=1) & ~np.isnan(win)
-    return Gamed(design[known], win[known])
+    return Gamed(np.array(design[known], order="F"), win[known])
 
 
 def read_weights(path: Path) -> dict[str, Weights]:
@@ -113,17 +113,17 @@ def length_controlled_fit(rows: Annotations, difficulty: Floats, gamed: Gamed | 
     """Refit one model: its valid rows weigh 1, the gamed baselines' 0.1 with no model term."""
     design, win, weight = design_of(rows, difficulty), rows.win, np.ones(len(rows.win))
     if gamed is not None:
-        design, win = np.vstack([design, gamed.design]), np.concatenate([win, gamed.win])
+        design, win = np.hstack([design.T, gamed.design.T]).T, np.concatenate([win, gamed.win])
         weight = np.concatenate([weight, np.full(len(gamed.win), GAMED_WEIGHT)])
     return Weights(*fit(design, win, weight).tolist())
 
 
 def design_of(rows: Annotations, difficulty: Floats) -> Floats:
-    """Columns of the fit: tanh(Δlen/std) with the sample's deviation, difficulty, one."""
+    """Columns of the fit, one after the other in memory: tanh(Δlen/std), difficulty, one."""
     delta = rows.baseline_length - rows.length
     std = float(np.std(delta, ddof=1)) if len(delta) > 1 else 0.0
     scaled = np.tanh(delta / std) if std > 0 else np.zeros(len(delta))
-    return np.column_stack([scaled, difficulty, np.ones(len(delta))])
+    return np.array([scaled, difficulty, np.ones(len(delta))]).T
 
 
 def predicted_win_rate(weights: Weights, difficulty: Floats) -> float:
@@ -163,13 +163,13 @@ def _row(
     weights: Mapping[str, Weights] | None,
 ) -> tuple[dict[str, object], list[str]]:
     valid, notes = rows.valid, []
-    hardness = np.array([difficulty.get(int(index), np.nan) for index in valid.index], dtype=np.float64)
-    fitted = _where(valid, ~np.isnan(hardness) & ~np.isnan(valid.length) & ~np.isnan(valid.baseline_length))
+    hardness = _hardness(difficulty, valid.index)
+    known = ~np.isnan(hardness) & ~np.isnan(valid.length) & ~np.isnan(valid.baseline_length)
+    fitted, hardness = _where(valid, known), hardness[known]
     if len(fitted.win) < len(valid.win):
         notes.append(
             f"{model}: {len(valid.win) - len(fitted.win)} rows without difficulty or length left out of the fit"
         )
-    hardness = np.array([difficulty[int(index)] for index in fitted.index], dtype=np.float64)
     own = weights.get(model) if weights is not None else None
     if weights is None and len(fitted.win):
         own = length_controlled_fit(fitted, hardness, gamed)
@@ -184,6 +184,16 @@ def _row(
         "length_controlled_winrate": predicted_win_rate(own, hardness) if own is not None else None,
         "avg_length": _average_length(rows, len(difficulty)),
     }, notes
+
+
+def _hardness(difficulty: Mapping[int, float], index: Ints) -> Floats:
+    """The difficulty of each row's instruction, NaN where it is not known."""
+    if not difficulty:
+        return np.full(len(index), np.nan)
+    names = np.array(sorted(difficulty), dtype=np.int64)
+    values = np.array([difficulty[int(name)] for name in names], dtype=np.float64)
+    place = np.minimum(np.searchsorted(names, index), len(names) - 1)
+    return np.where(names[place] == index, values[place], np.nan)
 
 
 def _where(rows: Annotations, kept: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Annotations:
