@@ -9,11 +9,13 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from arena.errors import ArenaError
 from arena.ratings.comparisons import PairCounts
 from arena.ratings.elo import EloParameters, Scale
 from arena.ratings.leaderboard import Anchor, Leaderboard
 from arena.ratings.live import LiveBoard, LiveVote, counts_of_columns
 from arena.ratings.sampling import Chances, chances
+from arena.service.head_to_head import PairView, meeting, pair_view
 from arena.service.rooms import nameplate
 from arena.service.views import BoardView
 from arena.store.records import ALL, Change, ContestantRecord
@@ -82,6 +84,26 @@ class Boards:
             if self._chances is None or self._chances[0] != self._version:
                 self._chances = self._version, chances(self._live.ratings(str(Track.HUMAN)).counts)
             return self._chances[1]
+
+    def compare(self, a: str, b: str, track: Track = Track.HUMAN, slice: str = ALL) -> PairView:
+        """Two contestants against each other. Raises `ArenaError` for a name that is not on the board."""
+        with self._lock:
+            self._follow()
+            self._have(track, slice)
+            ratings = self._live.ratings(str(track), slice)
+            if a == b or a not in ratings.counts.names or b not in ratings.counts.names:
+                raise ArenaError("choose two different contestants of the board")
+            first, second = ratings.counts.names.index(a), ratings.counts.names.index(b)
+            met = meeting("", ratings.counts, first, second)
+            strengths = ratings.strengths(second)
+            topics = []
+            for name in self.slices(track):
+                if name.startswith("topic="):
+                    self._have(track, name)
+                    counts = self._live.ratings(str(track), name).counts
+                    topics.append(meeting(name.removeprefix("topic="), counts, first, second))
+            known = [one for one in topics if one.battles]
+            return pair_view(strengths, met, known, self._parameters.scale, (first, second))
 
     def slices(self, track: Track = Track.HUMAN) -> tuple[str, ...]:
         """The slices that hold a comparison."""

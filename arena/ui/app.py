@@ -88,6 +88,7 @@ def translations() -> gr.I18n:
         table["side_tabs_html"] = render.side_tabs(language)
         table["header_html"] = _header(language)
         table["export_html"] = _export(language)
+        table["compare_html"] = f"<h2>{say(language, 'compare_title')}</h2>"
         tables[language] = table
     return gr.I18n(**tables)
 
@@ -106,7 +107,10 @@ def _export(language: str) -> str:
     links = " ".join(
         f'<a href="arena/export.{form}" download>{form.upper()}</a>' for form in ("csv", "jsonl", "parquet")
     )
-    return f"<p>{say(language, 'export_votes')} {links}</p>"
+    board = " ".join(
+        f'<a href="arena/board.{form}" data-board download>{form.upper()}</a>' for form in ("csv", "json", "html")
+    )
+    return f"<p>{say(language, 'export_board')} {board}</p><p>{say(language, 'export_votes')} {links}</p>"
 
 
 def _strips(arena: Arena) -> str:

@@ -7,6 +7,7 @@ from html import escape
 
 from arena.ratings.leaderboard import Leaderboard, Row
 from arena.service import BoardView, Nameplate
+from arena.service.head_to_head import Meeting, PairView
 from arena.ui.texts import TEXTS, number, percent, say, topic_name
 
 
@@ -34,11 +35,56 @@ def slice_name(name: str, language: str) -> str:
     """A stored slice in the voter's words."""
     key, _, value = name.partition("=")
     direct = f"slice_{key}_{value}" if value else f"slice_{key}"
+    if not name:
+        return say(language, "slice_all")
     if direct in TEXTS:
         return say(language, direct)
     if key == "month":
         return say(language, "slice_month", month=value)
     return say(language, "slice_topic", topic=topic_name(value, language)) if key == "topic" else name
+
+
+def pair(view: PairView, language: str) -> str:
+    """Two contestants against each other, in words and a bar."""
+    met = view.met
+    lines = []
+    if view.better is not None and view.difference is not None and view.low is not None and view.high is not None:
+        ahead = (view.a, view.better) if view.better >= 0.5 else (view.b, 1 - view.better)
+        lines.append(say(language, "compare_better", model=escape(ahead[0]), percent=_sure(ahead[1], language)))
+        ends = f"{number(view.low, language)} … {number(view.high, language)}"
+        lines.append(say(language, "compare_difference", points=number(view.difference, language), interval=ends))
+        lines.append(_needed(view, language))
+    else:
+        lines.append(say(language, "compare_unknown"))
+    rows = "".join(_meeting(one, language) for one in (met, *view.topics))
+    head = "".join(
+        f'<th scope="col">{text}</th>'
+        for text in ("", escape(view.a), escape(view.b), say(language, "vote_tie"), say(language, "vote_bad"))
+    )
+    sentences = "".join(f"<p>{line}</p>" for line in lines)
+    return (
+        f'<div class="compare">{sentences}<div class="board-scroll"><table class="board-table"><thead><tr>{head}</tr>'
+        f"</thead><tbody>{rows}</tbody></table></div></div>"
+    )
+
+
+def _sure(probability: float, language: str) -> str:
+    """A probability that never claims certainty."""
+    return f"> {percent(0.99, language)}" if probability > 0.99 else percent(probability, language)
+
+
+def _needed(view: PairView, language: str) -> str:
+    if view.votes_needed == 0:
+        return say(language, "compare_settled")
+    if view.votes_needed is None:
+        return say(language, "compare_never")
+    return say(language, "compare_needed", votes=number(view.votes_needed, language))
+
+
+def _meeting(met: Meeting, language: str) -> str:
+    name = topic_name(met.topic, language) if met.topic else say(language, "slice_all")
+    cells = "".join(f"<td>{number(value, language)}</td>" for value in (met.wins_a, met.wins_b, met.ties, met.both_bad))
+    return f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>'
 
 
 def _row(row: Row, plate: Nameplate | None, span: tuple[float, float], language: str) -> str:

@@ -5,10 +5,13 @@ Names stand here by design, so nothing of it is loaded before the tab is opened.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qs
 
 import gradio as gr
 
+from arena.errors import ArenaError
 from arena.service import Arena, BoardView
 from arena.store.records import ALL
 from arena.types import Track
@@ -31,54 +34,82 @@ class BoardTab:
                 self.method = gr.Dropdown([], label=i18n("filter_method"), elem_id="board-method", min_width=180)
             self.table = gr.HTML(elem_id="board-table")
             self.refresh = gr.Button("refresh", elem_id="board-refresh", visible="hidden")
-            with gr.Tabs(elem_classes="plots"):
-                self.plots = {}
-                for plot in PLOTS:
-                    with gr.Tab(i18n(f"plot_{plot}"), id=plot, elem_id=f"plot-tab-{plot}"):
-                        self.plots[plot] = gr.Plot(elem_id=f"plot-{plot}", show_label=False)
+            self.query = gr.Textbox(visible="hidden", elem_id="board-query", label="query", show_label=False)
+            self.kind = gr.Radio([], label=i18n("plots"), elem_id="board-plots", elem_classes=["chips", "plots"])
+            self.plot = gr.Plot(elem_id="board-plot", show_label=False)
+            gr.HTML(i18n("compare_html"), elem_classes="compare-title")
+            with gr.Row(elem_classes="filters"):
+                self.first = gr.Dropdown([], label=i18n("model_a_choice"), elem_id="compare-a", min_width=200)
+                self.second = gr.Dropdown([], label=i18n("model_b_choice"), elem_id="compare-b", min_width=200)
+            self.pair = gr.HTML(elem_id="compare")
             gr.HTML(i18n("export_html"), elem_classes="export")
 
     def connect(self, opened: Any) -> None:
         """Wire the filters and the opening of the tab (an event)."""
         common: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
-        filters = [self.track, self.slice, self.method]
-        shown = [self.table, *self.plots.values()]
-        opened(self.open, [], [*filters, *shown], **common)
-        self.refresh.click(self.show, filters, shown, **common)
-        for one in filters:
-            one.input(self.show, filters, shown, **common)
+        filters = [self.track, self.slice, self.method, self.kind]
+        pair = [self.first, self.second]
+        everything = [*filters, *pair, self.table, self.plot, self.pair]
+        opened(self.open, [self.query], everything, js="() => location.search", **common)
+        shown = [self.table, self.plot, self.pair]
+        self.refresh.click(self.show, [*filters, *pair], shown, **common)
+        told = "(...chosen) => arena.address(chosen)"
+        choosers: list[Any] = [*filters, *pair]
+        for one in choosers:
+            one.input(self.show, [*filters, *pair], shown, js=told, **common)
 
-    async def open(self, request: gr.Request) -> list[Any]:
-        """The filters' choices in the voter's language, and the board of everything."""
+    async def open(self, request: gr.Request, query: str) -> list[Any]:
+        """The filters' choices in the voter's language, and the view that the page's address names."""
         language = self._language(request)
-        tracks = [(say(language, f"track_{track}"), str(track)) for track in Track]
-        slices = [(say(language, "slice_all"), ALL)]
-        slices += [(board_render.slice_name(name, language), name) for name in self._arena.boards.slices()]
-        methods = [(say(language, f"method_{method}"), method) for method in ("bt", "elo")]
-        choices = [
-            gr.update(choices=tracks, value=str(Track.HUMAN)),
-            gr.update(choices=slices, value=ALL),
-            gr.update(choices=methods, value="bt"),
-        ]
-        return [*choices, *self._painted(Track.HUMAN, ALL, "bt", language)]
+        wanted = {key: values[0] for key, values in parse_qs((query or "").removeprefix("?")).items()}
+        boards = self._arena.boards
+        slices = [ALL, *boards.slices()]
+        names = [row.model for row in boards.view().board.rows]
+        options = {
+            "track": [(say(language, f"track_{track}"), str(track)) for track in Track],
+            "slice": [(board_render.slice_name(name, language), name) for name in slices],
+            "method": [(say(language, f"method_{method}"), method) for method in ("bt", "elo")],
+            "plot": [(say(language, f"plot_{plot}"), plot) for plot in PLOTS],
+            "a": [(name, name) for name in names],
+            "b": [(name, name) for name in names[1:] + names[:1]],
+        }
+        chosen = {
+            key: wanted[key] if wanted.get(key) in {value for _, value in choices} else (choices or [("", "")])[0][1]
+            for key, choices in options.items()
+        }
+        updates = [gr.update(choices=sorted_names(key, options[key]), value=chosen[key]) for key in options]
+        return [*updates, *self._painted(chosen, language)]
 
-    async def show(self, track: str, slice: str, method: str, request: gr.Request) -> list[Any]:
-        """The board that the filters ask for, as of now."""
-        return self._painted(Track(track or Track.HUMAN), slice or ALL, method or "bt", self._language(request))
+    async def show(
+        self, request: gr.Request, track: str, slice: str, method: str, plot: str, first: str, second: str
+    ) -> list[Any]:
+        """The view that the filters ask for, as of now."""
+        chosen = {"track": track, "slice": slice, "method": method, "plot": plot, "a": first, "b": second}
+        return self._painted(chosen, self._language(request))
 
-    def _painted(self, track: Track, slice: str, method: str, language: str) -> list[Any]:
-        if slice != ALL:
-            method = "bt"  # Elo is kept for whole tracks only
-        view: BoardView = self._arena.boards.view(track, slice, method)
-        history = self._arena.boards.history(track)
-        return [
-            board_render.table(view, language),
-            charts.forest(view.board, language),
-            charts.wins(view.board, language),
-            charts.counts(view.board, language),
-            charts.history(history, view.board, language),
-        ]
+    def _painted(self, chosen: Mapping[str, str], language: str) -> list[Any]:
+        owner, part = Track(chosen["track"] or Track.HUMAN), chosen["slice"] or ALL
+        way = (chosen["method"] or "bt") if part == ALL else "bt"  # Elo is kept for whole tracks only
+        boards = self._arena.boards
+        view: BoardView = boards.view(owner, part, way)
+        try:
+            pair = board_render.pair(boards.compare(chosen["a"], chosen["b"], owner, part), language)
+        except ArenaError:
+            pair = ""
+        return [board_render.table(view, language), self._drawn(chosen["plot"], view, language), pair]
+
+    def _drawn(self, plot: str, view: BoardView, language: str) -> Any:
+        """The one plot that is looked at; the others are drawn when they are."""
+        if plot == "history":
+            return charts.history(self._arena.boards.history(view.track), view.board, language)
+        draw = {"wins": charts.wins, "counts": charts.counts}.get(plot, charts.forest)
+        return draw(view.board, language)
 
     def _language(self, request: gr.Request) -> str:
         headers = request.headers
         return language_of_request(headers.get("cookie"), headers.get("accept-language"), self._arena.settings.language)
+
+
+def sorted_names(key: str, choices: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Contestants by name; everything else in its own order."""
+    return sorted(choices) if key in ("a", "b") else choices

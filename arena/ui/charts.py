@@ -44,7 +44,9 @@ def wins(board: Leaderboard, language: str) -> go.Figure:
     """Predicted probability that the row beats the column."""
     matrix = win_matrix(board)
     figure = _heat(matrix, colorscale=DIVERGING, zmin=0, zmax=1, format=".0%")
-    figure.update_layout(title={"text": say(language, "plot_probability"), "font": {"size": 13}})
+    figure.add_annotation(
+        text=say(language, "plot_probability"), xref="paper", yref="paper", x=0, y=0, yshift=-24, showarrow=False
+    )
     return figure
 
 
@@ -78,8 +80,9 @@ def _heat(matrix: Matrix, *, colorscale: list[list[object]], zmin: float, zmax: 
         colorscale=colorscale, zmin=zmin, zmax=zmax, showscale=False, xgap=2, ygap=2, hoverongaps=False,
         hovertemplate="%{y} – %{x}: %{text}<extra></extra>",
     )  # fmt: skip
-    figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(side="top", tickangle=-30)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(side="top", tickangle=-30, showgrid=False)
+    figure.update_layout(margin={"t": 90})
     return figure
 
 

@@ -164,6 +164,27 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "filter_method": ("Метод", "Method"),
     "method_bt": ("Брэдли — Терри", "Bradley–Terry"),
     "method_elo": ("Эло (по порядку голосов)", "Elo (in order of votes)"),
+    "plots": ("График", "Plot"),
+    "compare_title": ("Сравнить две модели", "Compare two models"),
+    "compare_better": (
+        "{model} сильнее с вероятностью {percent}.",
+        "{model} is the stronger one with probability {percent}.",
+    ),
+    "compare_difference": (
+        "Разница рейтингов: {points} (95 %: {interval}).",
+        "Rating difference: {points} (95%: {interval}).",
+    ),
+    "compare_needed": (
+        "Чтобы развести их уверенно, нужно ещё около {votes} голосов.",
+        "About {votes} more votes separate them.",
+    ),
+    "compare_settled": ("Порядок уже ясен.", "Their order is settled."),
+    "compare_never": ("Они так близки, что голосами их не развести.", "They are too close for votes to separate them."),
+    "compare_unknown": (
+        "Голосов пока мало, чтобы сравнить их рейтинги.",
+        "There are too few votes to compare their ratings.",
+    ),
+    "export_board": ("Скачать таблицу:", "Download the table:"),
     "plot_forest": ("Интервалы", "Intervals"),
     "plot_wins": ("Кто кого обыграет", "Who beats whom"),
     "plot_counts": ("Сколько боёв", "Battle counts"),

@@ -64,6 +64,15 @@
       reasons.set(battle, chosen);
       if (await post("feedback", { battle, reasons: chosen, comment })) toast(texts.feedback_thanks);
     },
+    // The address names the view, so that it can be sent; downloads follow it.
+    address(chosen) {
+      const keys = ["track", "slice", "method", "plot", "a", "b"];
+      const query = new URLSearchParams({ tab: "board" });
+      keys.forEach((key, index) => chosen[index] && query.set(key, chosen[index]));
+      history.replaceState(null, "", "?" + query);
+      document.querySelectorAll("a[data-board]").forEach((link) => (link.search = "?" + query));
+      return chosen;
+    },
     speak(to) {
       document.cookie = "arena_language=" + to + "; path=/; max-age=31536000; samesite=lax";
       location.reload();
@@ -136,4 +145,15 @@
     if (button && $("#board-table")?.offsetParent) button.click();
   }
   listen();
+
+  // ---- a sent link opens what it names
+  if (new URLSearchParams(location.search).get("tab") === "board") {
+    const opening = setInterval(() => {
+      const tab = $("#tab-board-button");
+      if (!tab) return;
+      clearInterval(opening);
+      tab.click();
+    }, 100);
+    setTimeout(() => clearInterval(opening), 15000);
+  }
 })();
