@@ -20,7 +20,8 @@ from arena.types import Track, Verdict
 WHOLE = 0
 """Number of the slice that holds every comparison."""
 
-_OUTCOME_COLUMNS = ("wins_a", "wins_b", "ties", "both_bad")
+OUTCOME_COLUMNS = ("wins_a", "wins_b", "ties", "both_bad")
+"""Columns of `pair_counts` in the order of the verdicts' codes, seen from the lower-numbered contestant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def count(db: Connection, one: Counted, sign: int) -> None:
     """Add (`sign` 1) or take away (−1) a comparison in every slice that holds it."""
     a, b = sorted((one.contestant_a, one.contestant_b))
     verdict = one.verdict if a == one.contestant_a else one.verdict.mirrored
-    amounts = dict.fromkeys(_OUTCOME_COLUMNS, 0.0)
+    amounts = dict.fromkeys(OUTCOME_COLUMNS, 0.0)
     amounts[outcome_column(verdict)] = sign * one.weight
     pair = {"track": one.track.value, "a": a, "b": b, **amounts}
     add_counts(db, [{**pair, "slice_id": number} for number in (WHOLE, *one.slices.ids)])
@@ -89,7 +90,7 @@ def add_counts(db: Connection, rows: Sequence[dict[str, Any]]) -> None:
 
 def outcome_column(verdict: Verdict) -> str:
     """The column of `pair_counts` that a verdict adds to, seen from the lower-numbered contestant."""
-    return _OUTCOME_COLUMNS[_COLUMN_OF[verdict]]
+    return OUTCOME_COLUMNS[_COLUMN_OF[verdict]]
 
 
 def ratings(db: Connection, track: Track, a: int, b: int, start: float) -> tuple[float, float]:
@@ -114,7 +115,7 @@ def _slice_number(db: Connection, name: str) -> int:
 def _counting(fresh_row: Any) -> Any:
     names = [column.name for column in pair_counts.c]
     fresh = fresh_row(pair_counts).values({name: bindparam(name) for name in names})
-    more = {name: pair_counts.c[name] + fresh.excluded[name] for name in _OUTCOME_COLUMNS}
+    more = {name: pair_counts.c[name] + fresh.excluded[name] for name in OUTCOME_COLUMNS}
     return fresh.on_conflict_do_update(index_elements=["track", "slice_id", "a", "b"], set_=more)
 
 

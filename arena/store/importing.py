@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from arena.errors import FileFormatError
 from arena.store import roster
@@ -23,8 +23,8 @@ from arena.store.files import read_rows
 from arena.store.interchange import ImportedBattle, imported
 from arena.store.log import next_sequence, write_event
 from arena.store.records import ImportReport
-from arena.store.recount import Tally, pack
 from arena.store.tables import VERDICT_CODES, answers, battles, contestants, elo, turns, votes
+from arena.store.tally import Tally, pack
 from arena.store.voting import Rules
 from arena.types import AnswerState, BattleStatus, Conversation, Mode, Role, Track
 
@@ -80,10 +80,10 @@ class _Import:
         self._fresh_contestants = 0
         self._voters: dict[str, int] = {}
         self._slice_sets: dict[tuple[str, ...], SliceSet] = {}
-        self._tally = Tally(Track.HUMAN, rules)
-        self._tally.ratings |= {
-            row.contestant_id: row.rating for row in db.execute(select(elo).where(elo.c.track == Track.HUMAN.value))
+        self._standings = {
+            row.contestant_id: row for row in db.execute(select(elo).where(elo.c.track == Track.HUMAN.value))
         }
+        self._tally = Tally(Track.HUMAN, rules, {number: row.rating for number, row in self._standings.items()})
 
     def write(self, run: list[ImportedBattle]) -> None:
         """Write a run of battles, leaving out those that are here already."""
@@ -109,10 +109,16 @@ class _Import:
         if self._added:
             ids_of = {one.id: one.ids for one in self._slice_sets.values()}
             add_counts(self._db, self._tally.count_rows(ids_of))
-            self._tally.store_ratings(self._db)
+            self._store_ratings()
         detail = f"{self._path.name}: {self._added} of {self._read} battles"
         write_event(self._db, self._now, "import", detail)
         return ImportReport(self._read, self._added, self._read - self._added, named, self._fresh_contestants)
+
+    def _store_ratings(self) -> None:
+        known = {number: row.games for number, row in self._standings.items()}
+        rows = [{**row, "games": row["games"] + known.get(row["contestant_id"], 0)} for row in self._tally.elo_rows()]
+        self._db.execute(delete(elo).where(elo.c.track == Track.HUMAN.value))
+        self._db.execute(insert(elo), rows)
 
     def _new_ones(self, run: list[ImportedBattle]) -> list[tuple[str, ImportedBattle]]:
         named = [(self._name(battle), battle) for battle in run]
@@ -152,8 +158,8 @@ class _Import:
         a = self._contestant(battle.model_a, battle.fingerprint_a)
         b = self._contestant(battle.model_b, battle.fingerprint_b)
         slices = self._slices(names)
-        before_a, before_b = (self._tally.ratings.get(number, self._rules.elo_start) for number in (a, b))
-        self._tally.add_weighted(pack(a, b, battle.verdict, slices.id), battle.weight)
+        before_a, before_b = self._tally.rating(a), self._tally.rating(b)
+        delta_a, delta_b = self._tally.add_weighted(pack(a, b, battle.verdict, slices.id), battle.weight)
         return {
             "sequence": sequence,
             "battle_id": battle_id,
@@ -166,8 +172,8 @@ class _Import:
             "cast_at": at,
             "elo_before_a": before_a,
             "elo_before_b": before_b,
-            "elo_delta_a": self._tally.ratings[a] - before_a,
-            "elo_delta_b": self._tally.ratings[b] - before_b,
+            "elo_delta_a": delta_a,
+            "elo_delta_b": delta_b,
             "reasons": json.dumps(battle.reasons, ensure_ascii=False) if battle.reasons else None,
             "comment": storable(battle.comment) or None,
         }

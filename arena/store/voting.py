@@ -32,12 +32,27 @@ EloStep = Callable[[float, float, float], tuple[float, float]]
 """(rating of a, rating of b, score of a) → both new ratings."""
 
 
+EloFold = Callable[[list[float], list[int], list[int], list[float]], None]
+"""(ratings by contestant's number, changed in place; numbers of a; of b; scores of a), many comparisons in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """How the store moves online Elo, handed over at opening because the store computes no ratings."""
 
     elo_step: EloStep
     elo_start: float
+    elo_fold: EloFold
+
+    @classmethod
+    def of(cls, elo_step: EloStep, elo_start: float, elo_fold: EloFold | None = None) -> Rules:
+        """Without a fold of its own the step is repeated, at several times the cost."""
+
+        def fold(ratings: list[float], a: list[int], b: list[int], outcomes: list[float]) -> None:
+            for first, second, outcome in zip(a, b, outcomes, strict=True):
+                ratings[first], ratings[second] = elo_step(ratings[first], ratings[second], outcome)
+
+        return cls(elo_step, elo_start, elo_fold or fold)
 
     def deltas(self, rating_a: float, rating_b: float, outcome: float, weight: float) -> tuple[float, float]:
         """What a comparison of this weight adds to both ratings."""
