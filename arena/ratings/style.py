@@ -11,31 +11,22 @@ off x would favour a side, and nothing is penalised.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
-from arena.ratings.bradley_terry import FEWEST_VOTERS, Strengths, bound_outside, known_voters
-from arena.ratings.comparisons import Comparisons, FloatArray, IntArray, PairCounts
+from arena.ratings.bradley_terry import Strengths, bound_outside, maximize
+from arena.ratings.comparisons import Comparisons, FloatArray, IntArray
 from arena.ratings.connectivity import pieces
-from arena.ratings.intervals import contrast_deviation, laplacian, normal_quantile
+from arena.ratings.intervals import contrast_deviation, normal_quantile
+from arena.ratings.style_likelihood import MANY, Design, Excess, Solution, pair_keys, pair_scores, solve
 
 STYLE_FEATURES = ("tokens", "headers", "lists", "bold")
 """What style means unless other columns are named: length, and how much Markdown there is of each kind."""
 
-_CHUNK = 1 << 17
-_SMALL = 1_000_000
-_SAMPLE_ONE_IN = 16
-"""From `_SMALL` comparisons on, a start is found on every sixteenth of them."""
-
-_LAST_STEP = 1e-9
-_LAST_STEP_OF_MANY = 5e-4
-"""Newton's error is about half the square of its last step: 1e-7 in log-strength, 2e-5 of an Elo point."""
-
-_LARGEST_STEP = 4.0
-_MOST_STEPS = 60
+_CHUNK = 1 << 16
 
 _LN_10 = float(np.log(10))
 
@@ -97,244 +88,69 @@ def fit_style(
     apart (one is a combination of others).
     """
     excess, spread = _covariates(rows, features, variant)
-    score = PairCounts.of(rows).score
+    key = pair_keys(rows)
+    score = pair_scores(rows, key)
     groups = pieces(score)
     penalised = variant is Variant.FASTCHAT
     rated = np.arange(len(rows.names)) if penalised or not groups else np.sort(groups[0].core)
-    design = _designed(rows, excess[:, spread > 0], rated, penalised)
-    solution = _solve(design)
-    return _result(rows, features, variant, spread, solution, score)
+    ridge = np.zeros(len(rated) + int((spread > 0).sum()))
+    if penalised:  # ¼·‖(r, β)‖² with θ = ln 10·r
+        ridge[:] = 0.5
+        ridge[: len(rated)] /= _LN_10**2
+    design = Design.of(rows, key, excess if (spread > 0).all() else excess[spread > 0], rated, ridge)
+    start = np.zeros(len(ridge))
+    if not penalised and len(rated) > 1:
+        start[: len(rated)], _ = maximize(score[np.ix_(rated, rated)])
+    return _result(rows, features, variant, spread, solve(design, start), score)
 
 
-def _covariates(rows: Comparisons, features: Sequence[str], variant: Variant) -> tuple[FloatArray, FloatArray]:
-    """Excess of side a per feature (n × k), scaled, and the spread that scaled it (0: it never differed)."""
+def _covariates(rows: Comparisons, features: Sequence[str], variant: Variant) -> tuple[Excess, FloatArray]:
+    """Excess of side a per feature (k × n), scaled, and the spread that scaled it (0: it never differed)."""
     for name in features:
         if name not in rows.features:
             known = ", ".join(rows.features) or "none"
             raise ValueError(f"style feature {name!r} is not among the columns of these battles (there: {known})")
-    excess = np.empty((len(rows), len(features)))
-    for column, name in enumerate(features):
-        excess[:, column] = _excess(rows, name, variant)
-    if variant is Variant.OURS:
-        spread = np.sqrt(np.einsum("ij,ij->j", excess, excess) / max(len(excess), 1))
-    else:
-        excess -= excess.mean(axis=0)
-        spread = excess.std(axis=0, ddof=1 if variant is Variant.ARENA_HARD_V2 else 0)
-    spread[spread < 1e-12] = 0
-    excess[:, spread > 0] /= spread[spread > 0]
+    precision = np.dtype(np.float32 if len(rows) > MANY else np.float64)
+    excess: Excess = np.empty((len(features), len(rows)), dtype=precision)
+    spread = np.empty(len(features))
+    for line, name in enumerate(features):
+        total = squares = 0.0
+        for start in range(0, len(rows), _CHUNK):
+            x = _excess(rows, name, variant, slice(start, start + _CHUNK))
+            excess[line, start : start + _CHUNK] = x
+            total += float(x.sum())
+            squares += float(x @ x)
+        mean, spread[line] = _centre_and_spread(variant, len(rows), total, squares)
+        if mean:
+            excess[line] -= mean
+        if spread[line] > 0:
+            excess[line] *= 1 / spread[line]
     return excess, spread
 
 
-def _excess(rows: Comparisons, name: str, variant: Variant) -> FloatArray:
+def _centre_and_spread(variant: Variant, n: int, total: float, squares: float) -> tuple[float, float]:
+    """What is taken off a covariate and what it is divided by; a spread of 0 means that it never differed."""
+    if variant is Variant.OURS:
+        mean, variance = 0.0, squares / max(n, 1)
+    else:
+        mean = total / max(n, 1)
+        variance = (squares - n * mean**2) / max(n - (variant is Variant.ARENA_HARD_V2), 1)
+    return mean, float(np.sqrt(variance)) if variance > 1e-13 * squares / max(n, 1) else 0.0
+
+
+def _excess(rows: Comparisons, name: str, variant: Variant, part: slice) -> FloatArray:
     """By how much side a's amount exceeds side b's, as a share of both."""
-    a, b = rows.features[name]
+    a, b = (side[part] for side in rows.features[name])
     if variant is Variant.ARENA_HARD_V2 and name != "tokens":
-        tokens_a, tokens_b = rows.features["tokens"]
+        tokens_a, tokens_b = (side[part] for side in rows.features["tokens"])
         a, b = a / (tokens_a + 1), b / (tokens_b + 1)
         return np.asarray((a - b) / (a + b + 1))
-    whole = a + b + 1 if variant is Variant.FASTCHAT else a + b
-    return np.divide(a - b, whole, out=np.zeros(len(a)), where=whole != 0)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Design:
-    """Rows of the likelihood: contestants numbered among the rated, scaled excess, and the penalty if any.
-
-    `ridge` is the penalty's second derivative per parameter.
-    """
-
-    rows: Comparisons
-    excess: FloatArray
-    ridge: FloatArray
-    rated: IntArray
-
-    @property
-    def size(self) -> int:
-        return len(self.rows.names)
-
-    def among(self, chosen: IntArray) -> _Design:
-        """Some of the comparisons."""
-        return replace(self, rows=self.rows.where(chosen), excess=self.excess[chosen])
-
-    def thinned(self, one_in: int) -> _Design:
-        """Every so-many-th row, the penalty thinned alike."""
-        chosen = np.arange(0, len(self.rows), one_in)
-        bare = replace(self.rows, features={}, tags={}, both_bad=None, voter=None)
-        return _Design(bare.where(chosen), self.excess[chosen], self.ridge / one_in, self.rated)
-
-
-def _designed(rows: Comparisons, excess: FloatArray, rated: IntArray, penalised: bool) -> _Design:
-    if len(rated) < len(rows.names):
-        place = np.full(len(rows.names), -1)
-        place[rated] = np.arange(len(rated))
-        inside = (place[rows.a] >= 0) & (place[rows.b] >= 0)
-        rows, excess = rows.where(inside), excess[inside]
-        names = tuple(rows.names[i] for i in rated)
-        rows = replace(rows, names=names, a=place[rows.a], b=place[rows.b])
-    ridge = np.zeros(len(rated) + excess.shape[1])
-    if penalised:  # ¼·‖(r, β)‖² with θ = ln 10·r
-        ridge[:] = 0.5
-        ridge[: len(rated)] /= _LN_10**2
-    return _Design(rows, excess, ridge, rated)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Solution:
-    """Everything Newton's method ends with; parameters are θ of the `rated`, then β of the features that differ.
-
-    `bread` is the inverse curvature and `filling` the sum of outer products of score vectors.
-    """
-
-    rated: IntArray
-    parameters: FloatArray
-    bread: FloatArray
-    filling: FloatArray
-    clustered: bool
-    iterations: int
-
-    @property
-    def covariance(self) -> FloatArray:
-        """The sandwich."""
-        return np.asarray(self.bread @ self.filling @ self.bread)
-
-
-def _solve(design: _Design) -> Solution:
-    """Newton's method; with many comparisons from a start that every sixteenth of them gives."""
-    many = len(design.rows) > _SMALL
-    parameters = np.zeros(len(design.ridge))
-    if many:
-        parameters = _solve(design.thinned(_SAMPLE_ONE_IN)).parameters
-    iterations, largest = 0, np.inf
-    while largest >= (_LAST_STEP_OF_MANY if many else _LAST_STEP):
-        iterations += 1
-        if iterations > _MOST_STEPS:
-            raise ValueError("style control did not settle: some feature decides every battle it differs in")
-        sums = _sums(design, parameters)
-        bread = _bread(design, sums.curvature)
-        delta = bread @ (sums.gradient - design.ridge * parameters)
-        largest = float(np.abs(delta).max(initial=0))
-        parameters = parameters + min(1.0, _LARGEST_STEP / max(largest, 1e-300)) * delta
-    clustered = known_voters(design.rows) >= FEWEST_VOTERS
-    filling = _clustered_filling(design, parameters) if clustered else sums.filling
-    return Solution(design.rated, parameters, bread, filling, clustered, iterations)
-
-
-def _bread(design: _Design, curvature: FloatArray) -> FloatArray:
-    """Inverse curvature, strengths held to sum to zero where no penalty does."""
-    size = design.size
-    table = curvature + np.diag(design.ridge)
-    if not design.ridge.any():
-        lift = max(float(np.trace(curvature[:size, :size])) / size, 1e-300)
-        table[:size, :size] += lift / size
-    try:
-        inverse = np.linalg.inv(table)
-    except np.linalg.LinAlgError:
-        inverse = np.full_like(table, np.inf)
-    if not np.isfinite(inverse).all() or np.abs(inverse).max() * np.abs(table).max() > 1e13:
-        raise ValueError("style features cannot be told apart in these battles: leave one out")
-    if not design.ridge.any():
-        inverse[:size, :size] -= 1 / (lift * size)
-    return np.asarray(inverse)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Sums:
-    """Over all comparisons: score vectors, curvature, and outer products of score vectors."""
-
-    gradient: FloatArray
-    curvature: FloatArray
-    filling: FloatArray
-
-
-def _sums(design: _Design, parameters: FloatArray) -> _Sums:
-    """One pass over the comparisons, a chunk at a time.
-
-    Everything about strengths is first summed per ordered pair: m² cells take one addition per
-    comparison where contestants would take two.
-    """
-    size, k = design.size, design.excess.shape[1]
-    pairs = np.zeros((3 + 2 * k, size * size))
-    styles = np.zeros((3, k, k))
-    pull = np.zeros(k)
-    for part in _chunks(len(design.rows)):
-        key, x, residual, weight = _evaluated(design, parameters, part)
-        squared = residual**2
-        for line, amount in enumerate((residual, weight, squared)):
-            pairs[line] += np.bincount(key, amount, minlength=size * size)
-        pull += residual @ x
-        for line, amount in ((3, weight), (3 + k, squared)):
-            weighed = x * amount[:, None]
-            styles[1 if line == 3 else 2] += x.T @ weighed
-            for column in range(k):
-                pairs[line + column] += np.bincount(key, weighed[:, column], minlength=size * size)
-    tables = pairs.reshape(-1, size, size)
-    net = tables.sum(axis=2) - tables.sum(axis=1)
-    curvature = _bordered(tables[1], net[3 : 3 + k], styles[1])
-    filling = _bordered(tables[2], net[3 + k :], styles[2])
-    return _Sums(np.concatenate((net[0], pull)), curvature, filling)
-
-
-def _chunks(length: int) -> Iterator[slice]:
-    return (slice(start, start + _CHUNK) for start in range(0, length, _CHUNK))
-
-
-def _evaluated(
-    design: _Design, parameters: FloatArray, part: slice
-) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
-    """Pair, excess, residual and curvature of each comparison of a chunk."""
-    rows, size = design.rows, design.size
-    theta, beta = parameters[:size], parameters[size:]
-    a, b, x = rows.a[part], rows.b[part], design.excess[part]
-    p = 1 / (1 + np.exp(theta[b] - theta[a] - x @ beta))
-    residual, weight = rows.outcome[part] - p, p * (1 - p)
-    if rows.weight is not None:
-        residual, weight = residual * rows.weight[part], weight * rows.weight[part]
-    return a.astype(np.intp) * size + b, x, residual, weight
-
-
-def _bordered(per_pair: FloatArray, across: FloatArray, corner: FloatArray) -> FloatArray:
-    """A Laplacian in θ, `across` (k × m) between β and θ, `corner` in β."""
-    size, k = len(per_pair), len(corner)
-    table = np.empty((size + k, size + k))
-    table[:size, :size] = laplacian(per_pair + per_pair.T)
-    table[size:, :size], table[:size, size:] = across, across.T
-    table[size:, size:] = corner
-    return table
-
-
-def _clustered_filling(design: _Design, parameters: FloatArray) -> FloatArray:
-    """Outer products of one score vector per voter; comparisons of unknown voters stand alone."""
-    rows, size = design.rows, design.size
-    assert rows.voter is not None
-    order = np.argsort(rows.voter, kind="stable")
-    voters = rows.voter[order]
-    alone = int(np.searchsorted(voters, 0))
-    lone = design.among(order[:alone])
-    total = _sums(lone, parameters).filling
-    clusters = alone
-    breaks = np.flatnonzero(np.diff(voters[alone:], prepend=-1))
-    for first in range(0, len(breaks), 2048):
-        starts = breaks[first : first + 2048] + alone
-        stop = alone + int(breaks[first + 2048]) if first + 2048 < len(breaks) else len(order)
-        total += _outer_of_voters(design, parameters, order[starts[0] : stop], starts - starts[0], size)
-        clusters += len(starts)
-    return total * (clusters / max(clusters - 1, 1))
-
-
-def _outer_of_voters(
-    design: _Design, parameters: FloatArray, chosen: IntArray, starts: IntArray, size: int
-) -> FloatArray:
-    """Σ uuᵀ over voters whose comparisons are `chosen`, each voter's beginning at one of `starts`."""
-    part = design.among(chosen)
-    _, x, residual, _ = _evaluated(part, parameters, slice(None))
-    voter = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(chosen))))
-    cells = len(starts) * size
-    won = np.bincount(voter * size + part.rows.a, residual, minlength=cells)
-    lost = np.bincount(voter * size + part.rows.b, residual, minlength=cells)
-    scores = np.concatenate(
-        ((won - lost).reshape(-1, size), np.add.reduceat(x * residual[:, None], starts, axis=0)), axis=1
-    )
-    return np.asarray(scores.T @ scores)
+    whole = a + b
+    if variant is Variant.FASTCHAT:
+        whole += 1
+    else:
+        whole[whole == 0] = 1
+    return np.asarray((a - b) / whole)
 
 
 def _result(

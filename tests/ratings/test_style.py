@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from known_strengths import styled
 
-from arena.ratings import style
+from arena.ratings import style, style_likelihood
 from arena.ratings.bradley_terry import fit
 from arena.ratings.comparisons import Comparisons, FloatArray, PairCounts
 from arena.ratings.leaderboard import Anchor, style_board
@@ -104,9 +104,9 @@ def test_our_variant_does_not_care_which_side_is_called_a() -> None:
 
 def test_a_start_from_a_sample_ends_at_the_same_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """The short way for many comparisons agrees with the long one to a thousandth of a point."""
-    rows = styled(20_000)
+    rows = styled(300_000)
     exact = fit_style(rows)
-    monkeypatch.setattr(style, "_SMALL", 10_000)
+    monkeypatch.setattr(style_likelihood, "MANY", 200_000)
     quick = fit_style(rows)
     assert quick.theta == pytest.approx(exact.theta, abs=5e-6)
     assert np.diag(quick.covariance) == pytest.approx(np.diag(exact.covariance), rel=1e-3)
