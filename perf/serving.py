@@ -190,7 +190,8 @@ async def _raw(server: Server, number: int, tokens: int) -> Stream:
             "max_tokens": tokens,
         }
     ).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: w\r\nContent-Length: {len(body)}"
+    kind = f"Content-Type: application/json\r\nContent-Length: {len(body)}"
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: w\r\n{kind}"
     began = time.perf_counter()
     if server.uds:
         reader, writer = await asyncio.open_unix_connection(server.uds)
@@ -212,7 +213,7 @@ async def _raw(server: Server, number: int, tokens: int) -> Stream:
 def _print_overhead(model: Path, room: Path, arguments: argparse.Namespace) -> None:
     """What our client adds to the worker's first token, one answer alone and fifty pairs at once."""
     with _serving("worker", model, room) as server:
-        client(server, 2, 8)
+        warm_up(server)
         print("\n| first token, ms | streams | raw socket p50 | our client p50 | raw p99 | our client p99 |")
         print("|---|---|---|---|---|---|")
         for count, times in ((1, 20), (100, 1)):
