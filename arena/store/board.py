@@ -7,11 +7,12 @@ from array import array
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from arena.store.connections import Database
-from arena.store.counting import WHOLE, split_names
+from arena.store.counting import OUTCOME_COLUMNS, WHOLE, split_names
 from arena.store.log import current_sequence
+from arena.store.prepared import Prepared
 from arena.store.records import ALL, EloState, PairTable, VoteFilter, VoteRecord
 from arena.store.tables import VERDICTS, AnyRow, elo, pair_counts, slice_sets, slices, voters, votes
 from arena.types import Track
@@ -25,9 +26,7 @@ def version(db: Connection) -> int:
 def pair_table(db: Connection, track: Track, slice: str) -> PairTable:
     """See `Store.pair_counts`."""
     number = WHOLE if slice == ALL else db.execute(select(slices.c.id).where(slices.c.name == slice)).scalar()
-    columns = [pair_counts.c[name] for name in ("a", "b", "wins_a", "wins_b", "ties", "both_bad")]
-    query = select(*columns).where(pair_counts.c.track == track.value, pair_counts.c.slice_id == number)
-    rows = () if number is None else db.execute(query).all()
+    rows = [] if number is None else _PAIRS.all(db, wanted=track.value, number=number)
     a, b, *amounts = zip(*rows, strict=True) if rows else ((),) * 6
     tables = (array("d", amount) for amount in amounts)
     return PairTable(track, slice, current_sequence(db), array("q", a), array("q", b), *tables)
@@ -115,3 +114,10 @@ def _words(reasons: str | None) -> list[str]:
 
 def _valued(names: tuple[str, ...], prefix: str) -> str:
     return next((name.removeprefix(prefix) for name in names if name.startswith(prefix)), "")
+
+
+_PAIRS = Prepared(
+    lambda _: select(*[pair_counts.c[name] for name in ("a", "b", *OUTCOME_COLUMNS)]).where(
+        pair_counts.c.track == bindparam("wanted"), pair_counts.c.slice_id == bindparam("number")
+    )
+)
