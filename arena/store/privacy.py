@@ -1,0 +1,273 @@
+"""Hides personal data in texts that leave the arena: telephone, e-mail, INN, SNILS, passport, bank card.
+
+A number is judged by its shape, its checksum and the nearest word before it that says what it is
+("ИНН", "карта", "заказ"). Pure text in, pure text out; it knows no database and keeps nothing.
+
+Checksums: Luhn (ISO/IEC 7812-1), INN (order of the Russian tax service ED-7-14/559@, annex), SNILS
+(resolution 192p of the Pension Fund, 2006).
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Personal(StrEnum):
+    """What a hidden piece was; the value stands in its place in square brackets."""
+
+    EMAIL = "EMAIL"
+    CARD = "CARD"
+    SNILS = "SNILS"
+    PASSPORT = "PASSPORT"
+    PHONE = "PHONE"
+    INN = "INN"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A piece of personal data: `start` and `end` are character positions."""
+
+    start: int
+    end: int
+    kind: Personal
+
+
+def mask_personal(text: str) -> str:
+    """The text with every piece of personal data replaced by its kind, such as `[PHONE]`."""
+    shown, last = [], 0
+    for found in find_personal(text):
+        shown += [text[last : found.start], f"[{found.kind}]"]
+        last = found.end
+    return "".join([*shown, text[last:]])
+
+
+def find_personal(text: str) -> list[Found]:
+    """Every piece of personal data, in order, without overlaps. Surer findings win over weaker ones."""
+    candidates = sorted(_candidates(text), key=lambda item: (item[0], -(item[1].end - item[1].start)))
+    taken: list[Found] = []
+    for _, found in candidates:
+        place = bisect(taken, found.start, key=lambda other: other.start)
+        before_is_free = place == 0 or taken[place - 1].end <= found.start
+        if before_is_free and (place == len(taken) or found.end <= taken[place].start):
+            taken.insert(place, found)
+    return taken
+
+
+def luhn(digits: str) -> bool:
+    """Whether the last digit checks the others (bank cards)."""
+    doubled = (int(digit) * (1 + position % 2) for position, digit in enumerate(reversed(digits)))
+    return sum(value - 9 * (value > 9) for value in doubled) % 10 == 0
+
+
+def inn(digits: str) -> bool:
+    """Whether 10 (organisation) or 12 (person) digits carry their check digits."""
+    if len(digits) == 10:
+        return _inn_digit(digits[:9], (2, 4, 10, 3, 5, 9, 4, 6, 8)) == int(digits[9])
+    if len(digits) != 12:
+        return False
+    eleventh = _inn_digit(digits[:10], (7, 2, 4, 10, 3, 5, 9, 4, 6, 8))
+    twelfth = _inn_digit(digits[:11], (3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8))
+    return (eleventh, twelfth) == (int(digits[10]), int(digits[11]))
+
+
+def _inn_digit(digits: str, weights: tuple[int, ...]) -> int:
+    return sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=True)) % 11 % 10
+
+
+def snils(digits: str) -> bool:
+    """Whether 9 digits and 2 check digits belong together."""
+    if len(digits) != 11 or len(set(digits)) == 1:
+        return False
+    total = sum(int(digit) * weight for digit, weight in zip(digits[:9], range(9, 0, -1), strict=True))
+    return total % 101 % 100 == int(digits[9:])
+
+
+_SURE, _TOLD, _LIKELY = 0, 1, 2
+"""Ranks: an e-mail or a word beside the number; a checksum with its shape; a shape alone."""
+
+_GAP = r"[\s\u00a0.\-‐‑–—]"
+_BEGIN = r"(?<!\w)(?<![A-Za-z0-9][-/_])(?<!\d[.,:])(?<![%#])"
+_END = r"(?!\w)(?![.,:/]\d)(?!-[A-Za-z0-9])(?!%)"
+
+_EMAIL = re.compile(
+    r"(?<![\w.+-])[\w.+-]{1,64}\s?(?:@|\(at\)|\[at\]|\(собака\)|\[собака\]| собака )\s?"
+    r"(?:[\w-]{1,63}\s?(?:\.|\(dot\)|\[dot\]| точка )\s?){1,4}[^\W\d_]{2,24}(?![\w-])(?!:[\w/])",
+    re.IGNORECASE,
+)
+_CARD = re.compile(
+    rf"{_BEGIN}(?:\d{{4}}([ \u00a0\-‑.]{{1,2}})\d{{4}}\1\d{{4}}\1\d{{1,7}}(?:\1\d{{1,3}})?(?!\1\d{{4}}(?!\s?(?:р|₽)))"
+    rf"|\d{{4}}[ -]\d{{6}}[ -]\d{{5}}|\d{{13,19}}){_END}"
+)
+_SNILS = re.compile(rf"{_BEGIN}\d{{3}}[\s\-‑–]?\d{{3}}[\s\-‑–]?\d{{3}}[\s\-‑–]?\d{{2}}{_END}")
+_PASSPORT = re.compile(
+    rf"{_BEGIN}\d{{2}}[\s\u00a0-]?\d{{2}}(?:[\s,;:]*(?:номер|ном\.|№|no?\.?|#)?[\s:]*|-)\d{{6}}{_END}", re.IGNORECASE
+)
+_FOREIGN_PASSPORT = re.compile(rf"{_BEGIN}\d{{2}}[\s,]*(?:номер|№|n)?\s*\d{{7}}{_END}", re.IGNORECASE)
+_INN = re.compile(
+    rf"{_BEGIN}(?:\d{{12}}|\d{{10}}|\d{{4}} \d{{6}} \d{{2}}|\d{{4}} \d{{4}} \d{{4}}|\d{{4}} \d{{3}} \d{{3}})"
+    r"(?:(?=/\d{9}\b)|(?!\w)(?![.,:/]\d)(?!-[A-Za-z0-9])(?!%))"  # "INN/KPP" are often written as one
+)
+_RUSSIAN_PHONE = re.compile(
+    rf"(?<!\w)(?<![A-Za-z0-9][-_])(?<!\d[.,:])(?:\+\s?7|(?<=wa\.me/)7|(?<!\w/)[78])(?:{_GAP}{{0,3}}\(?\d\)?){{10}}{_END}"
+)
+_SHORT_PHONE = re.compile(
+    rf"{_BEGIN}(?:\(?[3489]\d{{2}}\)?{_GAP}{{0,2}}\d{{3}}{_GAP}?\d{{2}}{_GAP}?\d{{2}}"
+    rf"|\([3489]\d{{3,4}}\)\s?\d{{1,2}}-\d{{2}}-\d{{2}}){_END}"
+)
+_FOREIGN_PHONE = re.compile(rf"(?<!\w)(?:\+|00)[1-9](?:{_GAP}{{0,2}}\(?\d\)?){{9,13}}{_END}")
+_LOCAL_PHONE = re.compile(
+    rf"{_BEGIN}(?:\d{{3}}[- ]?\d{{2}}[- ]?\d{{2}}|\d{{2}}-\d{{2}}-\d{{2}}|\d-\d{{2}}-\d{{2}}){_END}"
+)
+
+_WORDS: dict[str, Personal | None] = {
+    r"инн\s?/\s?кпп|инн|inn|налогоплательщик\w*|идентификационн\w+ номер\w*": Personal.INN,
+    r"снилс\w*|snils|страхов\w+ (?:номер|свидетельств)\w*|"
+    r"пенсионн\w+ (?:номер|свидетельств|страхован)\w*": Personal.SNILS,
+    r"паспорт\w*|загран\w*|passport|сери[яиюей]+": Personal.PASSPORT,
+    r"карт(?:а|ы|е|у|ой|ою|очк\w+|)|card|visa|виза|mastercard|мастеркард|maestro|pan": Personal.CARD,
+    r"тел|телефон\w*|моб|мобильн\w+|сотов\w+|звон\w*|позвон\w*|перезвон\w*|созвон\w*|набер\w+|набира\w+|факс\w*|смс|sms|"
+    r"whats\s?app|вотсап\w*|ватсап\w*|вацап\w*|viber|вайбер\w*|telegram|телеграм\w*|phone|call|трубк\w+|дозвон\w*|"
+    r"мой номер|номер мамы|номер жены|номер мужа|связ\w+|контакт\w*|сбп|тлф|т\.": Personal.PHONE,
+    r"огрн\w*|кпп|бик|сч[её]т\w*|р/с|к/с|imei|isbn|issn|трек\w*|заказ\w*|артикул\w*|договор\w*|штрих\w*|ean|vin|окпо|"
+    r"октмо|оквэд|кбк|уин|полис\w*|лицев\w+|чек\w*|накладн\w+|инвентарн\w+|id|код\w*|order|invoice|tracking|сумм\w*|верси\w+|"
+    r"кадастров\w+|ip|порт|заявк\w+|обращени\w+|билет\w*|бронь|брони|рейс\w*|серийн\w+|hash|хеш|дата|timestamp|индекс|ocr|"
+    r"население|населения|тираж\w*|выручк\w*|бюджет\w*|пин\w*|участник\w*|формул\w*|уравнени\w*|приказ\w*|гост|ту|снип|ст\.|"
+    r"документ\w*|дел[оау]|акт\w*|ндс|протокол\w*|удостоверени\w+|абонент\w*|баркод|посылк\w+|отправлени\w+|модел\w+": None,
+}  # fmt: skip
+_KEYWORDS = re.compile("|".join(rf"(?P<k{i}>\b(?:{words})(?!\w))" for i, words in enumerate(_WORDS)), re.IGNORECASE)
+_KINDS = list(_WORDS.values())
+_LOOK_BACK = 48
+_UNITS = re.compile(
+    r"\s*(?:₽|\$|€|руб|р\.|долл|евро|тыс|млн|млрд|трлн|человек|шт|кг|км|м²|га|байт|бит|секунд|мс|ms|лет|год|токен)",
+    re.I,
+)
+
+_Test = Callable[[str, str, "Personal | None", bool], "int | None"]
+
+
+def _candidates(text: str) -> Iterator[tuple[int, Found]]:
+    """Everything that could be personal data, with its rank."""
+    for found in _EMAIL.finditer(text):
+        yield _SURE, Found(found.start(), found.end(), Personal.EMAIL)
+    for pattern, kind, test in _TESTS:
+        for found in pattern.finditer(text):
+            told, named = _nearest(text, found.start())
+            if _UNITS.match(text, found.end()) or (text[found.start() - 1 : found.start()] == "=" and not named):
+                continue  # an amount, or a parameter of who knows what
+            rank = test(found[0], _digits(found[0]), told, named)
+            if rank is not None:
+                yield rank, Found(found.start(), found.end(), kind)
+
+
+def _nearest(text: str, start: int) -> tuple[Personal | None, bool]:
+    """What the nearest word before a number calls it, and whether any word does."""
+    before = text[max(0, start - _LOOK_BACK) : start]
+    last = None
+    for last in _KEYWORDS.finditer(before):  # noqa: B007 (the last one counts)
+        pass
+    if last is None or last.lastgroup is None:
+        return None, False
+    return _KINDS[int(last.lastgroup[1:])], True
+
+
+def _digits(raw: str) -> str:
+    return "".join(str(int(char)) for char in raw if char.isdecimal())
+
+
+def _card(raw: str, digits: str, told: Personal | None, named: bool) -> int | None:
+    """A brand's prefix and length with Luhn; where the text says "card", the shape is enough."""
+    if told is Personal.CARD and (_brand(digits) or len(digits) == 16):
+        return _SURE
+    if not (_brand(digits) and luhn(digits)) or (named and told is None and raw.isdecimal()):
+        return None
+    return _TOLD
+
+
+def _brand(digits: str) -> bool:
+    """Prefixes and lengths of the issuers' networks: Mir, Visa, Mastercard, Maestro, UnionPay, JCB, Amex."""
+    length, four = len(digits), int(digits[:4])
+    return (
+        (2200 <= four <= 2204 and 16 <= length <= 19)
+        or (digits[0] == "4" and length in (13, 16, 19))
+        or ((5100 <= four <= 5599 or 2221 <= four <= 2720) and length == 16)
+        or ((digits[:2] in ("50", "62") or 5600 <= four <= 5999 or 6300 <= four <= 6999) and 16 <= length <= 19)
+        or (3528 <= four <= 3589 and length == 16)
+        or (digits[:2] in ("34", "37") and length == 15)
+    )
+
+
+def _snils_number(raw: str, digits: str, told: Personal | None, named: bool) -> int | None:
+    if told is Personal.SNILS:
+        return _SURE
+    if not snils(digits) or (named and raw.isdecimal()):
+        return None
+    return _TOLD if not raw.isdecimal() else _LIKELY if digits[0] not in "78" else None
+
+
+def _passport(raw: str, digits: str, told: Personal | None, named: bool) -> int | None:
+    """Series and number: with the word always, without it when written apart with a year that was printed."""
+    if told is Personal.PASSPORT:
+        return _SURE
+    apart = re.match(r"\d{2}\s\d{2}\s?\D*\s?\d{6}$", raw) is not None
+    printed = int(digits[2:4]) <= 30 or int(digits[2:4]) >= 97
+    return _LIKELY if apart and printed and not named else None
+
+
+def _foreign_passport(raw: str, digits: str, told: Personal | None, named: bool) -> int | None:
+    return _TOLD if told is Personal.PASSPORT else None
+
+
+def _inn_number(raw: str, digits: str, told: Personal | None, named: bool) -> int | None:
+    if told is Personal.INN:
+        return _SURE
+    return _LIKELY if len(digits) == 12 and raw.isdecimal() and inn(digits) and not named else None
+
+
+def _russian_phone(raw: str, digits: str, told: Personal | None, named: bool) -> int | None:
+    """+7 or 8 and ten digits; a bare run of eleven must begin like a Russian number."""
+    if told is Personal.PHONE:
+        return _SURE
+    if digits[1] not in "3489" or _thousands(raw) or re.fullmatch(r"\d\.\d+", raw):
+        return None
+    if raw.isdecimal():
+        return None if named else _LIKELY
+    return _TOLD
+
+
+def _short_phone(raw: str, digits: str, told: Personal | None, named: bool) -> int | None:
+    if told is Personal.PHONE:
+        return _SURE
+    dressed = "(" in raw or raw.count("-") >= 2 or (raw[0] == "9" and len(re.findall(_GAP, raw)) == 3)
+    return _LIKELY if dressed and not named and not _thousands(raw) else None
+
+
+def _foreign_phone(raw: str, digits: str, told: Personal | None, named: bool) -> int | None:
+    if told is Personal.PHONE:
+        return _SURE
+    return None if _thousands(raw) or not raw.startswith("+") else _TOLD
+
+
+def _local_phone(raw: str, digits: str, told: Personal | None, named: bool) -> int | None:
+    return _SURE if told is Personal.PHONE else None
+
+
+def _thousands(raw: str) -> bool:
+    """A large round number written in groups of three."""
+    return re.fullmatch(r"\+?\d{1,3}(?:[\s\u00a0.]\d{3})+", raw) is not None
+
+
+_TESTS: tuple[tuple[re.Pattern[str], Personal, _Test], ...] = (
+    (_CARD, Personal.CARD, _card),
+    (_SNILS, Personal.SNILS, _snils_number),
+    (_PASSPORT, Personal.PASSPORT, _passport),
+    (_FOREIGN_PASSPORT, Personal.PASSPORT, _foreign_passport),
+    (_RUSSIAN_PHONE, Personal.PHONE, _russian_phone),
+    (_FOREIGN_PHONE, Personal.PHONE, _foreign_phone),
+    (_SHORT_PHONE, Personal.PHONE, _short_phone),
+    (_LOCAL_PHONE, Personal.PHONE, _local_phone),
+    (_INN, Personal.INN, _inn_number),
+)
