@@ -18,6 +18,9 @@ from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArr
 CONFIDENCE = 0.95
 """Coverage that every interval of this package promises."""
 
+_LEAST_MEAT = 0.75
+"""Three votes' worth of variance between equals: what may be missed when no vote ever differed."""
+
 _INVERTED_WHOLE = 64
 """Tables up to this size go to LAPACK in one piece."""
 
@@ -74,10 +77,29 @@ def positive_inverse(table: FloatArray) -> FloatArray:
 
 
 def meat(counts: PairCounts, probabilities: FloatArray) -> FloatArray:
-    """Sum of outer products of the comparisons' score vectors, from pair counts alone."""
+    """Sum of outer products of the comparisons' score vectors, from pair counts alone.
+
+    Where a contestant's comparisons hardly vary (a few votes, all of them ties) the sum says that
+    its strength is known exactly. Votes that never differed can still be wrong about a share of
+    3/n (the rule of three), so less than `_LEAST_MEAT` is filled up from the model's own variance.
+    """
     whole, score, square = counts.moments()
     residual = square - 2 * probabilities * score + probabilities**2 * whole
+    own = residual.sum(axis=1)
+    least = _LEAST_MEAT * float(whole.sum()) / max(float(counts.total.sum()), 1e-300)
+    if own.min(initial=np.inf) < least:
+        residual = _filled_up(residual, own, whole * probabilities * probabilities.T, least)
     return laplacian(residual)
+
+
+def _filled_up(residual: FloatArray, own: FloatArray, model: FloatArray, least: float) -> FloatArray:
+    """Move pairs of contestants that have too little towards the model's variance, as far as needed."""
+    expected = model.sum(axis=1) - np.diag(model)
+    wanted = np.minimum(least, expected) - own
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(wanted > 0, wanted / (expected - own), 0.0)
+    each = np.maximum(share[:, None], share[None, :])
+    return np.asarray(residual + np.clip(each, 0, 1) * np.maximum(model - residual, 0))
 
 
 def clustered_meat(rows: Comparisons, theta: FloatArray) -> FloatArray:

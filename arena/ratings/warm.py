@@ -28,6 +28,9 @@ _INTERVAL_SLACK = 2e-5
 
 _SETTLED = 1e-9
 
+_FEW = 2.0
+"""Below this much meat a contestant's variance is filled up (see `meat`), which no rank-1 step follows."""
+
 _STEPS_BETWEEN_REFITS = 4096
 """Rank-1 steps after which rounding is wiped out by a fresh factorization."""
 
@@ -71,7 +74,8 @@ class WarmStrengths:
                 return
         if self._left_out > _RATING_SLACK:
             self._settle(counts)
-        if self._steps > _STEPS_BETWEEN_REFITS or self._interval_error() > _INTERVAL_SLACK:
+        few = float(np.diag(self._sandwich.filling).min()) < _FEW
+        if few or self._steps > _STEPS_BETWEEN_REFITS or self._interval_error() > _INTERVAL_SLACK:
             self._factorize(counts)
 
     def _step(self, change: Change) -> bool:

@@ -133,6 +133,15 @@ def test_a_chain_of_wins_bounds_whoever_stands_beyond_the_bounded() -> None:
     assert result.row("q").ci_low is None
 
 
+@pytest.mark.parametrize("ties", [1, 3, 30])
+def test_nothing_but_ties_is_not_certainty(ties: int) -> None:
+    """Equal votes have no spread of their own; the interval is then what three votes more could change."""
+    row = board(*[("x", "y", 0.5)] * ties).row("x")
+    assert row.rating == pytest.approx(1000)
+    assert row.ci_high is not None
+    assert row.ci_high - 1000 > 300 / ties
+
+
 def test_a_tie_connects() -> None:
     """Half a win each way is enough for a rating."""
     assert all(row.identified for row in board(("x", "y", 1.0), ("x", "y", 0.5)).rows)
