@@ -29,7 +29,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "arena.judge": (
-        BASE | {"arena.service", "arena.engines.base", "arena.ratings", "arena.store.records", "arena.battles"},
+        BASE | {"arena.service", "arena.engines.base", "arena.ratings", "arena.store", "arena.battles"},
         {"numpy", "yaml"},
     ),
     "arena.benchmarks": (

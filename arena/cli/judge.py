@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -20,11 +20,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from arena.cli.storage import DatabaseOption, StorageOption, told
 from arena.config import Catalog, Judge, Settings, load_catalog, resolve_profile
 from arena.errors import ConfigError
-from arena.judge.judge import BattleJudge, JudgmentDesk, Shown, Tally
+from arena.judge.crew import battle_judge, judges_fleet
+from arena.judge.judge import Shown, Tally
 from arena.judge.prompts import JudgingProtocol, OwnProtocol, read_judge_config
-from arena.judge.spending import Purse
-from arena.service.fleet import Fleet, build_fleet
-from arena.service.local_models import PooledModels
 from arena.service.opening import open_store
 
 
@@ -77,12 +75,13 @@ async def _judge_with(
     watch: bool,
 ) -> dict[str, Tally]:
     """Every judge in turn (side by side when watching), each with an engine, a purse and a bar of its own."""
-    enabled = tuple(entry.model_copy(update={"enabled": True}) for entry in judges)
-    fleet = build_fleet(replace(catalog, contestants=enabled), settings, PooledModels)
+    fleet = judges_fleet(judges, catalog, settings)
     with open_store(settings) as store, _bars() as bars:
         await fleet.start()
         try:
-            made = {entry.name: _battle_judge(entry, fleet, store, protocol, workers) for entry in enabled}
+            made = {
+                entry.name: battle_judge(entry, fleet, store, protocol=protocol, workers=workers) for entry in judges
+            }
             if watch:
                 await asyncio.gather(*(one.watch(shown=_bar(bars, name)) for name, one in made.items()))
             for name, one in made.items():
@@ -91,28 +90,6 @@ async def _judge_with(
         finally:
             await fleet.close()
     return {name: one.tally for name, one in made.items()}
-
-
-def _battle_judge(
-    entry: Judge, fleet: Fleet, desk: JudgmentDesk, protocol: JudgingProtocol, workers: int | None
-) -> BattleJudge:
-    price = entry.price
-    purse = Purse(
-        desk,
-        entry.name,
-        prompt_price=price.prompt if price else 0.0,
-        completion_price=price.completion if price else 0.0,
-        cap=entry.spending_cap,
-    )
-    return BattleJudge(
-        entry.name,
-        fleet.engine(entry.name),
-        desk,
-        protocol=protocol,
-        decoding=entry.decoding,
-        purse=purse,
-        workers=workers or entry.concurrency,
-    )
 
 
 @contextmanager

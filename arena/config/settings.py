@@ -136,6 +136,21 @@ class Settings(BaseModel):
     elo_k: float = _option(4.0, "K of the Elo rating", "K рейтинга Эло", gt=0)
     elo_start: float = _option(1000.0, "The Elo rating of a newcomer", "Рейтинг Эло новичка")
     elo_scale: float = _option(400.0, "The scale of the Elo rating", "Шкала рейтинга Эло", gt=0)
+    judge_gate: float = _option(
+        0.65,
+        "A judge enters the combined leaderboard when the lower bound of its agreement with people, where both named a "
+        "winner, reaches this share",
+        "Судья входит в общий рейтинг, когда нижняя граница его согласия с людьми (там, где оба назвали победителя) "
+        "достигает этой доли",
+        ge=0,
+        le=1,
+    )
+    judge_gate_battles: int = _option(
+        100,
+        "… over at least so many battles that both judged",
+        "… не меньше чем на стольких боях, оценённых обоими",
+        ge=1,
+    )
     vram: float | None = _option(
         None,
         "GiB of GPU memory that models may take; without it, nine tenths of what is free",

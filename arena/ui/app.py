@@ -14,6 +14,8 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
+from arena.judge.crew import JudgeCrew
+from arena.judge.desk import JudgeDesk
 from arena.service import Arena
 from arena.types import Mode
 from arena.ui import look, render
@@ -21,6 +23,7 @@ from arena.ui.battle_events import BattleEvents
 from arena.ui.battle_tab import build_battle, welcome_html
 from arena.ui.board_tab import BoardTab
 from arena.ui.guard import Guard
+from arena.ui.judge_tab import JudgeTab
 from arena.ui.routes import Routes
 from arena.ui.texts import LANGUAGES, TEXTS, say
 from arena.ui.voters import Voters
@@ -32,6 +35,7 @@ MAX_THREADS = 400
 def build(arena: Arena, voters: Voters) -> gr.Blocks:
     """The page over an arena."""
     i18n = translations()
+    judges = JudgeDesk(arena.store, arena.catalog, arena.settings)
     demo: gr.Blocks
     with gr.Blocks(title="Арена · Arena", analytics_enabled=False, fill_width=True) as demo:
         gr.HTML(i18n("header_html"), elem_id="arena-header")
@@ -48,8 +52,11 @@ def build(arena: Arena, voters: Voters) -> gr.Blocks:
                     events.offer_names, [], list(battle.choices), show_progress="hidden", api_visibility="private"
                 )
             with gr.Tab(i18n("tab_board"), id="board", elem_id="tab-board") as tab:
-                board = BoardTab(arena, i18n)
+                board = BoardTab(arena, judges, i18n)
             board.connect(tab.select)
+            with gr.Tab(i18n("tab_judge"), id="judge", elem_id="tab-judge") as tab:
+                judge = JudgeTab(judges, arena.settings.language)
+            judge.connect(tab.select)
     return demo
 
 
@@ -126,9 +133,12 @@ def _lifespan(arena: Arena) -> Callable[[Any], Any]:
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
         await arena.start()
+        crew = JudgeCrew(arena.catalog, arena.settings, arena.store)
+        await crew.start()
         try:
             yield
         finally:
+            await crew.close()
             await arena.close()
 
     return lifespan

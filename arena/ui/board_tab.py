@@ -5,13 +5,16 @@ Names stand here by design, so nothing of it is loaded before the tab is opened.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 from urllib.parse import parse_qs
 
 import gradio as gr
 
 from arena.errors import ArenaError
+from arena.judge.desk import JudgeDesk
 from arena.service import Arena, BoardView
 from arena.store.records import ALL
 from arena.types import Track
@@ -19,14 +22,15 @@ from arena.ui import board_render, charts
 from arena.ui.texts import say
 from arena.ui.voters import language_of_request
 
+COMBINED = "combined"
 PLOTS = ("forest", "wins", "counts", "history")
 
 
 class BoardTab:
     """Layout and handlers of the leaderboard."""
 
-    def __init__(self, arena: Arena, i18n: gr.I18n) -> None:
-        self._arena = arena
+    def __init__(self, arena: Arena, judges: JudgeDesk, i18n: gr.I18n) -> None:
+        self._arena, self._judges = arena, judges
         with gr.Column(elem_classes="board"):
             with gr.Row(elem_classes="filters"):
                 self.track = gr.Dropdown([], label=i18n("filter_track"), elem_id="board-track", min_width=140)
@@ -66,7 +70,7 @@ class BoardTab:
         slices = [ALL, *boards.slices()]
         names = [row.model for row in boards.view().board.rows]
         options = {
-            "track": [(say(language, f"track_{track}"), str(track)) for track in Track],
+            "track": [(say(language, f"track_{track}"), track) for track in await asyncio.to_thread(self._tracks)],
             "slice": [(board_render.slice_name(name, language), name) for name in slices],
             "method": [(say(language, f"method_{method}"), method) for method in ("bt", "elo")],
             "plot": [(say(language, f"plot_{plot}"), plot) for plot in PLOTS],
@@ -78,25 +82,38 @@ class BoardTab:
             for key, choices in options.items()
         }
         updates = [gr.update(choices=sorted_names(key, options[key]), value=chosen[key]) for key in options]
-        return [*updates, *self._painted(chosen, language)]
+        return [*updates, *await asyncio.to_thread(self._painted, chosen, language)]
+
+    def _tracks(self) -> list[str]:
+        """Whose boards there are: people's, judges', and people's sharpened by a judge once one is admitted."""
+        return [*map(str, Track), *([COMBINED] if self._judges.view().admitted else [])]
 
     async def show(
         self, request: gr.Request, track: str, slice: str, method: str, plot: str, first: str, second: str
     ) -> list[Any]:
         """The view that the filters ask for, as of now."""
         chosen = {"track": track, "slice": slice, "method": method, "plot": plot, "a": first, "b": second}
-        return self._painted(chosen, self._language(request))
+        return await asyncio.to_thread(self._painted, chosen, self._language(request))
 
     def _painted(self, chosen: Mapping[str, str], language: str) -> list[Any]:
-        owner, part = Track(chosen["track"] or Track.HUMAN), chosen["slice"] or ALL
-        way = (chosen["method"] or "bt") if part == ALL else "bt"  # Elo is kept for whole tracks only
+        combined = chosen["track"] == COMBINED
+        owner = Track.HUMAN if combined else Track(chosen["track"] or Track.HUMAN)
+        part = ALL if combined else chosen["slice"] or ALL
+        way = (chosen["method"] or "bt") if part == ALL and not combined else "bt"  # Elo is kept for whole tracks only
         boards = self._arena.boards
         view: BoardView = boards.view(owner, part, way)
+        if combined:
+            view = self._judges.combined(view) or view
         try:
             pair = board_render.pair(boards.compare(chosen["a"], chosen["b"], owner, part), language)
         except ArenaError:
             pair = ""
-        return [board_render.table(view, language), self._drawn(chosen["plot"], view, language), pair]
+        note = self._combined_note(language) if combined else ""
+        return [board_render.table(view, language) + note, self._drawn(chosen["plot"], view, language), pair]
+
+    def _combined_note(self, language: str) -> str:
+        names = ", ".join(self._judges.view().admitted[:1])
+        return f'<p class="note">{say(language, "combined_note", judge=escape(names))}</p>'
 
     def _drawn(self, plot: str, view: BoardView, language: str) -> Any:
         """The one plot that is looked at; the others are drawn when they are."""

@@ -207,6 +207,45 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Брэдли — Терри, ничья и «оба плохо» — по половине победы; шкала 400·log₁₀, среднее {start}.",
         "Bradley–Terry, a tie and “both bad” are half a win each; scale 400·log₁₀, mean {start}.",
     ),
+    "track_combined": ("Люди, уточнённые судьёй", "People, sharpened by a judge"),
+    "combined_note": (
+        "Рейтинг людей, уточнённый судьёй {judge}: его вердикты голосами не считаются, "
+        "а смещение измерено там, где высказались оба.",
+        "People's ratings sharpened by the judge {judge}: its verdicts are not votes, "
+        "and its bias is measured where both spoke.",
+    ),
+    # judges
+    "tab_judge": ("Судья", "Judge"),
+    "judge_empty": (
+        "Судья ещё ничего не оценил. Включите судью в models.yaml или запустите python -m arena judge.",
+        "No judge has judged yet. Enable one in models.yaml or run python -m arena judge.",
+    ),
+    "judge_name": ("Судья", "Judge"),
+    "judge_language": ("Язык", "Language"),
+    "judge_all": ("все", "all"),
+    "judge_judgments": ("Оценок", "Judgments"),
+    "judge_unscored": ("Без вердикта", "Unscored"),
+    "judge_with_ties": ("Согласие с людьми", "Agreement with people"),
+    "judge_without_ties": ("… без ничьих", "… without ties"),
+    "judge_kappa": ("κ Коэна", "Cohen's κ"),
+    "judge_flips": ("Решает место", "Position decides"),
+    "judge_inconsistent": ("Порядки расходятся", "Orders differ"),
+    "judge_longer": ("За длинный ответ", "For the longer"),
+    "judge_length_preference": ("… чаще людей на", "… more than people by"),
+    "judge_self_preference": ("К своим — выше людей на", "To its kin, above people by"),
+    "judge_admitted": ("входит в общий рейтинг", "in the combined board"),
+    "judge_gate": (
+        "В общий рейтинг судья входит, когда нижняя граница согласия без ничьих "
+        "не меньше {share} хотя бы на {battles} боях.",
+        "A judge enters the combined board when the lower bound of its agreement without ties "
+        "reaches {share} over at least {battles} battles.",
+    ),
+    "judge_note": (
+        "Каждый бой судья читает дважды, поменяв ответы местами. Его вердикты идут отдельной дорожкой "
+        "и голоса людей не заменяют. Под цифрой — её 95 % интервал и число боёв.",
+        "A judge reads every battle twice, the answers exchanged. Its verdicts are a track of their own "
+        "and replace no vote. Below each figure: its 95% interval and the number of battles.",
+    ),
     # preparation and trouble
     "preparing": ("Готовим модели: {ready} из {total}{eta}", "Preparing the models: {ready} of {total}{eta}"),
     "preparing_eta": (" · ещё около {seconds} с", " · about {seconds} s left"),

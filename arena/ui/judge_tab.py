@@ -1,0 +1,80 @@
+"""The judges' tab: how each stands to people, with intervals and the number behind every figure."""
+
+from __future__ import annotations
+
+import asyncio
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from arena.judge.agreement import Estimate, JudgeReport
+from arena.judge.desk import JudgeDesk, JudgesView
+from arena.ui.texts import number, percent, say
+from arena.ui.voters import language_of_request
+
+COLUMNS = (
+    "with_ties", "without_ties", "kappa", "flips", "inconsistent", "longer", "length_preference", "self_preference",
+)  # fmt: skip
+_SHARES = ("with_ties", "without_ties", "flips", "inconsistent", "longer")
+
+
+class JudgeTab:
+    """Layout and handler; nothing is read before the tab is opened."""
+
+    def __init__(self, desk: JudgeDesk, default_language: str) -> None:
+        self._desk, self._default = desk, default_language
+        self.table = gr.HTML(elem_id="judge-table")
+
+    def connect(self, opened: Any) -> None:
+        """Wire the opening of the tab (an event)."""
+        opened(self.show, [], [self.table], show_progress="hidden", api_visibility="private", concurrency_limit=None)
+
+    async def show(self, request: gr.Request) -> str:
+        """The reports as of now."""
+        headers = request.headers
+        language = language_of_request(headers.get("cookie"), headers.get("accept-language"), self._default)
+        return table(await asyncio.to_thread(self._desk.view), language)
+
+
+def table(view: JudgesView, language: str) -> str:
+    """Every judge over all languages, then in each."""
+    if not view.reports:
+        return f'<p class="empty">{say(language, "judge_empty")}</p>'
+    keys = ("judge_name", "judge_language", "judge_judgments", "judge_unscored", *(f"judge_{key}" for key in COLUMNS))
+    head = "".join(f'<th scope="col">{say(language, key)}</th>' for key in keys)
+    rows = "".join(_row(report, report.judge in view.admitted, language) for report in view.reports)
+    gate = say(
+        language,
+        "judge_gate",
+        share=percent(view.gate.agreement, language),
+        battles=number(view.gate.battles, language),
+    )
+    return (
+        f'<div class="board-scroll"><table class="board-table judges"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>{''.join(f'<p class=note>{note}</p>' for note in notes)}"
+    )
+
+
+def _row(report: JudgeReport, admitted: bool, language: str) -> str:
+    mark = f'<span class="mark">{say(language, "judge_admitted")}</span>' if admitted and not report.language else ""
+    spoken = say(language, f"slice_language_{report.language}") if report.language in ("ru", "en") else report.language
+    cells = "".join(f"<td>{_estimate(getattr(report, key), key in _SHARES, language)}</td>" for key in COLUMNS)
+    return (
+        f'<tr><th scope="row">{escape(report.judge)}{mark}</th><td>{escape(spoken) or say(language, "judge_all")}</td>'
+        f"<td>{number(report.judgments, language)}</td><td>{number(report.unscored, language)}</td>{cells}</tr>"
+    )
+
+
+def _estimate(found: Estimate, share: bool, language: str) -> str:
+    """The figure, its interval and the battles behind it."""
+    if found.value is None:
+        return f"—<small>n = {number(found.n, language)}</small>"
+
+    def shown(value: float | None) -> str:
+        if value is None:
+            return "…"
+        return percent(value, language) if share else number(value, language, 2)
+
+    ends = f"{shown(found.low)} … {shown(found.high)}"
+    return f"{shown(found.value)}<small>{ends}<br>n = {number(found.n, language)}</small>"

@@ -1,0 +1,77 @@
+"""A judge that agrees with people sharpens their board; one that does not stays outside."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from arena.config import Catalog, Contestant, Judge, Settings
+from arena.judge.desk import JudgeDesk
+from arena.service import open_store
+from arena.service.boards import Boards, default_parameters
+from arena.store.records import Answer, AnswerState, JudgmentResult, NewBattle
+from arena.store.records import Contestant as Stored
+from arena.store.store import Store
+from arena.types import Mode, Verdict
+
+CATALOG = Catalog(
+    (Contestant(name="one", engine="fake"), Contestant(name="two", engine="fake")),
+    judges=(Judge(name="judge", engine="fake"),),
+)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(storage=tmp_path, judge_gate_battles=40)
+
+
+async def battles(store: Store, says: Callable[[Verdict], Verdict], *, unvoted: int = 0) -> None:
+    """Sixty voted battles, all judged, and some that only the judge saw."""
+    one, two = await store.register_contestants([Stored("one"), Stored("two")])
+    rng = random.Random(4)
+    for number in range(60 + unvoted):
+        record = await store.create_battle(NewBattle("me", Mode.ANONYMOUS, one.id, two.id, language="ru"))
+        await store.append_turn(record.id, "why?")
+        answer = Answer("because", AnswerState.COMPLETE)
+        await store.finish_turn(record.id, 0, answer, answer)
+        verdict = Verdict.MODEL_A if rng.random() < 0.7 else Verdict.MODEL_B
+        if number < 60:
+            await store.cast_vote(record.id, "me", verdict)
+        await store.queue_judgments([record.id], "judge")
+        await store.claim_judgments("judge", limit=1)
+        said = says(verdict)
+        await store.record_judgment(record.id, "judge", JudgmentResult(said, said, said))
+
+
+def human_board(store: Store, settings: Settings):  # type: ignore[no-untyped-def]
+    return Boards(store, parameters=default_parameters(4, 1000, 400), preliminary=10).view()
+
+
+async def test_an_agreeing_judge_is_admitted_and_narrows_the_intervals(settings: Settings) -> None:
+    """With twice as many battles judged as voted, the combined interval is the shorter one."""
+    with open_store(settings) as store:
+        await battles(store, lambda verdict: verdict, unvoted=60)
+        desk = JudgeDesk(store, CATALOG, settings)
+        assert desk.view().admitted == ("judge",)
+        human = human_board(store, settings)
+        combined = desk.combined(human)
+    assert combined is not None
+
+    def width(row) -> float:  # type: ignore[no-untyped-def]
+        return row.ci_high - row.ci_low
+
+    assert width(combined.board.row("one")) < width(human.board.row("one"))
+    assert combined.board.votes == human.board.votes
+
+
+async def test_a_contrary_judge_stays_outside(settings: Settings) -> None:
+    """Its verdicts are shown with their figures and sharpen nothing."""
+    with open_store(settings) as store:
+        await battles(store, lambda verdict: verdict.mirrored)
+        desk = JudgeDesk(store, CATALOG, settings)
+        assert desk.view().admitted == ()
+        assert desk.view().reports[0].without_ties.value == 0
+        assert desk.combined(human_board(store, settings)) is None
