@@ -61,7 +61,6 @@ class Batcher:
         self._cache = PagedCache(pool.size, pool.block_size)
         self._table = np.zeros((max_batch, -(-loaded.prompter.context // pool.block_size) + 1), dtype=np.int64)
         self._slots = list(range(max_batch))
-        self._within = torch.arange(pool.block_size, device=self._device)
         self._waiting: deque[_Row] = deque()
         self._running: list[_Row] = []
         self._wake = threading.Condition()
@@ -214,10 +213,9 @@ class Batcher:
             positions[i, width - count :] = own = np.arange(row.computed, row.computed + count)
             places[i, width - count :] = self._table[row.slot, own // block] * block + own % block
         blocks = self._blocks_for(max(row.computed + count for row, count in zip(rows, counts, strict=True)))
-        table = self._tensor(self._table[slots, :blocks])
         self._cache.step = Step(
             write=self._tensor(places.reshape(-1)),
-            read=(table[:, :, None] * block + self._within).reshape(-1),
+            read=self._tensor(self._table[slots, :blocks].reshape(-1)),
             queries=(queries := self._tensor(positions)),
             length=blocks * block,
         )
