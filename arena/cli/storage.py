@@ -80,6 +80,21 @@ def restore(
         typer.echo(f"{source} restored" + (f"; the database before it is {kept}" if kept else ""))
 
 
+def forget(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="The code that the voter's own page shows.")],
+    drop_votes: Annotated[
+        bool, typer.Option("--drop-votes", help="Take their votes off the board too; otherwise outcomes stay, unnamed.")
+    ] = False,
+    database: DatabaseOption = None,
+    storage: StorageOption = None,
+) -> None:
+    """Erase a person's text from the database, its log and the backups in storage/backups."""
+    with told(), opened(database, storage) as store:
+        battles = store.forget_voter_text(code, keep_votes=not drop_votes).result()
+        held = store.forget_in_backups(code, keep_votes=not drop_votes)
+    typer.echo(f"{battles} battles and {held} backups held text of this voter; it is gone")
+
+
 def doctor(
     rebuild: Annotated[bool, typer.Option("--rebuild", help="First recount every rating from the votes.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
 
 from arena.errors import StoreError, StoreUnavailable
+from arena.store import upkeep
 from arena.store.connections import Database, translated
-from arena.store.migrate import HEAD, SCRIPTS, copy_database, fold_log, known_schemas, revision_of, sync_folder
+from arena.store.migrate import (
+    HEAD,
+    SCRIPTS,
+    bring_up_to_date,
+    copy_database,
+    fold_log,
+    known_schemas,
+    revision_of,
+    sync_folder,
+)
 
 PREFIX = "arena-"
 
@@ -40,6 +51,28 @@ def drop_old(folder: Path, keep: int) -> None:
     dated = sorted(path for path in folder.glob(f"{PREFIX}????????-??????.db"))
     for path in dated[: max(0, len(dated) - keep)]:
         path.unlink(missing_ok=True)
+
+
+def forget_in_backups(folder: Path, voter: str, keep_votes: bool, now: float) -> int:
+    """Erase a voter's text from every backup in the folder, older schemas brought up first.
+
+    Returns how many held any.
+    """
+    touched = 0
+    for path in sorted(folder.glob("*.db")):
+        with tempfile.TemporaryDirectory() as aside:
+            database = Database.at(f"sqlite:///{path}", Path(aside))
+            try:
+                bring_up_to_date(database)
+                with database.writing() as db:
+                    touched += upkeep.forget(db, voter, keep_votes, now) > 0
+                database.forget_connections()
+                with translated():
+                    fold_log(path)
+            finally:
+                database.close()
+                database.drop_locks()
+    return touched
 
 
 def restore_backup(source: Path, url: str | None, storage_dir: Path, now: float) -> Path | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, select, update
 
-from arena.errors import UnknownBattle, VotingClosed
+from arena.errors import BattleError, UnknownBattle, VotingClosed
 from arena.store import roster
 from arena.store.log import write_event
 from arena.store.records import BattleRecord, ContestantRecord, NewBattle, TurnRecord
@@ -20,6 +20,8 @@ CLOSED = (BattleStatus.VOTED, BattleStatus.RETRACTED, BattleStatus.EXPIRED)
 
 def create(db: Connection, battle_id: str, battle: NewBattle, now: float) -> BattleRecord:
     """See `Store.create_battle`."""
+    if battle.contestant_a == battle.contestant_b:
+        raise BattleError("a contestant cannot battle itself")
     voter_id = roster.voter_number(db, battle.voter, now)
     db.execute(
         insert(battles).values(
@@ -40,6 +42,16 @@ def create(db: Connection, battle_id: str, battle: NewBattle, now: float) -> Bat
         )
     )
     return load(db, battle_id, battle.voter)
+
+
+def replace_pair(db: Connection, battle_id: str, a: int, b: int, propensity: float, now: float) -> BattleRecord:
+    """See `Store.replace_pair`."""
+    voter = load(db, battle_id, None).voter
+    if db.execute(select(answers.c.battle_id).where(answers.c.battle_id == battle_id).limit(1)).first():
+        raise VotingClosed(f"battle {battle_id} has answers of the pair that it began with")
+    _change(db, battle_id, now, contestant_a=a, contestant_b=b, propensity=propensity)
+    write_event(db, now, "another pair", "", battle_id=battle_id)
+    return load(db, battle_id, voter)
 
 
 def append_turn(db: Connection, battle_id: str, prompt: str, now: float) -> int:

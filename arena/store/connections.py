@@ -120,6 +120,12 @@ class Database:
             if lock is not None:
                 lock.close()
 
+    def drop_locks(self) -> None:
+        """Delete the lock files of a closed SQLite file that nobody else knows of (a backup)."""
+        if self.path is not None:
+            for lock in self.path.parent.glob(f"{self.path.name}*.lock"):
+                lock.unlink(missing_ok=True)
+
     @contextmanager
     def alone_with_file(self) -> Iterator[None]:
         """Hold the right to write without a transaction (checkpoint, vacuum). Nothing to hold on PostgreSQL."""
@@ -173,6 +179,7 @@ def _prepare_writer(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA secure_delete=ON")  # erased text is overwritten, not merely unlinked
     connection.execute("PRAGMA cache_size=-65536")
     connection.execute("PRAGMA journal_size_limit=67108864")
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -120,6 +121,10 @@ class Store:
         """Open a battle under a fresh unguessable id (128 bits, URL-safe)."""
         battle_id = secrets.token_urlsafe(16)
         return self._write(lambda db: battles.create(db, battle_id, battle, self._clock()))
+
+    def replace_pair(self, battle_id: str, a: int, b: int, propensity: float) -> Pending[BattleRecord]:
+        """Give a battle that nobody has answered yet to another pair. Raises `VotingClosed` once somebody has."""
+        return self._write(lambda db: battles.replace_pair(db, battle_id, a, b, propensity, self._clock()))
 
     def append_turn(self, battle_id: str, prompt: str) -> Pending[int]:
         """Store a user's message before anybody answers it; the battle becomes ANSWERING. Returns the turn's index."""
@@ -346,13 +351,19 @@ class Store:
         return self._read(upkeep.spent)
 
     def forget_voter_text(self, voter: str, *, keep_votes: bool = True) -> Pending[int]:
-        """Erase every text a voter wrote or was answered; votes stay as anonymous outcomes unless told otherwise.
+        """Erase every text a voter wrote or was answered, and the voter's code; votes stay as anonymous outcomes,
+        or leave the board too.
 
         Returns the number of battles touched. Bytes also leave the file and its log before it resolves (SQLite).
+        Raises `StoreUnavailable` when the log is in use and could not be cut: then forget again.
         """
-        return self._write(
-            lambda db: upkeep.forget(db, voter, keep_votes, self._clock()), then=lambda: upkeep.scrub(self._database)
-        )
+        operation = partial(upkeep.forget, voter=voter, keep_votes=keep_votes, now=self._clock())
+        return self._write(operation, then=lambda: upkeep.scrub(self._database))
+
+    def forget_in_backups(self, voter: str, *, keep_votes: bool = True) -> int:
+        """The same in every backup under `storage_dir/backups`; returns how many held something. Blocks."""
+        folder = backups.folder_of(self._database.storage_dir)
+        return backups.forget_in_backups(folder, voter, keep_votes, self._clock())
 
     def backup(self, target: Path | None = None, *, keep: int | None = None) -> Path:
         """Copy the live database, check the copy, and let it appear whole or not at all; votes go on meanwhile.

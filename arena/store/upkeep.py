@@ -8,6 +8,7 @@ from contextlib import closing
 
 from sqlalchemy import ColumnElement, Connection, func, select, text, update
 
+from arena.errors import StoreUnavailable
 from arena.store import voting
 from arena.store.battles import storable
 from arena.store.connections import Database
@@ -85,13 +86,17 @@ def check(database: Database, schema: str) -> IntegrityReport:
 
 
 def scrub(database: Database) -> None:
-    """Take deleted text out of the SQLite file and its log: rewrite the one, cut the other to nothing."""
+    """Cut SQLite's log to nothing: it may still hold text that was erased from the file itself.
+
+    Raises `StoreUnavailable` when a reader keeps the log in use; forgetting again tries again.
+    """
     if database.path is None:
         return
     with database.alone_with_file(), closing(sqlite3.connect(database.path, isolation_level=None)) as connection:
         connection.execute("PRAGMA busy_timeout=5000")
-        connection.execute("VACUUM")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise StoreUnavailable("the text is erased, but the database's log is in use and still holds it: forget again")
 
 
 def _file_problems(db: Connection, database: Database) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
@@ -70,6 +71,10 @@ class Ballot:
     expected: tuple[str, ...] = (BattleStatus.VOTABLE,)
     slices: tuple[str, ...] = ()
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.weight < math.inf:
+            raise ValueError(f"a vote's weight is a positive number, not {self.weight}")
 
 
 class Votable(NamedTuple):

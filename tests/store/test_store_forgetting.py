@@ -1,0 +1,76 @@
+"""Who asks to be forgotten is: no text of theirs stays in the file, its log or a backup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from store_kit import answer, register, vote
+
+from arena.store.records import NewBattle, VoteFilter
+from arena.store.store import Store
+from arena.types import Mode, Verdict
+
+SECRET, ANSWER, REMARK = "меня зовут Евгений", "Здравствуйте, Евгений!", "спасибо от Евгения"
+
+
+def talk(store: Store, a: int, b: int, voter: str) -> str:
+    """A voted battle full of personal words."""
+    new = NewBattle(voter, Mode.ANONYMOUS, a, b, system_prompt=SECRET)
+    battle = store.create_battle(new).result()
+    store.append_turn(battle.id, SECRET * 400).result()  # long enough for pages of its own
+    store.finish_turn(battle.id, 0, answer(ANSWER), answer(ANSWER * 400)).result()
+    store.cast_vote(battle.id, voter, Verdict.MODEL_A).result()
+    store.add_feedback(battle.id, voter, comment=REMARK).result()
+    return battle.id
+
+
+def bytes_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_no_byte_of_a_forgotten_text_is_left(file_store: Store, tmp_path: Path) -> None:
+    """Prompts, answers, comments and the voter's code leave database, log and backups; others' text stays."""
+    a, b = register(file_store, "x", "y")
+    battle_id = talk(file_store, a.id, b.id, "code-of-eugene")
+    vote(file_store, a.id, b.id, Verdict.TIE, "another")
+    file_store.backup()
+    words = [word.encode() for word in ("Евгени", "code-of-eugene")]
+    assert all(word in bytes_in(tmp_path) for word in words)
+    assert file_store.forget_voter_text("code-of-eugene").result() == 1
+    assert file_store.forget_in_backups("code-of-eugene") == 1
+    assert not [word for word in words if word in bytes_in(tmp_path)]
+    assert "Сколько будет".encode() in bytes_in(tmp_path)
+    turn = file_store.load_battle(battle_id).turns[0]
+    assert turn.prompt == ""
+    assert turn.a is not None
+    assert turn.a.text == ""
+    assert sorted(path.suffix for path in (tmp_path / "backups").iterdir()) == [".db"]
+    assert file_store.check().ok
+
+
+def test_outcomes_stay_unless_told_otherwise(store: Store) -> None:
+    """The board keeps a forgotten voter's outcomes by default, and loses them when asked to."""
+    a, b = register(store, "x", "y")
+    talk(store, a.id, b.id, "one")
+    talk(store, a.id, b.id, "two")
+    talk(store, a.id, b.id, "three")
+    store.forget_voter_text("one").result()
+    assert [pair.wins_a for pair in store.pair_counts()] == [3.0]
+    store.forget_voter_text("two", keep_votes=False).result()
+    assert [pair.wins_a for pair in store.pair_counts()] == [2.0]
+    kept = list(store.votes(VoteFilter(counting_only=False)))
+    assert [(one.voter.startswith("forgotten"), one.counts, one.comment) for one in kept] == [
+        (True, True, ""),
+        (True, False, ""),
+        (False, True, REMARK),
+    ]
+    assert store.check().ok
+
+
+def test_forgetting_nobody_changes_nothing(store: Store, open_store: Callable[[str], Store]) -> None:
+    """An unknown code is no fault: there was nothing to forget."""
+    a, b = register(store, "x", "y")
+    talk(store, a.id, b.id, "one")
+    assert store.forget_voter_text("nobody").result() == 0
+    assert [one.comment for one in store.votes()] == [REMARK]
