@@ -44,12 +44,8 @@ def table(view: JudgesView, language: str) -> str:
     keys = ("judge_name", "judge_language", "judge_judgments", "judge_unscored", *(f"judge_{key}" for key in COLUMNS))
     head = "".join(f'<th scope="col">{say(language, key)}</th>' for key in keys)
     rows = "".join(_row(report, report.judge in view.admitted, language) for report in view.reports)
-    gate = say(
-        language,
-        "judge_gate",
-        share=percent(view.gate.agreement, language),
-        battles=number(view.gate.battles, language),
-    )
+    least, battles = percent(view.gate.agreement, language), number(view.gate.battles, language)
+    notes = (say(language, "judge_gate", share=least, battles=battles), say(language, "judge_note"))
     return (
         f'<div class="board-scroll"><table class="board-table judges"><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>{''.join(f'<p class=note>{note}</p>' for note in notes)}"
