@@ -6,7 +6,7 @@ is decided by whoever hands in the weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from random import Random
@@ -15,6 +15,15 @@ from arena.errors import BattleError
 
 PairWeight = Callable[[str, str], float]
 """How much a pair is wanted, relative to the others; not negative, and the same both ways round."""
+
+
+PATIENCE = 0.25
+"""A pair is wanted so many times less for each of its contestants that must be loaded first."""
+
+
+def warm_first(weight: PairWeight, cold: Collection[str], patience: float = PATIENCE) -> PairWeight:
+    """The weight of a pair traded against the wait for it: never zero, so that no pair becomes impossible."""
+    return lambda a, b: weight(a, b) * patience ** ((a in cold) + (b in cold))
 
 
 @dataclass(frozen=True, slots=True)

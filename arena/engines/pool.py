@@ -88,6 +88,22 @@ class Pool:
         """The engine of a contestant, loading and pinning as needed."""
         return PooledEngine(self, self._place(name).name)
 
+    def resize(self, name: str, gib: float) -> None:
+        """Correct the memory kept for a model; without effect while it is resident, since it was loaded as planned."""
+        place = self._place(name)
+        if not place.resident and isinstance(place.engine, Loadable):
+            place.gib = gib
+
+    def fits(self, names: Iterable[str]) -> bool:
+        """Whether these could be resident together if nothing else were."""
+        needed = sum(self._place(name).gib for name in set(names))
+        return self.budget_gib is None or needed <= self.budget_gib
+
+    @property
+    def resident_gib(self) -> float:
+        """Memory kept for what is resident or loading now."""
+        return sum(place.gib for place in self._places.values() if place.resident)
+
     def snapshot(self) -> tuple[Snapshot, ...]:
         """Every contestant's state now."""
         return tuple(self._seen(place) for place in self._places.values())

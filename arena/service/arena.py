@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 
 from arena.battles.battle import Battle, clean_prompt
 from arena.battles.masking import Masker
-from arena.battles.pairing import Pairing, draw_pair
+from arena.battles.pairing import Pairing, PairWeight, draw_pair, warm_first
 from arena.config import Catalog, Contestant, Settings
-from arena.errors import AlreadyVoted, BattleError, Busy, NotReady, UnknownBattle
+from arena.errors import AlreadyVoted, BattleError, Busy, ModelUnavailable, NotReady, UnknownBattle
 from arena.ratings.elo import EloParameters
 from arena.service.boards import Boards, default_parameters
 from arena.service.fleet import Fleet
@@ -38,6 +40,12 @@ FRAMES_PER_SECOND = 12
 """How often a watching page is told what may be shown."""
 
 REAPER_SECONDS = 0.5
+WARMING_STEP = 5
+"""Seconds to which the wait for models is rounded up: an estimate, and no stopwatch of a certain model."""
+
+OTHER_PAIRS = 3
+"""How often a battle takes another pair because a model could not be loaded."""
+
 ROOM_SECONDS = 600.0
 """How long a battle that nobody touches stays in memory; afterwards the store has it."""
 
@@ -66,6 +74,7 @@ class Arena:
         self._rooms: dict[str, Room] = {}
         self._contestants: dict[str, ContestantRecord] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._upcoming: Pairing | None = None
         self._bell: Bell
         self._unwatch: Callable[[], None]
 
@@ -244,10 +253,39 @@ class Arena:
         return room
 
     def _pair(self) -> Pairing:
+        """The pair that was loaded ahead, if it still can answer, else one that is drawn with a preference for warm."""
         ready = self.fleet.ready()
         if len(ready) < 2:
             raise NotReady("fewer than two contestants can answer yet: they are being prepared")
-        return draw_pair(ready, self._rng, self.boards.chances().weight)
+        ahead, self._upcoming = self._upcoming, None
+        if ahead is not None and {ahead.a, ahead.b} <= set(ready):
+            return ahead
+        return draw_pair(ready, self._rng, warm_first(self._wanted(), self.fleet.cold(ready)))
+
+    def _wanted(self) -> PairWeight:
+        """How much the votes want a pair; not at all when the memory does not hold it."""
+        weight = self.boards.chances().weight
+        return lambda a, b: weight(a, b) if self.fleet.together(a, b) else 0.0
+
+    def _look_ahead(self) -> None:
+        """While the voter reads, draw the next pair and load it: its wait costs nobody anything, so warmth does not
+        weigh here. Where all is warm there is nothing to do."""
+        ready = self.fleet.ready()
+        if self._upcoming is not None or not self.fleet.cold(ready):
+            return
+        try:
+            self._upcoming = ahead = draw_pair(ready, self._rng, self._wanted())
+        except BattleError:
+            return  # nobody left to draw: the next question will say so
+        self._spawn(self._load_ahead(ahead), "loading ahead")
+
+    async def _load_ahead(self, pairing: Pairing) -> None:
+        try:
+            await self.fleet.warm((pairing.a, pairing.b))
+        except ModelUnavailable as error:
+            log.warning("the next pair could not be loaded: %s", error)
+            if self._upcoming is pairing:
+                self._upcoming = None
 
     def _chosen(self, mode: Mode, choice: Sequence[str]) -> Pairing:
         wanted = 1 if mode is Mode.DIRECT else 2
@@ -257,13 +295,41 @@ class Arena:
 
     async def _begin(self, room: Room, asked: Battle) -> None:
         """Store the question, then let both sides answer it. The room's lock is held."""
-        parts = {side: self._part(room, asked, side) for side in asked.sides}
+        parts = self._parts(room, asked)
         index = await self.store.append_turn(asked.id, asked.turns[-1].prompt)
         room.battle = asked
         room.touched = time.monotonic()
         blind = self.settings.speed_blind and asked.mode is Mode.ANONYMOUS
-        room.live = LiveTurn(parts, blind=blind)
+        cold = self.fleet.cold(room.names)
+        room.live = LiveTurn(parts, blind=blind, prepare=partial(self._prepared, room) if cold else None)
         room.conclusion = self._spawn(self._conclude(room, room.live, index), "conclusion")
+
+    async def _prepared(self, room: Room) -> Mapping[Side, Part]:
+        """Have the battle's models loaded; a blind battle that has just begun takes another pair for one that fails.
+
+        Raises `ModelUnavailable` or `NotReady`.
+        """
+        first = room.battle.mode is Mode.ANONYMOUS and len(room.battle.turns) == 1
+        for attempt in range(OTHER_PAIRS + 1):
+            try:
+                await self.fleet.warm(room.names)
+                break
+            except ModelUnavailable as error:
+                if not first or attempt == OTHER_PAIRS:
+                    raise
+                log.warning("battle %s takes another pair: %s", room.battle.id, error)
+                await self._take_another_pair(room)
+        return self._parts(room, room.battle)
+
+    async def _take_another_pair(self, room: Room) -> None:
+        pairing = self._pair()
+        a, b = self._contestants[pairing.a], self._contestants[pairing.b]
+        async with room.lock:
+            await self.store.replace_pair(room.battle.id, a.id, b.id, pairing.propensity)
+            room.take(a, b, pairing.propensity)
+
+    def _parts(self, room: Room, asked: Battle) -> Mapping[Side, Part]:
+        return {side: self._part(room, asked, side) for side in asked.sides}
 
     def _part(self, room: Room, asked: Battle, side: Side) -> Part:
         record = room.contestant(side)
@@ -299,6 +365,7 @@ class Arena:
         else:
             await self.store.finish_turn(room.battle.id, index, a, b, masked=masked)
         room.battle, room.touched = finished, time.monotonic()
+        self._look_ahead()
 
     def _room(self, battle_id: str, voter: str) -> Room:
         """The battle's room, furnished from the store when it is not in memory. Raises `UnknownBattle`."""
@@ -313,7 +380,11 @@ class Arena:
         return room
 
     def _seen(self, room: Room) -> BattleView:
-        return room.view(now=self._clock(), undo_seconds=self.settings.undo_seconds, scale=self.parameters.scale)
+        seen = room.view(now=self._clock(), undo_seconds=self.settings.undo_seconds, scale=self.parameters.scale)
+        if room.live is None or not room.live.preparing:
+            return seen
+        steps = math.ceil(self.fleet.seconds(room.names) / WARMING_STEP)
+        return replace(seen, warming=max(1, steps) * WARMING_STEP)
 
     def _redact(self, mode: Mode) -> Redact:
         """Finished answers as they streamed: masked before the vote, where names are hidden."""

@@ -6,7 +6,7 @@ It joins configuration to engines and knows who can answer now. It does not know
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from arena.engines.base import Engine
 from arena.engines.fake import FakeEngine, Script, failing, saying
 from arena.engines.limits import Gate, Meter
 from arena.engines.openai import OpenAIEngine
+from arena.engines.pool import Snapshot
 from arena.engines.recorded import RecordedEngine
 from arena.errors import (
     AccessDenied,
@@ -55,8 +56,40 @@ class LocalModels(Protocol):
         """Who can answer without a wait worth mentioning."""
         ...
 
+    def cold(self) -> frozenset[str]:
+        """Those that would have to be loaded before they answer."""
+        ...
+
+    def together(self, names: Iterable[str]) -> bool:
+        """Whether the memory holds these at once; names that are not local take none."""
+        ...
+
+    async def warm(self, names: Iterable[str]) -> None:
+        """Load these together. Raises `ModelUnavailable`."""
+        ...
+
+    def seconds(self, names: Iterable[str]) -> float:
+        """About how long until all of these can answer; 0 when they can."""
+        ...
+
     def preparation(self) -> Preparation:
         """How far the preparing is."""
+        ...
+
+    def states(self) -> tuple[Snapshot, ...]:
+        """Every model as the operator sees it."""
+        ...
+
+    def memory(self) -> tuple[float, float | None]:
+        """GiB kept for what is resident, and GiB that models may take together (None: not known)."""
+        ...
+
+    async def evict(self, name: str) -> bool:
+        """Put a model away; False when it is answering and stays."""
+        ...
+
+    async def enable(self, name: str, enabled: bool) -> None:
+        """Let a model take part or not."""
         ...
 
     async def close(self) -> None:
@@ -97,6 +130,23 @@ class Fleet:
             return Preparation(ready, total)
         local = self._local.preparation()
         return Preparation(ready, total, local.done, local.seconds, local.problem)
+
+    def cold(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of these contestants that would have to be loaded first."""
+        return frozenset(names) & self._local.cold() if self._local is not None else frozenset()
+
+    def together(self, *names: str) -> bool:
+        """Whether these can answer at the same time."""
+        return self._local is None or self._local.together(names)
+
+    async def warm(self, names: Iterable[str]) -> None:
+        """Have these loaded. Raises `ModelUnavailable` when one cannot be."""
+        if self._local is not None:
+            await self._local.warm(names)
+
+    def seconds(self, names: Iterable[str]) -> float:
+        """About how long until all of these can answer; 0 when they can."""
+        return 0.0 if self._local is None else self._local.seconds(names)
 
     async def close(self) -> None:
         """Close every engine."""

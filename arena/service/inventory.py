@@ -21,7 +21,7 @@ from arena.engines.hub import Finding, Hub
 from arena.engines.memory import GIB, Device, Footprint, companions, company, estimated_weights, plan, weight_bytes
 from arena.engines.selftest import check_contestant
 from arena.errors import AccessDenied, ArenaError, EndpointError
-from arena.service.local_models import worker_spec
+from arena.service.worker_specs import worker_spec
 
 DEFAULT_QUANTIZATION = "nf4"
 """What a local model without a quantization is loaded in."""

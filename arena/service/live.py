@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from arena.battles.stream import Frame, SharedClock
 from arena.engines.base import Engine
-from arena.errors import EngineError
+from arena.errors import ArenaError, EngineError
 from arena.types import (
     Answer,
     AnswerState,
@@ -81,15 +81,29 @@ class _Notes:
 
 Answers = Mapping[Side, Answer]
 
+Prepare = Callable[[], Awaitable[Mapping[Side, Part]]]
+"""Waits until both sides can answer and says who does: others, when the first pair could not be had."""
+
 DISPLAY_STEP = 0.1
 """Seconds between looks at whether the pages have been shown everything."""
 
 
 class LiveTurn:
-    """Starts at once and runs to its end, a stop, a failure or neglect; `answers` then has both answers."""
+    """Starts at once and runs to its end, a stop, a failure or neglect; `answers` then has both answers.
 
-    def __init__(self, parts: Mapping[Side, Part], *, blind: bool, now: Callable[[], float] = time.monotonic) -> None:
+    With `prepare` both sides wait for it first, whichever of them needs it.
+    """
+
+    def __init__(
+        self,
+        parts: Mapping[Side, Part],
+        *,
+        blind: bool,
+        prepare: Prepare | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._parts = parts
+        self._prepare = prepare
         self._now = now
         self._clock = SharedClock(tuple(parts), blind=blind)
         self._notes = {side: _Notes() for side in parts}
@@ -99,6 +113,16 @@ class LiveTurn:
         self.masked = False  # whether either answer gave its model away
         self._stopping = asyncio.Event()
         self.answers: asyncio.Task[Answers] = asyncio.create_task(self._run(), name="turn")
+
+    @property
+    def preparing(self) -> bool:
+        """Whether neither side has been asked yet."""
+        return self._prepare is not None
+
+    @property
+    def streams(self) -> int:
+        """How many sides are being written."""
+        return 0 if self.preparing else sum(notes.ended is None for notes in self._notes.values())
 
     def frame(self) -> Frame:
         """What may be shown now."""
@@ -126,9 +150,13 @@ class LiveTurn:
     async def _run(self) -> Answers:
         """Both sides to their end as pages see it, or to the first failure or stop."""
         stopping = asyncio.create_task(self._stopping.wait(), name="stopping")
-        tasks = [asyncio.create_task(self._listen(side), name=f"side-{side}") for side in self._parts]
-        waiting = {*tasks, stopping}
+        tasks: list[asyncio.Task[None]] = []
         try:
+            if self._prepare is not None:
+                await self._until_prepared(self._prepare, stopping)
+            if not self._failed and not self._stopping.is_set():
+                tasks = [asyncio.create_task(self._listen(side), name=f"side-{side}") for side in self._parts]
+            waiting = {*tasks, stopping}
             while waiting != {stopping} and not self._stopping.is_set() and not self._failed:
                 _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             while not self._failed and not self._stopping.is_set() and not self.frame().final:
@@ -138,6 +166,29 @@ class LiveTurn:
                 task.cancel()
             await asyncio.wait((*tasks, stopping))
         return self._conclude()
+
+    async def _until_prepared(self, prepare: Prepare, stopping: asyncio.Task[bool]) -> None:
+        """Until the sides can be asked, or the voter has had enough. What cannot be had fails both sides alike."""
+        preparing = asyncio.ensure_future(prepare())
+        try:
+            await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if preparing.done():
+                self._parts = preparing.result()
+                self._started = self._now()
+        except ArenaError as error:
+            log.warning("no pair could be had: %s: %s", error.code, error)
+            self._fail(error.code)
+        except Exception:
+            log.exception("preparing failed in an unforeseen way")
+            self._fail(EngineError.code)
+        finally:
+            preparing.cancel()
+            await asyncio.wait({preparing})
+            self._prepare = None
+
+    def _fail(self, code: str) -> None:
+        for notes in self._notes.values():
+            notes.error = code
 
     def _conclude(self) -> Answers:
         if self._failed:

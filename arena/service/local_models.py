@@ -1,7 +1,7 @@
-"""The models that this machine runs itself: toys trained where needed, the pool filled, progress told.
+"""The models that this machine runs itself: measured, toys trained where needed, loaded ahead, progress told.
 
-It joins the catalogue to the pool of workers and knows no battle. Training the demo's toys happens
-in a process of its own, at low priority, so that the page stays quick.
+It joins the catalogue, the planner and the pool of workers, and knows no battle. Training the demo's
+toys happens in a process of its own, at low priority, so that the page stays quick.
 """
 
 from __future__ import annotations
@@ -11,23 +11,21 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from arena.config import Contestant, Settings
+from arena.config import Catalog, Contestant, Settings
 from arena.engines.base import Engine
 from arena.engines.local import LocalEngine, Phase
 from arena.engines.nursery import Nursery
-from arena.engines.pool import Pool
-from arena.engines.worker.spec import WorkerSpec
+from arena.engines.pool import Pool, Snapshot
 from arena.errors import ModelUnavailable
-from arena.service.fleet import system_prompt
+from arena.service.inventory import Reservation, budget, reservations, the_hub
 from arena.service.views import Preparation
+from arena.service.worker_specs import DEMO, worker_spec
 
 log = logging.getLogger(__name__)
-
-DEMO = "demo"
-"""Folder of the storage directory in which the toys are kept."""
 
 ATTEMPTS = 5
 """How often a model that would not load is tried again without being asked for."""
@@ -35,35 +33,99 @@ ATTEMPTS = 5
 TRAINING_SECONDS = 60.0
 """What training a toy is expected to take before the first one has told better."""
 
+LOADING_SECONDS = 4.0
+LOADING_SECONDS_PER_GIB = 1.5
+"""What a load is expected to take before the first one of that model has told better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What models may take together in GiB (None: not known) and what to keep for each."""
+
+    budget_gib: float | None
+    kept: Mapping[str, Reservation]
+
+
+Measure = Callable[[Sequence[Contestant], Settings], Iterator[Measured]]
+"""Measures models before they are loaded, at once and then better; blocks, so it runs in a thread."""
+
+
+def measured(entries: Sequence[Contestant], settings: Settings) -> Iterator[Measured]:
+    """First by what lies on this machine, without a network; then by the hub for what was not there."""
+    limit = budget(settings.vram, Catalog(tuple(entries), profile="cpu"))
+    hub = the_hub()
+    kept = reservations(entries, hub.offline(), limit.device)
+    yield Measured(limit.gib, kept)
+    unread = [entry for entry in entries if kept[entry.name].kv_blocks is None and not entry.toy]
+    if unread:
+        yield Measured(limit.gib, kept | reservations(unread, hub, limit.device))
+
 
 class PooledModels:
     """Local contestants behind one pool."""
 
-    def __init__(self, entries: Sequence[Contestant], settings: Settings) -> None:
+    def __init__(self, entries: Sequence[Contestant], settings: Settings, measure: Measure = measured) -> None:
         self._entries = {entry.name: entry for entry in entries}
-        self._settings = settings
+        self._settings, self._measure = settings, measure
         self._pool = Pool(settings.vram)
         self._nursery = Nursery(environment={"OMP_NUM_THREADS": str(settings.threads)})
-        for entry in entries:
-            self._pool.add(entry.name, LocalEngine(worker_spec(entry, settings), self._nursery))
+        self._engines = {entry.name: LocalEngine(worker_spec(entry, settings), self._nursery) for entry in entries}
+        for name, engine in self._engines.items():
+            self._pool.add(name, engine)
         self._progress = {entry.name: 0.0 for entry in entries if entry.toy}
         self._problem: str | None = None
         self._started = time.monotonic()
+        self._sized = asyncio.Event()
+        self._began: dict[str, float] = {}
+        self._took: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Begin to prepare: train the toys that are missing, load what fits."""
+        """Begin to prepare: measure, train the toys that are missing, load what fits. Returns at once."""
         self._started = time.monotonic()
-        self._spawn(self._raise_toys() if self._progress else self._load_first())
+        if self._progress:
+            self._spawn(self._raise_toys())
+        self._spawn(self._measure_and_load())
 
     def engine(self, name: str) -> Engine:
         """The engine of a local contestant; it loads when it must."""
         return self._pool.engine(name)
 
     def ready(self) -> frozenset[str]:
-        """Toys that are loaded, and real models that are not in quarantine: those load while the voter waits."""
-        warm, available = self._pool.warm_names(), self._pool.available_names()
+        """Toys that are loaded, and real models that are measured and not in quarantine: those load on demand."""
+        warm = self._pool.warm_names()
+        available = self._pool.available_names() if self._sized.is_set() else warm
         return frozenset(name for name, entry in self._entries.items() if name in (warm if entry.toy else available))
+
+    def cold(self) -> frozenset[str]:
+        """Those that would have to be loaded before they answer."""
+        return frozenset(self._entries) - self._pool.warm_names()
+
+    def together(self, names: Iterable[str]) -> bool:
+        """Whether the memory holds these at once."""
+        return self._pool.fits([name for name in names if name in self._entries])
+
+    async def warm(self, names: Iterable[str]) -> None:
+        """Load these together, waiting for room where it must. Raises `ModelUnavailable`."""
+        mine = [name for name in names if name in self._entries]
+        await self._sized.wait()
+        began = time.monotonic()
+        cold = [name for name in mine if name in self.cold()]
+        for name in cold:
+            self._began.setdefault(name, began)
+        try:
+            await self._pool.warm(mine)
+            took = time.monotonic() - began
+            self._took.update(dict.fromkeys(cold, took))
+        finally:
+            for name in cold:
+                self._began.pop(name, None)
+
+    def seconds(self, names: Iterable[str]) -> float:
+        """About how long until all of these can answer; 0 when they can."""
+        states = {one.name: one for one in self._pool.snapshot()}
+        left = [self._left(states[name]) for name in names if name in states]
+        return max(left, default=0.0)
 
     def preparation(self) -> Preparation:
         """How far training and loading are."""
@@ -77,6 +139,22 @@ class PooledModels:
         left = elapsed * (1 - done) / done if done > 0.05 else TRAINING_SECONDS * len(shares)
         return Preparation(len(self.ready()), len(snapshots), done, None if done >= 1 else left, self._problem)
 
+    def states(self) -> tuple[Snapshot, ...]:
+        """Every model as the operator sees it."""
+        return self._pool.snapshot()
+
+    def memory(self) -> tuple[float, float | None]:
+        """GiB kept for what is resident, and GiB that models may take together (None: not known)."""
+        return self._pool.resident_gib, self._pool.budget_gib
+
+    async def evict(self, name: str) -> bool:
+        """Put a model away; False when it is answering and stays."""
+        return await self._pool.evict(name)
+
+    async def enable(self, name: str, enabled: bool) -> None:
+        """Let a model take part or not; one that answers finishes first."""
+        await self._pool.enable(name, enabled)
+
     async def close(self) -> None:
         """End training and every worker."""
         for task in list(self._tasks):
@@ -85,15 +163,51 @@ class PooledModels:
         await self._pool.close()
         await self._nursery.close()
 
-    async def _load_first(self) -> None:
-        """Load two models ahead of the first voter; the others load when their pair is drawn."""
-        await self._load(list(self._entries)[:2])
+    # ---------------------------------------------------------------- inside
+
+    def _left(self, state: Snapshot) -> float:
+        if state.phase is Phase.WARM:
+            return 0.0
+        expected = self._took.get(state.name, LOADING_SECONDS + LOADING_SECONDS_PER_GIB * state.gib)
+        elapsed = time.monotonic() - self._began.get(state.name, time.monotonic())
+        if state.progress > 0.1 and elapsed > 1:
+            expected = elapsed / state.progress
+        return max(1.0, expected - elapsed)
+
+    async def _measure_and_load(self) -> None:
+        """Give every model its size, then load the first pair; sizes that the hub knows better follow."""
+        looks = self._measure(tuple(self._entries.values()), self._settings)
+        first = True
+        while (found := await asyncio.to_thread(next, looks, None)) is not None:
+            self._keep(found)
+            self._sized.set()
+            if first:
+                self._spawn(self._load(self._first_pair()))
+            first = False
+
+    def _keep(self, found: Measured) -> None:
+        """Reserve what was measured. A model that is resident keeps what it was loaded with."""
+        self._pool.budget_gib = found.budget_gib
+        resident = self._pool.warm_names()
+        for name, kept in found.kept.items():
+            self._pool.resize(name, kept.gib)
+            engine = self._engines[name]
+            if kept.kv_blocks is not None and name not in resident:
+                engine.spec = replace(engine.spec, num_blocks=kept.kv_blocks)
+
+    def _first_pair(self) -> list[str]:
+        """Two models to have ready for the first voter, in the catalogue's order; the others load when drawn."""
+        chosen: list[str] = []
+        for name in (name for name, entry in self._entries.items() if not entry.toy):
+            if len(chosen) < 2 and self._pool.fits([*chosen, name]):
+                chosen.append(name)
+        return chosen
 
     async def _load(self, names: Sequence[str]) -> None:
         """Load together; what fails is tried again when its quarantine is over."""
-        for _ in range(ATTEMPTS):
+        for _ in range(ATTEMPTS if names else 0):
             try:
-                await self._pool.warm(names)
+                await self.warm(names)
             except ModelUnavailable as error:
                 self._problem = str(error)
                 log.warning("not loaded: %s", error)
@@ -131,27 +245,7 @@ class PooledModels:
         elif isinstance(report.get("progress"), float):
             self._progress[name] = float(str(report["progress"]))
 
-    def _spawn(self, work: object) -> None:
-        task: asyncio.Task[None] = asyncio.create_task(work)  # type: ignore[arg-type]
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def worker_spec(entry: Contestant, settings: Settings) -> WorkerSpec:
-    """What a worker must know to load and speak for a local contestant."""
-    model = entry.model or ""
-    return WorkerSpec(
-        model=str(settings.storage / DEMO / Path(model).name) if entry.toy else model,
-        revision=entry.revision,
-        quantization=entry.quantization or "nf4",
-        context=entry.context,
-        max_batch=entry.concurrency,
-        system_prompt=system_prompt(entry, settings),
-        system_role=entry.chat.system_role,
-        documents_role=entry.chat.documents_role,
-        think=entry.chat.think is not None,
-        stop=entry.chat.stop,
-        template=entry.chat.template.read_text(encoding="utf-8") if entry.chat.template else None,
-        trust_remote_code=entry.trust_remote_code,
-        draft=entry.draft,
-    )

@@ -43,6 +43,16 @@ class Room:
         """Who stands on a side: for the service only, never for a page before the vote."""
         return self.a if side == "a" else self.b
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everybody of this battle, for the service only."""
+        return (self.a.name, self.b.name) if self.b else (self.a.name,)
+
+    def take(self, a: ContestantRecord, b: ContestantRecord, propensity: float) -> None:
+        """Another pair plays this battle: nobody of the first has answered."""
+        self.a, self.b = a, b
+        self.battle = replace(self.battle, contestant_a=a.name, contestant_b=b.name, propensity=propensity)
+
     def view(self, *, now: float, undo_seconds: float, scale: Scale) -> BattleView:
         """The battle as its owner may see it now."""
         battle = self.battle

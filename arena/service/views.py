@@ -74,7 +74,10 @@ class TurnView:
 
 @dataclass(frozen=True, slots=True)
 class BattleView:
-    """A battle as its owner may see it now."""
+    """A battle as its owner may see it now.
+
+    `warming` is about how many seconds until both sides can begin; None when nothing is being loaded.
+    """
 
     id: str
     mode: Mode
@@ -83,6 +86,7 @@ class BattleView:
     turns: tuple[TurnView, ...]
     reveal: Reveal | None = None
     voter: str = ""
+    warming: int | None = None
 
     @property
     def writing(self) -> bool:

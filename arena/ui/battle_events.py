@@ -161,14 +161,14 @@ class BattleEvents:
     async def _painted(self, voter: str, battle: str, language: str) -> AsyncGenerator[Updates]:
         """Everything once, then only what moves while answers come, then everything again."""
         began = False
-        phase = None
+        doing = None
         async with aclosing(self._arena.watch(voter, battle)) as views:
             async for view in views:
-                if began and view.writing and view.phase is phase:
+                if began and view.writing and (view.phase, view.warming) == doing:
                     yield self._moving(view, language)
                 else:
                     yield self._whole(view, language)
-                began, phase = True, view.phase
+                began, doing = True, (view.phase, view.warming)
 
     def _moving(self, view: BattleView, language: str) -> Updates:
         return {slots.answer: render.answer(view, side, language) for side, slots in self._tab.sides.items()}

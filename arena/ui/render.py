@@ -41,20 +41,23 @@ def side_head(view: BattleView, side: Side, language: str) -> str:
     dot = f'<span class="dot" aria-hidden="true">{side.upper()}</span>'
     revealed = _revealed(view.reveal, side)
     if revealed is None:
-        note = say(language, _PHASE_KEYS[view.phase]) if view.phase in _PHASE_KEYS else ""
+        note = _doing(view, language)
         title = f"<b>{say(language, f'side_{side}')}</b>"
         return f'<div class="side-head {side}">{dot}{title}<small aria-live="polite">{note}</small></div>'
     plate = revealed.nameplate
     chosen = view.reveal is not None and not view.reveal.retracted and view.reveal.verdict is _CHOOSES[side]
     won = f'<em class="won">✓ {say(language, "your_choice")}</em>' if chosen else ""
-    note = (
-        say(language, _PHASE_KEYS[view.phase])
-        if view.writing and view.phase in _PHASE_KEYS
-        else _origin(plate, language)
-    )
+    note = (_doing(view, language) if view.writing else "") or _origin(plate, language)
     return (
         f'<div class="side-head {side}">{dot}<b class="name">{escape(plate.name)}</b>{won}<small>{note}</small></div>'
     )
+
+
+def _doing(view: BattleView, language: str) -> str:
+    """What both sides are doing, in the same words for both."""
+    if view.writing and view.warming is not None:
+        return say(language, "warming", seconds=view.warming)
+    return say(language, _PHASE_KEYS[view.phase]) if view.phase in _PHASE_KEYS else ""
 
 
 _CHOOSES = {"a": Verdict.MODEL_A, "b": Verdict.MODEL_B}

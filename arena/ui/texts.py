@@ -74,6 +74,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "side_a": ("Модель A", "Model A"),
     "side_b": ("Модель B", "Model B"),
     "waiting": ("думает…", "thinking…"),
+    "warming": ("модели прогреваются, около {seconds} с", "the models are warming up, about {seconds} s"),
     "writing": ("пишет…", "writing…"),
     "stopped": ("остановлено", "stopped"),
     "empty_answer": ("Модель ответила пустым текстом.", "The model answered with an empty text."),
