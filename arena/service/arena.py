@@ -18,13 +18,14 @@ from random import Random
 
 from arena.battles.battle import Battle, clean_prompt
 from arena.battles.masking import Masker
-from arena.battles.pairing import Pairing, PairWeight, draw_pair, warm_first
+from arena.battles.pairing import Pairing
 from arena.config import Catalog, Contestant, Settings
-from arena.errors import AlreadyVoted, BattleError, Busy, ModelUnavailable, NotReady, UnknownBattle
+from arena.errors import AlreadyVoted, BattleError, Busy, ModelUnavailable, UnknownBattle
 from arena.ratings.elo import EloParameters
 from arena.service.boards import Boards, default_parameters
 from arena.service.fleet import Fleet
 from arena.service.live import Answers, LiveTurn, Part, ShowEverything, TextFilter
+from arena.service.matchmaking import Matchmaker
 from arena.service.news import Bell
 from arena.service.rooms import Redact, Room, room_of
 from arena.service.suggestions import Suggestions
@@ -74,7 +75,7 @@ class Arena:
         self._rooms: dict[str, Room] = {}
         self._contestants: dict[str, ContestantRecord] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._upcoming: Pairing | None = None
+        self._matchmaker = Matchmaker(fleet, lambda: self.boards.chances().weight, self._rng)
         self._bell: Bell
         self._unwatch: Callable[[], None]
 
@@ -235,7 +236,7 @@ class Arena:
     # ---------------------------------------------------------------- inside
 
     async def _open(self, voter: str, mode: Mode, choice: Sequence[str], prompt: str) -> Room:
-        pairing = self._pair() if mode is Mode.ANONYMOUS else self._chosen(mode, choice)
+        pairing = self._matchmaker.pair() if mode is Mode.ANONYMOUS else self._chosen(mode, choice)
         a, b = self._contestants[pairing.a], self._contestants[pairing.b] if pairing.b else None
         new = NewBattle(
             voter=voter,
@@ -251,41 +252,6 @@ class Arena:
         room = room_of(record, self._redact(mode), None)
         self._rooms[record.id] = room
         return room
-
-    def _pair(self) -> Pairing:
-        """The pair that was loaded ahead, if it still can answer, else one that is drawn with a preference for warm."""
-        ready = self.fleet.ready()
-        if len(ready) < 2:
-            raise NotReady("fewer than two contestants can answer yet: they are being prepared")
-        ahead, self._upcoming = self._upcoming, None
-        if ahead is not None and {ahead.a, ahead.b} <= set(ready):
-            return ahead
-        return draw_pair(ready, self._rng, warm_first(self._wanted(), self.fleet.cold(ready)))
-
-    def _wanted(self) -> PairWeight:
-        """How much the votes want a pair; not at all when the memory does not hold it."""
-        weight = self.boards.chances().weight
-        return lambda a, b: weight(a, b) if self.fleet.together(a, b) else 0.0
-
-    def _look_ahead(self) -> None:
-        """While the voter reads, draw the next pair and load it: its wait costs nobody anything, so warmth does not
-        weigh here. Where all is warm there is nothing to do."""
-        ready = self.fleet.ready()
-        if self._upcoming is not None or not self.fleet.cold(ready):
-            return
-        try:
-            self._upcoming = ahead = draw_pair(ready, self._rng, self._wanted())
-        except BattleError:
-            return  # nobody left to draw: the next question will say so
-        self._spawn(self._load_ahead(ahead), "loading ahead")
-
-    async def _load_ahead(self, pairing: Pairing) -> None:
-        try:
-            await self.fleet.warm((pairing.a, pairing.b))
-        except ModelUnavailable as error:
-            log.warning("the next pair could not be loaded: %s", error)
-            if self._upcoming is pairing:
-                self._upcoming = None
 
     def _chosen(self, mode: Mode, choice: Sequence[str]) -> Pairing:
         wanted = 1 if mode is Mode.DIRECT else 2
@@ -322,7 +288,7 @@ class Arena:
         return self._parts(room, room.battle)
 
     async def _take_another_pair(self, room: Room) -> None:
-        pairing = self._pair()
+        pairing = self._matchmaker.pair()
         a, b = self._contestants[pairing.a], self._contestants[pairing.b]
         async with room.lock:
             await self.store.replace_pair(room.battle.id, a.id, b.id, pairing.propensity)
@@ -365,7 +331,7 @@ class Arena:
         else:
             await self.store.finish_turn(room.battle.id, index, a, b, masked=masked)
         room.battle, room.touched = finished, time.monotonic()
-        self._look_ahead()
+        self._spawn(self._matchmaker.look_ahead(), "looking ahead")
 
     def _room(self, battle_id: str, voter: str) -> Room:
         """The battle's room, furnished from the store when it is not in memory. Raises `UnknownBattle`."""
