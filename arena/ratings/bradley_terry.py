@@ -35,6 +35,9 @@ FEWEST_VOTERS = 40
 _LAST_STEP = 1e-7
 """Newton's error is squared by each step: one that moves nothing further than this was the last needed."""
 
+_SAFE_STEP = 0.25
+"""A step that moves nothing further than this needs no look at the likelihood: the curve is that smooth."""
+
 _LARGEST_STEP = 4.0
 """A single Newton step may not move a log-strength further: far from the top the curve misleads."""
 
@@ -167,33 +170,42 @@ def known_voters(rows: Comparisons) -> int:
 
 def maximize(score: FloatArray, start: FloatArray | None = None) -> tuple[FloatArray, int]:
     """Log-strengths of a strongly connected score table, summing to zero, and the steps it took."""
-    theta = np.zeros(len(score)) if start is None else start - start.mean()
     total = score + score.T
-    value = _log_likelihood(score, theta)
+    theta = _first_guess(score, total) if start is None else start - start.mean()
     for iteration in range(1, 200):
         p = win_probabilities(theta)
-        gradient = (score - total * p).sum(axis=1)
-        delta = pseudo_inverse(laplacian(total * p * p.T)) @ gradient
+        expected = total * p
+        gradient = (score - expected).sum(axis=1)
+        delta = pseudo_inverse(laplacian(expected * p.T)) @ gradient
         largest = float(np.abs(delta).max())
         if largest < _LAST_STEP:
             return theta + delta, iteration
-        delta *= min(1.0, _LARGEST_STEP / largest)
-        theta, value, moved = _ascend(score, theta, delta, value)
-        if not moved:
-            return theta, iteration
+        if largest < _SAFE_STEP:
+            theta = theta + delta
+        else:
+            theta, moved = _ascend(score, theta, delta * min(1.0, _LARGEST_STEP / largest))
+            if not moved:
+                return theta, iteration
     raise ArithmeticError("Newton's method did not settle: the score table is not strongly connected")
 
 
-def _ascend(score: FloatArray, theta: FloatArray, delta: FloatArray, value: float) -> tuple[FloatArray, float, bool]:
+def _first_guess(score: FloatArray, total: FloatArray) -> FloatArray:
+    """Log-odds of each contestant's whole score, a bit drawn in: right when all opponents are average."""
+    won, played = score.sum(axis=1), total.sum(axis=1)
+    share = (won + 0.5) / (played + 1)
+    guess = np.log(share / (1 - share))
+    return np.asarray(guess - guess.mean())
+
+
+def _ascend(score: FloatArray, theta: FloatArray, delta: FloatArray) -> tuple[FloatArray, bool]:
     """Take the step, halved until the likelihood does not fall; rounding alone is not a fall."""
-    slack = 1e-13 * abs(value)
+    value = _log_likelihood(score, theta)
     for halving in range(40):
         trial = theta + delta / 2**halving
         trial -= trial.mean()
-        reached = _log_likelihood(score, trial)
-        if reached >= value - slack:
-            return trial, reached, True
-    return theta, value, False
+        if _log_likelihood(score, trial) >= value - 1e-13 * abs(value):
+            return trial, True
+    return theta, False
 
 
 def _log_likelihood(score: FloatArray, theta: FloatArray) -> float:

@@ -297,13 +297,14 @@ def counts_of_columns(
     `a` and `b` are places in `names`; the buffers of a stored pair table are read as they are.
     """
     size = len(names)
-    first, second = np.asarray(a, dtype=int), np.asarray(b, dtype=int)
+    first, second = np.asarray(a, dtype=np.intp), np.asarray(b, dtype=np.intp)
     bad = np.asarray(both_bad, dtype=float)
     halves = np.asarray(ties, dtype=float) + bad
-    score, tied, bads = np.zeros((size, size)), np.zeros((size, size)), np.zeros((size, size))
-    np.add.at(score, (first, second), np.asarray(wins_a, dtype=float) + halves / 2)
-    np.add.at(score, (second, first), np.asarray(wins_b, dtype=float) + halves / 2)
-    for table, amounts in ((tied, halves), (bads, bad)):
-        np.add.at(table, (first, second), amounts)
-        np.add.at(table, (second, first), amounts)
-    return PairCounts(names, score, tied, bads)
+    forth, back = first * size + second, second * size + first
+
+    def table(to_first: FloatArray, to_second: FloatArray) -> FloatArray:
+        flat = np.bincount(forth, to_first, minlength=size * size) + np.bincount(back, to_second, minlength=size * size)
+        return np.asarray(flat.reshape(size, size), dtype=float)
+
+    score = table(np.asarray(wins_a, dtype=float) + halves / 2, np.asarray(wins_b, dtype=float) + halves / 2)
+    return PairCounts(names, score, table(halves, halves), table(bad, bad))
