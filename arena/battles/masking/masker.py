@@ -166,7 +166,15 @@ class Masking:
             latin=self._text[found.start].isascii(),
             surname=self._surname_follows(found.end),
             organisation=found.name.kind is Kind.ORGANISATION,
+            quoted_after=self._quoted_after(start, found.start),
         )
+
+    def _quoted_after(self, start: int, position: int) -> list[str] | None:
+        """The words that lead to a quotation still open at `position`, None outside of one."""
+        opening = max(self._text.rfind(mark, start, position) for mark in "«“„")
+        if opening <= max(self._text.rfind(mark, start, position) for mark in "»”"):
+            return None
+        return self._words(start, opening)
 
     def _introduced_before(self, position: int) -> bool:
         start = self._sentence_start(max(position - 1, 0)) if position else 0

@@ -31,6 +31,10 @@ _first_person = vocabulary("first person")
 _first_person_verb = vocabulary("first person verbs")
 _creator = vocabulary("creator")
 _creates = vocabulary("creates")
+_names = vocabulary("names")
+_attribute = vocabulary("attributes")
+_mine = vocabulary("mine too")
+_other = vocabulary("others")
 _agent_word = vocabulary("agent")
 _break = vocabulary("break")
 _as = vocabulary("as")
@@ -85,10 +89,13 @@ class Around:
     latin: bool = True  # as against a name in Cyrillic letters
     surname: bool = False  # another capitalised word follows at once
     organisation: bool = False
+    quoted_after: Sequence[str] | None = None  # words before the open quotation in which the name stands
 
 
 def identifies(around: Around) -> bool:
     """Whether the words around a name make it a self-identification."""
+    if around.quoted_after is not None and any(map(_other, around.quoted_after)):
+        return False  # somebody else is speaking
     if around.everyday and not _can_be_a_name(around):
         return False
     return (
@@ -141,7 +148,7 @@ def _speaks_for_models(lead: Sequence[str], crossed: Sequence[str], around: Arou
     if _RUNS_ON.end_at(lead, len(lead)) is not None and not crossed:
         return not around.organisation
     if _WE.end_at(lead, len(lead)) == 0:
-        return any(map(_self_noun, (*crossed, *around.after[:1])))
+        return any(map(_self_noun, (*crossed, *around.after[:4])))
     if _THIS.end_at(lead, len(lead)) == 0 and crossed and _assistant(crossed[0]):
         return any(map(_maker_word, crossed))
     return False
@@ -179,7 +186,9 @@ def _agent(words: Sequence[str]) -> bool:
         rest = words[at + 1 :]
         if _creates(word) and (_me_near(words, at) or _whom(words, at)):
             return len(rest) <= MAX_AGENT_WORDS and not any(map(_break, rest))
-        if (_made(word) or _creates(word)) and _of_speaker(words, at) and any(map(_agent_word, rest)):
+        if (_made(word) or _creates(word)) and _of_speaker(words, at):
+            if not any(map(_agent_word, rest)):
+                return _made(word) and len(rest) <= 4 and rest[-1:] in (["at"], [_IN]) and not any(map(_break, rest))
             plain = len(rest) <= MAX_AGENT_WORDS and not any(map(_break, rest))
             return plain or _by_name(rest)
     return False
@@ -187,7 +196,7 @@ def _agent(words: Sequence[str]) -> bool:
 
 def _me_near(words: Sequence[str], at: int) -> bool:
     """The speaker is the object of the verb: "меня тоже создала", "создала меня"."""
-    if _ME in words[max(at - 2, 0) : at + 2]:
+    if _ME in words[max(at - 2, 0) : at + 3]:
         return True
     return _ME in words[:at] and all(map(_filler, words[words.index(_ME) + 1 : at]))
 
@@ -208,14 +217,15 @@ def _of_speaker(words: Sequence[str], at: int) -> bool:
     for before in range(at - 1, max(at - MAX_AGENT_WORDS, -1), -1):
         word = words[before]
         if _first_person(word):
-            return word in _SUBJECTS
-        if word == NAME_WORD or not (_filler(word) or word.endswith("iy")):
+            return word in _SUBJECTS or (_mine(word) and any(map(_attribute, words[before + 1 : at])))
+        if word == NAME_WORD or not (_filler(word) or _attribute(word) or word.endswith("iy")):
             return False
     return False
 
 
 _BUT = fold_word("а")  # which looks like the English article
 _WHOM = (fold_word("которую"), fold_word("которого"), "that", "which", "whom")
+_IN = fold_word("в")
 _ME = fold_word("меня")
 _SUBJECTS = ("i", fold_word("я"), _ME)
 
@@ -258,6 +268,8 @@ def _follows(around: Around) -> bool:
         return True
     if after[:1] == ["here"] and all(map(_greeting, around.before)):
         return len(after) == 1 or not around.organisation
+    if around.before[-1:] == [_ME] and any(_creates(word) or _names(word) for word in after[:2]):
+        return True
     return _AFTER.within(_less_asked(after), FIRST_WORDS_AFTER)
 
 
