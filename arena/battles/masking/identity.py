@@ -24,9 +24,7 @@ _ARE_YOU = [fold_words(cue) for cue in ("ты", "вы", "are you", "r u", "you a
 _IS_THIS = [fold_words(cue) for cue in ("this is", "is this", "am i talking to")]
 _THIS = fold_words("это")[0]
 _BETWEEN = frozenset(
-    fold_words(
-        "a the really actually же случайно правда точно это не случаем часом разве ведь same based on not sure"
-    )
+    fold_words("a the really actually же случайно правда точно это не случаем часом разве ведь same based on not sure")
 )
 
 
