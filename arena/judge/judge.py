@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -34,6 +34,7 @@ from arena.store.records import BattleRecord, JudgmentRecord, JudgmentResult, Ju
 from arena.types import Chunk, Conversation, Decoding, Finish, Usage
 
 T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
 
 LEASE = 600.0
 """Seconds a claim holds. A job that takes longer is given back, so that no two processes hold one."""
@@ -123,7 +124,6 @@ class BattleJudge:
         lease: float = LEASE,
         rng: random.Random | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self.name = name
         self._engine, self._desk, self._protocol = engine, desk, protocol
@@ -132,8 +132,9 @@ class BattleJudge:
         self._workers, self._lease = workers, lease
         self._calls = asyncio.Semaphore(workers)
         self._rng = rng or random.SystemRandom()
-        self._sleep, self._clock = sleep, clock
-        self._running, self._settled = 0, asyncio.Event()
+        self._sleep = sleep
+        self._handling = 0  # jobs in hand
+        self._running, self._settled = 0, asyncio.Event()  # calls under way
         self.tally = Tally()
 
     async def enqueue(self, statuses: Sequence[str] = ("voted",)) -> int:
@@ -151,25 +152,31 @@ class BattleJudge:
         await _together(self._work(shown) for _ in range(self._workers))
         return self.tally
 
-    async def watch(self, poll: float = 5.0, shown: Shown = lambda tally: None) -> None:
-        """Judge battles as they finish, for as long as the task lives."""
+    async def watch(self, poll: float = 5.0, shown: Shown = lambda tally: None, *, pause: float = 300.0) -> None:
+        """Judge battles as they finish, for as long as the task lives; after a stop only every `pause` seconds."""
         while True:
             await self.enqueue()
-            await self.run(shown)
-            await self._sleep(poll)
+            tally = await self.run(shown)
+            if tally.stopped is not None:
+                _LOG.warning("judge %s pauses for %.0f s: %s", self.name, pause, tally.stopped)
+            await self._sleep(poll if tally.stopped is None else pause)
 
     async def _work(self, shown: Shown) -> None:
         while self.tally.stopped is None:
             claimed = await self._desk.claim_judgments(self.name, limit=1, lease=self._lease)
             for job in claimed:
-                await self._handle(job)
+                self._handling += 1
+                try:
+                    await self._handle(job)
+                finally:
+                    self._handling -= 1
                 shown(self.tally)
             if not claimed and not await self._wait_for_lapse():
                 return
 
     async def _wait_for_lapse(self) -> bool:
-        """Nothing is free: wait while claims of others may lapse; False when nothing is left to wait for."""
-        if not await self._open_jobs():
+        """Nothing is free: wait while claims may come back; False when nothing is left to wait for."""
+        if not self._handling and not await self._open_jobs():
             return False
         await self._sleep(min(2.0, self._lease / 4))
         return True

@@ -268,3 +268,28 @@ def start_judging(folder: Path, base_url: str) -> subprocess.Popen[bytes]:
     assert child.stdout is not None
     assert child.stdout.readline() == b"ready\n"
     return child
+
+
+async def test_a_watching_judge_takes_up_new_battles_and_pauses_when_it_was_stopped(store: Store) -> None:
+    """Votes that come later are judged without a word; a refused key is not tried every few seconds."""
+    voted_battles(store, 1)
+    waits: list[float] = []
+    refused = False
+
+    def script(conversation: Conversation, decoding: Decoding) -> Sequence[Chunk | EngineError]:
+        return [AccessDenied("no such key", status=401)] if refused else [Chunk("[[A=B]]")]
+
+    async def noted(seconds: float) -> None:
+        nonlocal refused
+        waits.append(seconds)
+        if len(waits) == 3:
+            raise asyncio.CancelledError
+        a, b = (record.id for record in store.contestants())
+        await asyncio.to_thread(vote, store, a, b, Verdict.MODEL_B, f"later {len(waits)}")
+        refused = len(waits) == 2
+
+    judge = BattleJudge("judge", FakeEngine(script), store, workers=1, sleep=noted)
+    with pytest.raises(asyncio.CancelledError):
+        await judge.watch(poll=5.0, pause=300.0)
+    assert waits == [5.0, 5.0, 300.0]
+    assert [record.status for record in store.judgments()].count(JudgmentStatus.DONE) == 2
