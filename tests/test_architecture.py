@@ -20,7 +20,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "arena.errors": (set(), set()),
     "arena.config": (L0, {"pydantic", "pydantic_core", "yaml"}),
     "arena.ratings": (L0, {"numpy", "threadpoolctl"}),
-    "arena.engines": (BASE, {"openai", "huggingface_hub", "httpx2", "starlette", "uvicorn"}),
+    "arena.engines": (BASE, {"openai", "huggingface_hub", "httpx2", "starlette", "uvicorn", "pynvml"}),
     "arena.battles": (BASE | {"arena.engines.base"}, set()),
     "arena.store": (L0, {"sqlalchemy", "alembic", "pyarrow", "psycopg"}),
     "arena.offline": (L0 | {"arena.config", "arena.ratings", "arena.store.files"}, set()),

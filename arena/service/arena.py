@@ -20,8 +20,9 @@ from arena.battles.battle import Battle, clean_prompt
 from arena.battles.masking import Masker
 from arena.battles.pairing import Pairing
 from arena.config import Catalog, Contestant, Settings
-from arena.errors import AlreadyVoted, BattleError, Busy, ModelUnavailable, UnknownBattle
+from arena.errors import AlreadyVoted, ArenaError, BattleError, Busy, ModelUnavailable, UnknownBattle
 from arena.ratings.elo import EloParameters
+from arena.service.accounts import Accounts
 from arena.service.boards import Boards, default_parameters
 from arena.service.fleet import Fleet
 from arena.service.live import Answers, LiveTurn, Part, ShowEverything, TextFilter
@@ -30,6 +31,7 @@ from arena.service.news import Bell
 from arena.service.rooms import Redact, Room, room_of
 from arena.service.suggestions import Suggestions
 from arena.service.views import BattleView, Preparation
+from arena.service.watching import Report, Watching, log_turn
 from arena.store import records
 from arena.store.records import ContestantRecord, NewBattle, VoteExists
 from arena.store.store import Store
@@ -75,6 +77,8 @@ class Arena:
         self._rooms: dict[str, Room] = {}
         self._contestants: dict[str, ContestantRecord] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.watching = Watching(fleet)
+        self._accounts = Accounts(store, fleet.meters)
         self._matchmaker = Matchmaker(fleet, lambda: self.boards.chances().weight, self._rng)
         self._bell: Bell
         self._unwatch: Callable[[], None]
@@ -90,8 +94,10 @@ class Arena:
             await self.store.set_battle_status(battle_id, BattleStatus.FAILED)
         self._bell = Bell()
         self._unwatch = self.store.on_change(lambda version: self._bell.ring())
+        self._accounts.open()
         await self.fleet.start()
         self._spawn(self._reap(), "reaper")
+        self._spawn(self.watching.keep_asking(), "endpoints")
         self._spawn(self._announce(), "announcements")
         self._spawn(self._expire(), "expiry")
 
@@ -104,6 +110,7 @@ class Arena:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._unwatch()
+        await self._keep_accounts()
         await self.fleet.close()
         self.store.close()
 
@@ -115,6 +122,21 @@ class Arena:
         """Readiness and the board's version now and after every change; None when nothing happened for a while."""
         async for rung in self._bell.rings():
             yield (self.preparation(), self.store.board_version()) if rung else None
+
+    def report(self) -> Report:
+        """The arena as the operator sees it: with names, so not for voters."""
+        live = [room.live for room in self._rooms.values() if room.live is not None and not room.live.answers.done()]
+        try:
+            state, ok = f"at change {self.store.board_version()}", True
+        except ArenaError as error:
+            state, ok = str(error), False
+        return self.watching.report(
+            battles=len(live),
+            warming=sum(one.preparing for one in live),
+            streams=sum(one.streams for one in live),
+            database=state,
+            database_ok=ok,
+        )
 
     def names(self) -> tuple[str, ...]:
         """Contestants that can be chosen by name now."""
@@ -203,6 +225,7 @@ class Arena:
         async with room.lock:
             try:
                 receipt = await self.store.cast_vote(battle_id, voter, verdict, slices=_slices(room.battle))
+                self.watching.voted(verdict)
             except VoteExists as second:
                 receipt = second.receipt
                 if receipt.verdict is not verdict or receipt.retracted_at is not None:
@@ -217,6 +240,7 @@ class Arena:
         async with room.lock:
             room.receipt = await self.store.retract_vote(battle_id, voter, within=self.settings.undo_seconds)
             room.battle = replace(room.battle, status=BattleStatus.RETRACTED)
+            self.watching.undone()
         return self._seen(room)
 
     async def feedback(self, voter: str, battle_id: str, reasons: Sequence[str], comment: str) -> None:
@@ -332,6 +356,16 @@ class Arena:
             await self.store.finish_turn(room.battle.id, index, a, b, masked=masked)
         room.battle, room.touched = finished, time.monotonic()
         self._spawn(self._matchmaker.look_ahead(), "looking ahead")
+        self.watching.answered(room.names, (a, b))
+        log_turn(finished, room.names, (a, b), prompts=self.settings.log_prompts)
+        await self._keep_accounts()
+
+    async def _keep_accounts(self) -> None:
+        """Spending that cannot be written now is written after a later turn."""
+        try:
+            await self._accounts.write_down()
+        except ArenaError as error:
+            log.warning("spending is not on disk yet: %s", error)
 
     def _room(self, battle_id: str, voter: str) -> Room:
         """The battle's room, furnished from the store when it is not in memory. Raises `UnknownBattle`."""

@@ -14,6 +14,7 @@ from arena.config import Catalog, Contestant, Settings
 from arena.engines.base import Engine
 from arena.engines.fake import FakeEngine, Script, failing, saying
 from arena.engines.limits import Gate, Meter
+from arena.engines.local import Phase
 from arena.engines.openai import OpenAIEngine
 from arena.engines.pool import Snapshot
 from arena.engines.recorded import RecordedEngine
@@ -100,9 +101,17 @@ class LocalModels(Protocol):
 class Fleet:
     """Every enabled contestant with its engine."""
 
-    def __init__(self, catalog: Catalog, engines: Mapping[str, Engine], local: LocalModels | None = None) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        engines: Mapping[str, Engine],
+        local: LocalModels | None = None,
+        meters: Mapping[str, Meter] | None = None,
+    ) -> None:
         self.entries: Mapping[str, Contestant] = {entry.name: entry for entry in catalog.enabled}
+        self.meters: Mapping[str, Meter] = meters or {}
         self._engines = engines
+        self._disabled: set[str] = set()
         self._local = local
 
     async def start(self) -> None:
@@ -121,7 +130,8 @@ class Fleet:
     def ready(self) -> tuple[str, ...]:
         """Contestants that can answer now, in the catalogue's order."""
         local = self._local.ready() if self._local is not None else frozenset()
-        return tuple(name for name in self.entries if name in self._engines or name in local)
+        elsewhere = self._engines.keys() - self._disabled
+        return tuple(name for name in self.entries if name in elsewhere or name in local)
 
     def preparation(self) -> Preparation:
         """How many can answer, and how far the others are."""
@@ -144,6 +154,29 @@ class Fleet:
         if self._local is not None:
             await self._local.warm(names)
 
+    async def evict(self, name: str) -> bool:
+        """Put a local model away; False when it is answering and stays, or has nothing to put away."""
+        return self._local is not None and name not in self._engines and await self._local.evict(name)
+
+    async def enable(self, name: str, enabled: bool) -> None:
+        """Let a contestant take part in new battles or not; what it is saying it finishes."""
+        if name in self._engines:
+            (self._disabled.discard if enabled else self._disabled.add)(name)
+        elif self._local is not None:
+            await self._local.enable(name, enabled)
+
+    def states(self) -> Mapping[str, Snapshot]:
+        """Every contestant's state; those that run elsewhere are always warm and take no memory here."""
+        local = {one.name: one for one in (self._local.states() if self._local is not None else ())}
+        return {
+            name: local.get(name) or Snapshot(name, Phase.WARM, 1.0, 0.0, 0, name not in self._disabled)
+            for name in self.entries
+        }
+
+    def memory(self) -> tuple[float, float | None]:
+        """GiB kept for what is resident, and GiB that models may take together (None: not known)."""
+        return (0.0, None) if self._local is None else self._local.memory()
+
     def seconds(self, names: Iterable[str]) -> float:
         """About how long until all of these can answer; 0 when they can."""
         return 0.0 if self._local is None else self._local.seconds(names)
@@ -162,21 +195,29 @@ LocalBuilder = Callable[[tuple[Contestant, ...], Settings], LocalModels]
 def build_fleet(catalog: Catalog, settings: Settings, local: LocalBuilder) -> Fleet:
     """Engines for every enabled contestant. Raises `ConfigError` for what cannot be built."""
     here = tuple(entry for entry in catalog.enabled if entry.engine in ("local", "zerogpu"))
-    elsewhere = {entry.name: _engine(entry, settings, catalog) for entry in catalog.enabled if entry not in here}
-    return Fleet(catalog, elsewhere, local(here, settings) if here else None)
+    meters = {entry.name: _meter(entry) for entry in catalog.enabled if entry.engine == "openai"}
+    elsewhere = {
+        entry.name: _engine(entry, settings, catalog, meters) for entry in catalog.enabled if entry not in here
+    }
+    return Fleet(catalog, elsewhere, local(here, settings) if here else None, meters)
 
 
-def _engine(entry: Contestant, settings: Settings, catalog: Catalog) -> Engine:
+def _meter(entry: Contestant) -> Meter:
+    price = (entry.price.prompt, entry.price.completion) if entry.price else (0.0, 0.0)
+    return Meter(*price, cap=entry.spending_cap)
+
+
+def _engine(entry: Contestant, settings: Settings, catalog: Catalog, meters: Mapping[str, Meter]) -> Engine:
     match entry.engine:
         case "openai":
-            return _endpoint(entry, settings)
+            return _endpoint(entry, settings, meters[entry.name])
         case "recorded":
             return _recorded(entry, settings.prompts or catalog.prompts.dataset)
         case _:
             return FakeEngine(_script(entry))
 
 
-def _endpoint(entry: Contestant, settings: Settings) -> OpenAIEngine:
+def _endpoint(entry: Contestant, settings: Settings, meter: Meter) -> OpenAIEngine:
     key = os.environ.get(entry.api_key_env) if entry.api_key_env else None
     if entry.api_key_env and not key:
         raise ConfigError(
@@ -185,7 +226,6 @@ def _endpoint(entry: Contestant, settings: Settings) -> OpenAIEngine:
             suggestion=f"export {entry.api_key_env}=…, or set enabled: false",
         )
     per_minute = None if entry.requests_per_minute is None else max(1, round(entry.requests_per_minute))
-    price = (entry.price.prompt, entry.price.completion) if entry.price else (0.0, 0.0)
     return OpenAIEngine(
         entry.model or "",
         entry.base_url or "",
@@ -197,7 +237,7 @@ def _endpoint(entry: Contestant, settings: Settings) -> OpenAIEngine:
         first_token_timeout=entry.timeout,
         stall_timeout=entry.timeout,
         gate=Gate(entry.concurrency, per_minute),
-        meter=Meter(*price, cap=entry.spending_cap),
+        meter=meter,
     )
 
 
