@@ -127,6 +127,30 @@ class Settings(BaseModel):
         "Больше всего битв сразу; прочие ждут",
         ge=1,
     )
+    votes_per_minute: int = _option(
+        30,
+        "The most votes of one voter in a minute; 0 lifts the limit",
+        "Больше всего голосов одного человека в минуту; 0 снимает ограничение",
+        ge=0,
+    )
+    asks_per_minute: int = _option(
+        20,
+        "The most messages of one voter in a minute; 0 lifts the limit",
+        "Больше всего сообщений одного человека в минуту; 0 снимает ограничение",
+        ge=0,
+    )
+    address_share: int = _option(
+        20,
+        "One address may do as much as so many voters: an office shares one; 0 lifts the limit",
+        "С одного адреса можно столько, сколько этому числу людей: у офиса он один; 0 снимает ограничение",
+        ge=0,
+    )
+    max_streams: int = _option(
+        4000,
+        "The most open connections; who comes later is asked to wait",
+        "Больше всего открытых соединений; пришедших позже просят подождать",
+        ge=1,
+    )
     preliminary_battles: int = _option(
         30,
         "Below so many battles a rating is marked preliminary",

@@ -22,6 +22,7 @@ from arena.ui import look, render
 from arena.ui.battle_events import BattleEvents
 from arena.ui.battle_tab import build_battle, welcome_html
 from arena.ui.board_tab import BoardTab
+from arena.ui.forms import Forms
 from arena.ui.guard import Guard
 from arena.ui.judge_tab import JudgeTab
 from arena.ui.routes import Routes
@@ -68,9 +69,7 @@ def launch(make: Callable[[], Arena], *, prevent_thread_lock: bool = False) -> g
     voters = Voters(settings.signing_key(), in_frame=in_frame)
     demo = build(arena, voters)
     demo.queue(default_concurrency_limit=None, max_size=None)
-    guard = Middleware(
-        Guard, voters=voters, language=settings.language, in_frame=in_frame, root_path=settings.root_path
-    )
+    guard = Middleware(Guard, voters=voters, forms=Forms(demo), settings=settings, in_frame=in_frame)
     app_kwargs: dict[str, Any] = {
         "routes": Routes(arena, voters).all(),
         "middleware": [guard],

@@ -1,4 +1,4 @@
-"""The gate before Gradio: known routes only, requests of sane form, the voter's cookie, the page's frame.
+"""The gate before Gradio: known routes only, requests of sane form and pace, the voter's cookie, the page's frame.
 
 An ASGI middleware. Gradio answers 500 to nonsense, takes uploads where no upload exists and sets no
 cookie; this lets through what the page itself sends and turns the rest into 4xx. Of the answers, it
@@ -8,27 +8,40 @@ only touches the page itself (language, title, our script's data) and every answ
 from __future__ import annotations
 
 import json
+import logging
+import math
 import re
 from collections.abc import Iterable
 from html import escape
 
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from arena.config import Settings
+from arena.ui.forms import Forms, Malformed
+from arena.ui.proxies import Address, Proxies
+from arena.ui.rates import Act, Rates
 from arena.ui.texts import TEXTS, say
 from arena.ui.voters import Voters, language_of_request
 
-MAX_BODY = 512 * 1024
-"""Bytes of a Gradio event: the longest allowed prompt fits many times over."""
+log = logging.getLogger(__name__)
 
-_OPEN = re.compile(
+LEAST_BODY = 512 * 1024
+"""Bytes of a Gradio event; more where the operator allows longer messages."""
+
+LONGEST_PATH, LONGEST_QUERY = 240, 4096
+BUSY_SECONDS = 10
+
+_READ = re.compile(
     r"/(?:$|config$|theme\.css$|favicon\.ico$|manifest\.json$|healthz$|metrics$|robots\.txt$"
-    r"|arena/|assets/|static/|svelte/|login/|logout$|oauth/"
-    r"|gradio_api/(?:queue/(?:join|data)$|heartbeat/|startup-events$|info$|reset$|cancel$|app_id$|component_server$)"
-    r"|gradio_api/(?:run|call)/)"
+    r"|arena/|assets/|static/|svelte/|gradio_api/(?:queue/data$|heartbeat/[\w-]{1,64}$|startup-events$|app_id$))"
 )
-_EVENTS = re.compile(r"/gradio_api/(?:queue/join|run/|call/|reset|cancel|component_server)")
+_WRITTEN = re.compile(r"/(?:arena/|gradio_api/queue/join$)")
+_SIGN_IN = re.compile(r"/(?:login/(?:huggingface|callback)$|logout$)")
+_STREAM = re.compile(r"/(?:arena/events$|gradio_api/(?:queue/data$|heartbeat/))")
+_VOTE = re.compile(r"/arena/(?:vote|undo|feedback|forget)$")
+_EVENT = "/gradio_api/queue/join"
 
 POLICY = "; ".join(
     (
@@ -52,10 +65,19 @@ class Guard:
     """Wraps the whole application."""
 
     def __init__(
-        self, app: ASGIApp, *, voters: Voters, language: str = "auto", in_frame: bool = False, root_path: str = ""
+        self,
+        app: ASGIApp,
+        *,
+        voters: Voters,
+        forms: Forms,
+        settings: Settings,
+        in_frame: bool = False,
+        sign_in: bool = False,
     ) -> None:
-        self._app, self._voters, self._language = app, voters, language
-        self._root_path = root_path.rstrip("/")
+        self._app, self._voters, self._forms, self._sign_in = app, voters, forms, sign_in
+        self._language, self._root_path = settings.language, settings.root_path.rstrip("/")
+        self._most_bytes = max(LEAST_BODY, 4 * settings.max_prompt_chars + 65_536)
+        self._rates, self._proxies = Rates(settings), Proxies(settings.trusted_proxies, in_space=in_frame)
         framed = (
             "frame-ancestors 'self' https://huggingface.co https://*.hf.space" if in_frame else "frame-ancestors 'self'"
         )
@@ -73,29 +95,91 @@ class Guard:
                 await self._app(scope, receive, send)
             return
         path = scope["path"].removeprefix(self._root_path) or "/"
-        if refusal := _refused(scope, path):
-            await refusal(scope, receive, self._with_headers(send, ()))
-            return
-        if scope["method"] == "POST" and _EVENTS.match(path):
-            body = await _read(receive, MAX_BODY)
-            if body is None or not _sane(body):
-                await _no(400, "this request is not one that the page sends")(
-                    scope, receive, self._with_headers(send, ())
-                )
-                return
-            receive = _replay(body, receive)
-        if path == "/" and scope["method"] == "GET":
-            await self._page(scope, receive, send)
-            return
-        await self._app(scope, receive, self._with_headers(send, ()))
-
-    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The page itself: give a new browser its voter, and the page its language and data."""
+        scope, address = self._proxies.believed(scope)
         headers = Headers(scope=scope)
-        cookie = headers.get("cookie")
-        language = language_of_request(cookie, headers.get("accept-language"), self._language)
-        known = self._voters.recognize(cookie)
-        extra = () if known else (("set-cookie", self._voters.set_cookie(self._voters.new())),)
+        voter = self._voters.recognize(headers.get("cookie"))
+        language = language_of_request(headers.get("cookie"), headers.get("accept-language"), self._language)
+        plain = self._with_headers(send, ())
+        if refusal := self._refused(scope, path, language) or self._too_fast(path, scope, voter, address, language):
+            await refusal(scope, receive, plain)
+        elif path == _EVENT and scope["method"] == "POST":
+            await self._event(scope, receive, plain, voter, address, language)
+        elif path == "/" and scope["method"] == "GET":
+            await self._page(scope, receive, send, voter, language)
+        elif _STREAM.match(path):
+            with self._rates.stream(voter, address) as free:
+                await (self._app if free else _busy(language))(scope, receive, plain)
+        else:
+            await self._app(scope, receive, plain)
+
+    def _refused(self, scope: Scope, path: str, language: str) -> Response | None:
+        """What nobody needs, whoever sends it."""
+        method = scope["method"]
+        known = _READ.match(path) or path == _EVENT or (self._sign_in and _SIGN_IN.match(path))
+        strange = ".." in path or "\\" in path or "//" in path or not path.isprintable()
+        if not known or strange or len(path.encode(errors="replace")) > LONGEST_PATH:
+            return _no(404, "there is nothing here")
+        if method not in ("GET", "HEAD", "POST", "OPTIONS") or (method == "POST" and not _WRITTEN.match(path)):
+            return _no(405, "this is not done here")
+        if len(scope.get("query_string", b"")) > LONGEST_QUERY:
+            return _no(414, "this address is too long")
+        length = Headers(scope=scope).get("content-length", "0")
+        if not (length.isascii() and length.isdigit()) or int(length[:20]) > self._most_bytes:
+            return _no(413, say(language, "error_too_long"))
+        return None
+
+    def _too_fast(
+        self, path: str, scope: Scope, voter: str | None, address: Address | None, language: str
+    ) -> Response | None:
+        """Votes, new voters and pages of an arena that is full; events are weighed when they are read."""
+        if path == "/" and self._rates.crowded():
+            return _busy(language)
+        act: Act | None = None
+        if scope["method"] == "POST" and _VOTE.match(path):
+            act = "vote"
+        elif path == "/" and voter is None:
+            act = "arrival"
+        return self._paced(act, voter, address, language) if act else None
+
+    def _paced(self, act: Act, voter: str | None, address: Address | None, language: str) -> Response | None:
+        wait = self._rates.wait(act, voter, address)
+        return _no(429, say(language, "error_too_fast"), code="too_fast", wait=math.ceil(wait)) if wait else None
+
+    async def _event(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        voter: str | None,
+        address: Address | None,
+        language: str,
+    ) -> None:
+        """An event of the page: only in its own form, and not faster than a person."""
+        body = await _read(receive, self._most_bytes)
+        if body is None:
+            await _no(413, say(language, "error_too_long"))(scope, receive, send)
+            return
+        try:
+            event = self._forms.read(body)
+        except Malformed as fault:
+            await _no(400, str(fault))(scope, receive, send)
+            return
+        if event.asks and voter is None:
+            await _no(403, say(language, "error_cookies"), code="cookies")(scope, receive, send)
+            return
+        if refusal := self._paced("ask" if event.asks else "event", voter, address, language):
+            await refusal(scope, receive, send)
+            return
+        scope = {**scope, "headers": _as_json(scope, len(event.body))}
+        try:
+            await self._app(scope, _replay(event.body, receive), send)
+        except Exception:
+            log.exception("Gradio could not take an event")
+            await _no(400, "this request is not one that the page sends")(scope, receive, send)
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send, voter: str | None, language: str) -> None:
+        """The page itself: give a new browser its voter, and the page its language and data."""
+        extra = () if voter else (("set-cookie", self._voters.set_cookie(self._voters.new())),)
         start: Message = {}
         body = b""
         send = self._with_headers(send, (*extra, ("cache-control", "no-store")))
@@ -125,19 +209,29 @@ class Guard:
         return sending
 
 
-def _refused(scope: Scope, path: str) -> Response | None:
-    if not _OPEN.match(path) or ".." in path:
-        return _no(404, "there is nothing here")
-    if scope["method"] not in ("GET", "HEAD", "POST", "OPTIONS"):
-        return _no(405, "this is not done here")
-    length = Headers(scope=scope).get("content-length", "0")
-    if not length.isdigit() or int(length) > MAX_BODY:
-        return _no(413, f"a request has at most {MAX_BODY} bytes")
-    return None
+def _no(status: int, text: str, *, code: str = "error", wait: int = 0) -> Response:
+    """A refusal in the words that Gradio's page and our script show."""
+    headers = {"Retry-After": str(wait)} if wait else {}
+    return JSONResponse({"error": code, "detail": text}, status, headers)
 
 
-def _no(status: int, text: str) -> Response:
-    return PlainTextResponse(text, status)
+def _busy(language: str) -> Response:
+    """The page of an arena that is full; it loads itself again."""
+    title, text = say(language, "busy_title"), say(language, "busy", seconds=BUSY_SECONDS)
+    page = (
+        f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="{BUSY_SECONDS}">'
+        f"<title>{title}</title><body style='font: 18px system-ui; margin: 15vh auto; max-width: 30em; padding: 1em'>"
+        f"<h1>{title}</h1><p>{text}</p></body></html>"
+    )
+    return HTMLResponse(page, 503, {"Retry-After": str(BUSY_SECONDS)})
+
+
+def _as_json(scope: Scope, length: int) -> list[tuple[bytes, bytes]]:
+    """The request's headers, true again of the body that was written anew."""
+    told = (b"content-length", b"content-type", b"content-encoding", b"transfer-encoding")
+    kept = [(name, value) for name, value in scope["headers"] if name.lower() not in told]
+    return [*kept, (b"content-type", b"application/json"), (b"content-length", str(length).encode())]
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:
@@ -165,16 +259,6 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
-
-
-def _sane(body: bytes) -> bool:
-    """A JSON object in UTF-8 without lone surrogates; Gradio answers 500 to anything else."""
-    try:
-        data = json.loads(body)
-        json.dumps(data, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(data, dict)
 
 
 _GRADIO_META = re.compile(r'\s*<meta (?:property="og:|name="twitter:)[^>]*/>')

@@ -280,6 +280,20 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Нет связи с сервером: голос не учтён. Попробуйте ещё раз.",
         "No connection to the server: the vote was not counted. Try again.",
     ),
+    "error_too_fast": (
+        "Слишком быстро: подождите немного и попробуйте ещё раз.",
+        "Too fast: wait a little and try again.",
+    ),
+    "error_too_long": ("Сообщение слишком длинное.", "The message is too long."),
+    "error_cookies": (
+        "Без cookie арена не узнает, чей это бой: разрешите их и обновите страницу.",
+        "Without cookies the arena cannot tell whose battle this is: allow them and reload the page.",
+    ),
+    "busy_title": ("Арена занята", "The arena is busy"),
+    "busy": (
+        "Сейчас здесь слишком много людей. Страница откроется сама примерно через {seconds} с.",
+        "Too many people are here now. The page will open by itself in about {seconds} s.",
+    ),
     "error_error": ("Не получилось. Попробуйте ещё раз.", "That did not work. Try again."),
 }
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from http.cookies import CookieError, SimpleCookie
 
 COOKIE = "arena_voter"
 _YEAR = 365 * 24 * 3600
@@ -66,9 +65,9 @@ def language_of_request(cookie_header: str | None, accept_language: str | None, 
 
 
 def _cookies(header: str | None) -> dict[str, str]:
-    jar: SimpleCookie = SimpleCookie()
-    try:
-        jar.load(header or "")
-    except CookieError:
-        return {}
-    return {name: morsel.value for name, morsel in jar.items()}
+    """Names and values as browsers send them; one that is malformed hides no other, and of two the first counts."""
+    found: dict[str, str] = {}
+    for part in (header or "").split(";"):
+        name, _, value = part.strip().partition("=")
+        found.setdefault(name, value)
+    return found
