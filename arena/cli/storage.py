@@ -88,11 +88,11 @@ def forget(
     database: DatabaseOption = None,
     storage: StorageOption = None,
 ) -> None:
-    """Erase a person's text from the database, its log and the backups in storage/backups."""
+    """Erase a person's text from the database, its log, and the backups and exports in the storage directory."""
     with told(), opened(database, storage) as store:
         battles = store.forget_voter_text(code, keep_votes=not drop_votes).result()
-        held = store.forget_in_backups(code, keep_votes=not drop_votes)
-    typer.echo(f"{battles} battles and {held} backups held text of this voter; it is gone")
+        held = store.forget_in_files(code, keep_votes=not drop_votes)
+    typer.echo(f"{battles} battles and {held} files held text of this voter; it is gone")
 
 
 def doctor(

@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from arena.errors import FileFormatError, StoreError
 from arena.store import battles, board
 from arena.store.connections import Database
-from arena.store.files import disarm
+from arena.store.files import disarm, read_rows
 from arena.store.interchange import COLUMNS, Redact, exported
 from arena.store.migrate import sync_folder
 from arena.store.records import VoteFilter
@@ -51,6 +51,22 @@ def export_votes(
             done += len(rows)
             progress(done, max(done, total))
     return done
+
+
+def drop_exports(folder: Path, voter: str) -> int:
+    """Delete every export in the folder that holds rows of this voter (it can be made anew); returns how many."""
+    held = [path for path in sorted(folder.glob("*")) if path.name.endswith(SUFFIXES) and _holds(path, voter)]
+    for path in held:
+        path.unlink(missing_ok=True)
+    return len(held)
+
+
+def _holds(path: Path, voter: str) -> bool:
+    """Whether a row is the voter's. A file that cannot be read cannot be cleared of suspicion."""
+    try:
+        return any(row.get("judge") == voter for _, row in read_rows(path))
+    except FileFormatError:
+        return True
 
 
 def _runs(database: Database, which: VoteFilter, redact: Redact) -> Iterator[list[dict[str, Any]]]:

@@ -22,10 +22,11 @@ from sqlalchemy import Connection
 from arena.store import backups, battles, board, judgments, roster, upkeep, voting
 from arena.store.changes import changes
 from arena.store.connections import Database
-from arena.store.exporting import export_votes
+from arena.store.exporting import drop_exports, export_votes
 from arena.store.feed import Feed
 from arena.store.importing import checked, import_rows
 from arena.store.migrate import HEAD, bring_up_to_date
+from arena.store.privacy import mask_personal
 from arena.store.records import (
     ALL,
     Answer,
@@ -246,13 +247,14 @@ class Store:
         target: Path,
         *,
         which: VoteFilter = VoteFilter(),
-        redact: Callable[[str], str] = str,
+        redact: Callable[[str], str] = mask_personal,
         progress: Progress | None = None,
     ) -> int:
         """Write votes to `.csv`, `.csv.gz`, `.jsonl` or `.parquet`; the file appears whole or not at all.
 
-        `redact` takes personal data out of every text. Returns the number of rows. Blocks. Raises
-        `FileFormatError` for another kind of file, `StoreError` when the file cannot be written.
+        `redact` takes personal data (telephones, e-mails, documents' numbers) out of every text. Returns the
+        number of rows. Blocks. Raises `FileFormatError` for another kind of file, `StoreError` when the file
+        cannot be written.
         """
         return export_votes(self._database, target, which, redact, progress or _silent)
 
@@ -360,10 +362,13 @@ class Store:
         operation = partial(upkeep.forget, voter=voter, keep_votes=keep_votes, now=self._clock())
         return self._write(operation, then=lambda: upkeep.scrub(self._database))
 
-    def forget_in_backups(self, voter: str, *, keep_votes: bool = True) -> int:
-        """The same in every backup under `storage_dir/backups`; returns how many held something. Blocks."""
-        folder = backups.folder_of(self._database.storage_dir)
-        return backups.forget_in_backups(folder, voter, keep_votes, self._clock())
+    def forget_in_files(self, voter: str, *, keep_votes: bool = True) -> int:
+        """The same in every backup under `storage_dir/backups`; exports under `storage_dir/exports` that hold the
+        voter's rows are deleted, since they can be made anew. Returns how many files held something. Blocks."""
+        kept = backups.folder_of(self._database.storage_dir)
+        return backups.forget_in_backups(kept, voter, keep_votes, self._clock()) + drop_exports(
+            self._database.storage_dir / "exports", voter
+        )
 
     def backup(self, target: Path | None = None, *, keep: int | None = None) -> Path:
         """Copy the live database, check the copy, and let it appear whole or not at all; votes go on meanwhile.

@@ -1,4 +1,4 @@
-"""Who asks to be forgotten is: no text of theirs stays in the file, its log or a backup."""
+"""Who asks to be forgotten is: no text of theirs stays in the file, its log, a backup or an export."""
 
 from __future__ import annotations
 
@@ -30,21 +30,25 @@ def bytes_in(folder: Path) -> bytes:
 
 
 def test_no_byte_of_a_forgotten_text_is_left(file_store: Store, tmp_path: Path) -> None:
-    """Prompts, answers, comments and the voter's code leave database, log and backups; others' text stays."""
+    """Prompts, answers, comments and the voter's code leave database, log, backups and exports; others' text stays."""
     a, b = register(file_store, "x", "y")
     battle_id = talk(file_store, a.id, b.id, "code-of-eugene")
     vote(file_store, a.id, b.id, Verdict.TIE, "another")
     file_store.backup()
+    for kind in ("csv", "parquet"):
+        file_store.export_votes(tmp_path / "exports" / f"all.{kind}")
+        file_store.export_votes(tmp_path / "exports" / f"others.{kind}", which=VoteFilter(voter="another"))
     words = [word.encode() for word in ("Евгени", "code-of-eugene")]
     assert all(word in bytes_in(tmp_path) for word in words)
     assert file_store.forget_voter_text("code-of-eugene").result() == 1
-    assert file_store.forget_in_backups("code-of-eugene") == 1
+    assert file_store.forget_in_files("code-of-eugene") == 3
     assert not [word for word in words if word in bytes_in(tmp_path)]
     assert "Сколько будет".encode() in bytes_in(tmp_path)
     turn = file_store.load_battle(battle_id).turns[0]
     assert turn.prompt == ""
     assert turn.a is not None
     assert turn.a.text == ""
+    assert sorted(path.name for path in (tmp_path / "exports").iterdir()) == ["others.csv", "others.parquet"]
     assert sorted(path.suffix for path in (tmp_path / "backups").iterdir()) == [".db"]
     assert file_store.check().ok
 

@@ -122,6 +122,17 @@ def test_personal_data_is_taken_out_of_every_text(file_store: Store, clock: Cloc
     assert rows[-1]["comment"] == "…"
 
 
+def test_personal_data_is_hidden_unless_told_otherwise(file_store: Store, tmp_path: Path) -> None:
+    """An export made without a word hides a telephone number in a comment."""
+    a, b = register(file_store, "x", "y")
+    battle_id = vote(file_store, a.id, b.id, Verdict.TIE)
+    file_store.add_feedback(battle_id, "voter", comment="мой телефон +7 912 345-67-89").result()
+    file_store.export_votes(tmp_path / "votes.jsonl")
+    (row,) = (json.loads(line) for line in (tmp_path / "votes.jsonl").read_text("utf-8").splitlines())
+    assert row["comment"].startswith("мой телефон ")
+    assert "912" not in row["comment"]
+
+
 def test_an_export_that_fails_leaves_the_old_file(file_store: Store, clock: Clock, tmp_path: Path) -> None:
     """Nobody ever sees half a file."""
     filled(file_store, clock)
