@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from arena.benchmarks.files import Floats, Table, as_number, as_text, read_jsonl
+from arena.benchmarks.files import Floats, Table, as_number, as_text, read_jsonl, read_records
+from arena.benchmarks.questions import Question
 from arena.errors import FileFormatError
 
 _LENGTH_COLUMNS = ("token_len", "tokens", "n_tokens", "n_chars")
@@ -83,15 +84,39 @@ class AnswerLengths:
         return None if lengths is None or not len(lengths) else int(lengths.mean())
 
 
-def answer_text(record: Mapping[str, Any]) -> str:
-    """The text of a `model_answer` line: v0.1 keeps it under choices/turns/content, v2.0 in messages."""
+def read_texts(path: Path, questions: Sequence[Question]) -> dict[str, tuple[str, ...]]:
+    """Answers by the key of their question: `model_answer` lines, references, or AlpacaEval's `output` by instruction.
+
+    Raises `FileFormatError` when not a single one belongs to these questions.
+    """
+    keys = {question.key for question in questions}
+    by_wording = {question.turns[0].strip(): question.key for question in questions}
+    texts: dict[str, tuple[str, ...]] = {}
+    for record in read_records(path):
+        key = as_text(
+            next((record[name] for name in ("question_id", "uid", "key") if record.get(name) is not None), "")
+        )
+        key = key or by_wording.get(as_text(record.get("instruction") or record.get("prompt")).strip(), "")
+        if key in keys:
+            texts[key] = answer_turns(record)
+    if not texts:
+        raise FileFormatError("no answer here belongs to one of the questions, by question_id or wording", path=path)
+    return texts
+
+
+def answer_turns(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """The texts of an answer: v0.1 keeps them under choices/turns, v2.0 in messages, AlpacaEval as output."""
     turns = _turns(record)
     if turns:
-        first = turns[0]
-        content = first.get("content", "") if isinstance(first, Mapping) else first
-        content = content.get("answer", "") if isinstance(content, Mapping) else content
-        return as_text(content)
-    return as_text(_last_message(record))
+        return tuple(_content(turn.get("content") if isinstance(turn, Mapping) else turn) for turn in turns)
+    for name in ("output", "response", "reference"):
+        if record.get(name) is not None:
+            return (_content(record[name]),)
+    return (_content(_last_message(record)),)
+
+
+def _content(value: object) -> str:
+    return as_text(value.get("answer", "") if isinstance(value, Mapping) else value)
 
 
 def lengths_beside(directory: Path) -> AnswerLengths | None:
@@ -128,5 +153,4 @@ def _turns(record: Mapping[str, Any]) -> Sequence[Any]:
 
 def _last_message(record: Mapping[str, Any]) -> object:
     messages = record.get("messages")
-    content = messages[-1].get("content") if isinstance(messages, list) and messages else ""
-    return content.get("answer", "") if isinstance(content, Mapping) else content
+    return messages[-1].get("content") if isinstance(messages, list) and messages else ""

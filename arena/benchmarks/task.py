@@ -8,14 +8,53 @@ its source, what an item looks like and how its answers are scored; a scorer han
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from arena.benchmarks.questions import Dialogue, HubFile, Question, chat, read_questions
+from arena.types import Decoding
+
 Row = Mapping[str, Any]
 """One line of a table of results: text, numbers, None ("could not tell") or nested mappings of these."""
+
+
+class JudgedBy(StrEnum):
+    """Who says how good an answer is: a program, or a judge that compares, grades or checks."""
+
+    PROGRAM = "program"
+    PAIRS = "pairs"
+    GRADES = "grades"
+    CORRECTNESS = "correctness"
+
+
+def _chat(documents_role: bool) -> Dialogue:
+    return chat
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """What a task's file declares: its name, whose questions it asks and how answers are drawn and judged.
+
+    `source` says in words where the questions are and under which licence; `questions` names their
+    file on the hub where it is known. `dialogue` makes the conversation, given whether the model
+    knows the role `documents`. `temperatures` are those of single categories.
+    """
+
+    name: str
+    title: str
+    language: str
+    judged_by: JudgedBy
+    source: str
+    questions: HubFile | None = None
+    read: Callable[[Path], list[Question]] = read_questions
+    dialogue: Callable[[bool], Dialogue] = _chat
+    decoding: Decoding = Decoding(temperature=0.0, top_p=1.0, max_tokens=4096)
+    temperatures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

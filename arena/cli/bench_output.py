@@ -10,20 +10,49 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 from rich.table import Table as Grid
 
+from arena.benchmarks.runner import Progress, Shown
 from arena.benchmarks.task import Row, ScoreSheet, plain
 from arena.errors import ArenaError
 
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Turn our own errors into one line on standard error and exit status 1."""
+    """Turn our own errors into one line on standard error and exit status 2."""
     try:
         yield
     except ArenaError as error:
-        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
+        typer.echo(f"arena: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+@contextmanager
+def bars() -> Iterator[Bars]:
+    """Bars on standard error: what, done of all, time spent and left."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True)) as shown:
+        yield shown
+
+
+def bar(shown: Bars, what: str) -> Shown:
+    """A bar that follows a run."""
+    task = shown.add_task(what, total=None, detail="")
+
+    def follow(progress: Progress) -> None:
+        detail = f"failed {progress.failed}" if progress.failed else ""
+        shown.update(task, completed=progress.done + progress.failed, total=progress.total, detail=detail)
+
+    return follow
 
 
 def write_lines(path: Path, rows: Iterable[Row]) -> None:

@@ -63,10 +63,10 @@ def test_without_json_a_table_is_printed(tmp_path: Path) -> None:
 
 
 def test_a_wrong_file_is_one_line_on_standard_error(tmp_path: Path) -> None:
-    """Named, with status 1 and nothing on standard output."""
+    """Named, with status 2 and nothing on standard output."""
     path = write_csv(tmp_path / "x.csv", "a,b", "1,2")
     result = CliRunner().invoke(app, ["score", "arena-hard", "--battles", str(path), "--json"])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stdout == ""
     assert "no column model_a" in result.stderr
 

@@ -20,12 +20,25 @@ from pathlib import Path
 import numpy as np
 
 from arena.benchmarks.files import Floats, Ints, Table
+from arena.benchmarks.questions import HubFile
 from arena.benchmarks.scorers.logistic import fit, sigmoid
-from arena.benchmarks.task import ScoreSheet
+from arena.benchmarks.task import Benchmark, JudgedBy, ScoreSheet
 from arena.errors import FileFormatError
 
 NAME = "alpaca-eval"
 GAMED_WEIGHT = 0.1
+
+BENCHMARKS = (
+    Benchmark(
+        NAME,
+        "AlpacaEval 2",
+        "en",
+        JudgedBy.PAIRS,
+        "tatsu-lab/alpaca_eval on the hub (CC BY-NC 4.0)",
+        HubFile("tatsu-lab/alpaca_eval", "alpaca_eval.json"),
+    ),
+    Benchmark("alpaca-eval-ru", "AlpacaEval-Ru", "ru", JudgedBy.PAIRS, "a Russian translation of its instructions"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,13 +27,39 @@ import numpy as np
 
 from arena.benchmarks.answers import AnswerLengths, lengths_beside, same_model
 from arena.benchmarks.files import Table, as_text, read_jsonl
+from arena.benchmarks.questions import HubFile
 from arena.benchmarks.scorers.against_baseline import Bootstrap, Floats, Rows, WinRates, win_rates
 from arena.benchmarks.scorers.length_penalty import deviation, penalty
-from arena.benchmarks.task import ScoreSheet
+from arena.benchmarks.task import Benchmark, JudgedBy, ScoreSheet
 from arena.errors import FileFormatError
 
 NAME = "arena-hard"
 STRONG_WEIGHT = 3
+
+BENCHMARKS = (
+    Benchmark(
+        NAME,
+        "Arena-Hard v0.1",
+        "en",
+        JudgedBy.PAIRS,
+        "lmarena-ai/arena-hard-auto on the hub (Apache-2.0)",
+        HubFile("lmarena-ai/arena-hard-auto", "data/arena-hard-v0.1/question.jsonl"),
+    ),
+    Benchmark(
+        "arena-hard-ru",
+        "Arena-Hard-Ru",
+        "ru",
+        JudgedBy.PAIRS,
+        "a Russian translation of Arena-Hard's question.jsonl, such as t-tech/ru-arena-hard on the hub",
+    ),
+    Benchmark(
+        "ru-arena-general",
+        "Ru-Arena-General",
+        "ru",
+        JudgedBy.PAIRS,
+        "question.jsonl of VikhrModels/ru_llm_arena (Apache-2.0)",
+    ),
+)
 Protocol = Literal["v0.1", "v2.0"]
 
 _WINNERS = {"model_a": 1.0, "model_b": 0.0, **dict.fromkeys(("tie", "tie (bothbad)", "bothbad", "both_bad"), 0.5)}

@@ -21,13 +21,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 from arena.benchmarks.files import as_text, read_jsonl, read_records
+from arena.benchmarks.questions import HubFile
 from arena.benchmarks.scorers.instructions.checks import CHECKS
 from arena.benchmarks.scorers.instructions.following import Flag, Following, Instruction, following
 from arena.benchmarks.scorers.instructions.reading import ENGLISH, RUSSIAN
-from arena.benchmarks.task import ScoreSheet
+from arena.benchmarks.task import Benchmark, JudgedBy, ScoreSheet
 from arena.errors import FileFormatError
 
 NAME, RUSSIAN_NAME = "ifeval", "ru-ifeval"
+BENCHMARKS = (
+    Benchmark(
+        NAME,
+        "IFEval",
+        "en",
+        JudgedBy.PROGRAM,
+        "google/IFEval on the hub (Apache-2.0)",
+        HubFile("google/IFEval", "ifeval_input_data.jsonl"),
+    ),
+    Benchmark(RUSSIAN_NAME, "ruIFEval", "ru", JudgedBy.PROGRAM, "the data folder of NLP-Core-Team/ruIFEval"),
+)
 Language = Literal["en", "ru"]
 _READINGS = {"en": ENGLISH, "ru": RUSSIAN}
 

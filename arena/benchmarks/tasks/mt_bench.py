@@ -21,10 +21,39 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from arena.benchmarks.files import Table
+from arena.benchmarks.questions import HubFile
 from arena.benchmarks.scorers.judge_texts import Choice, Which, choice, grade
-from arena.benchmarks.task import ScoreSheet
+from arena.benchmarks.task import Benchmark, JudgedBy, ScoreSheet
+from arena.types import Decoding
 
 NAME = "mt-bench"
+_DECODING = Decoding(temperature=0.7, top_p=1.0, max_tokens=1024)
+_TEMPERATURES = {
+    **dict.fromkeys(("writing", "roleplay"), 0.7),
+    **dict.fromkeys(("extraction", "math", "coding", "reasoning"), 0.0),
+    **dict.fromkeys(("stem", "humanities"), 0.1),
+}
+BENCHMARKS = (
+    Benchmark(
+        NAME,
+        "MT-Bench",
+        "en",
+        JudgedBy.GRADES,
+        "question.jsonl of lm-sys/FastChat, llm_judge (Apache-2.0)",
+        HubFile("lmsys/mt-bench", "data/mt_bench/question.jsonl", kind="space"),
+        decoding=_DECODING,
+        temperatures=_TEMPERATURES,
+    ),
+    Benchmark(
+        "mt-bench-ru",
+        "MT-Bench-Ru",
+        "ru",
+        JudgedBy.GRADES,
+        "question.jsonl of NLP-Core-Team/FastChat, or another translation",
+        decoding=_DECODING,
+        temperatures=_TEMPERATURES,
+    ),
+)
 _Row = TypeVar("_Row")
 _CHOICES: Mapping[str, Choice] = {"A": "A", "B": "B", "C": "tie", "TIE": "tie"}
 

@@ -1,0 +1,82 @@
+"""A judge of models.yaml put to work on a benchmark: pairs through `arena.judge`, grades through its engine.
+
+Every call is paid from the judge's durable purse, the most it can cost set aside first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from arena.benchmarks.judging import Game, Pair, PairJudge, TextJudge
+from arena.benchmarks.runner import patient_answer
+from arena.config import Judge
+from arena.judge.judge import BattleJudge, JudgmentDesk
+from arena.judge.prompts import Case, JudgingProtocol
+from arena.judge.spending import Purse
+from arena.service.fleet import Fleet
+from arena.types import Conversation, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeAtWork:
+    """One judge, the fleet that has its engine, and the desk that its purse writes on."""
+
+    entry: Judge
+    fleet: Fleet
+    desk: JudgmentDesk
+    protocol: JudgingProtocol
+
+    @property
+    def name(self) -> str:
+        """Its name in models.yaml."""
+        return self.entry.name
+
+    def purse(self) -> Purse:
+        """What it may spend, from its prices and its cap."""
+        price = self.entry.price
+        return Purse(
+            self.desk,
+            self.entry.name,
+            prompt_price=price.prompt if price else 0.0,
+            completion_price=price.completion if price else 0.0,
+            cap=self.entry.spending_cap,
+        )
+
+    def of_pairs(self) -> PairJudge:
+        """Both orders of a pair: the baseline's answers first, then the model's."""
+        judge = BattleJudge(
+            self.entry.name,
+            self.fleet.engine(self.entry.name),
+            self.desk,
+            protocol=self.protocol,
+            decoding=self.entry.decoding,
+            purse=self.purse(),
+            workers=self.entry.concurrency,
+        )
+
+        async def judged(pair: Pair) -> tuple[Game, Game]:
+            case = Case(pair.question.turns, pair.baseline, pair.model, pair.language)
+            _, _, (first, second) = await judge.judge(case)
+            return (
+                Game(None if first.reading.label is None else first.reading.label.value, first.text),
+                Game(None if second.reading.label is None else second.reading.label.value, second.text),
+            )
+
+        return judged
+
+    def of_texts(self) -> TextJudge:
+        """One answer to one conversation."""
+        purse, engine = self.purse(), self.fleet.engine(self.entry.name)
+
+        async def judged(conversation: Conversation) -> str:
+            reserved = await purse.reserve(conversation, self.entry.decoding.max_tokens)
+            text, tokens = "", 0
+            try:
+                turn = await patient_answer(engine, conversation, self.entry.decoding)
+                text, tokens = turn.text, turn.tokens if turn.tokens is not None else len(turn.text) // 3
+            finally:
+                cost = purse.cost(Usage(None, tokens), conversation, text) if text else 0.0
+                await purse.settle(reserved, cost)
+            return text
+
+        return judged
