@@ -6,8 +6,8 @@ It knows the readers of files and the methods of rating; it prints nothing and w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from arena.ratings.bradley_terry import Ties
 from arena.ratings.comparisons import Comparisons, PairCounts
 from arena.ratings.elo import EloParameters, Scale
 from arena.ratings.leaderboard import Anchor, Leaderboard, bradley_terry_board, elo_board, style_board
+from arena.ratings.separation import Separation, separation
 from arena.ratings.style import STYLE_FEATURES, Variant
 from arena.store.files import STYLE_COLUMNS, read_comparisons
 from arena.types import Comparison
@@ -105,3 +106,20 @@ def anchor_of(text: str) -> Anchor:
     if not name or not math.isfinite(rating):
         raise ConfigError(f"{text!r} does not name a model and its rating", key="--anchor", suggestion="NAME=1000")
     return Anchor(name, rating)
+
+
+def tag_of(text: str) -> tuple[str, str]:
+    """Read "NAME=VALUE", what a slice is cut by. Raises `ConfigError` for anything else."""
+    name, sign, value = text.partition("=")
+    if not (name and sign and value):
+        raise ConfigError(f"{text!r} does not name a tag and its value", key="--slice", suggestion="turn=1")
+    return name, value
+
+
+def compared(rate_by: Callable[[Rating], Leaderboard], rating: Rating, first: str, second: str) -> Separation:
+    """Two contestants compared, whatever `rate_by` rates. Raises `ConfigError` where they cannot be."""
+    try:
+        board = rate_by(replace(rating, anchor=Anchor(second, rating.start)))
+        return separation(board, first, second)
+    except (ValueError, ConfigError) as error:
+        raise ConfigError(str(error), key="--compare") from error

@@ -201,3 +201,31 @@ def test_a_tie_model_from_the_terminal(small: Path) -> None:
     assert code == 0
     assert parameters["ties"] == "davidson"
     assert parameters["tie_strength"] > 0
+
+
+def test_two_models_are_compared_from_the_terminal(styled: Path) -> None:
+    """As a sentence, and as JSON with the interval of their difference."""
+    code, output = cli("--votes", styled, "--compare", "x", "y")
+    assert code == 0
+    assert "x is stronger than y with a probability of" in output
+    code, output = cli("--votes", styled, "--compare", "x", "y", "--json")
+    found = json.loads(output)["compare"]
+    assert found["low"] < found["difference"] < found["high"]
+    ratings = {model["model"]: model["rating"] for model in json.loads(output)["models"]}
+    assert found["difference"] == pytest.approx(ratings["x"] - ratings["y"])
+
+
+@pytest.mark.parametrize("options", [("x", "nobody"), ("x", "x"), ("x", "y", "--method", "elo")])
+def test_what_cannot_be_compared_is_refused(styled: Path, options: tuple[str, ...]) -> None:
+    """An unknown model, one with itself, or by a method without intervals."""
+    code, output = cli("--votes", styled, "--compare", *options)
+    assert code == 2
+    assert "--compare" in output
+
+
+def test_any_tag_cuts_a_slice(small: Path) -> None:
+    """Language has its own option; the others are named."""
+    code, output = cli("--votes", small, "--slice", "language=ru", "--json")
+    assert code == 0
+    assert json.loads(output)["votes"] == 2
+    assert cli("--votes", small, "--slice", "language")[0] == 2

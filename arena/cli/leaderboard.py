@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -19,7 +20,7 @@ from rich.table import Table
 
 from arena.config import Settings
 from arena.errors import ArenaError
-from arena.offline import Method, Rating, anchor_of, rate_file
+from arena.offline import Method, Rating, anchor_of, compared, rate_file, tag_of
 from arena.ratings.bradley_terry import Ties
 from arena.ratings.leaderboard import Leaderboard, Row
 from arena.ratings.style import STYLE_FEATURES, Variant
@@ -48,6 +49,12 @@ def leaderboard(
     ] = None,
     language: Annotated[str | None, typer.Option("--language", help="Only battles in this language.")] = None,
     topic: Annotated[str | None, typer.Option("--topic", help="Only battles on this topic.")] = None,
+    slice: Annotated[
+        list[str] | None, typer.Option("--slice", help="TAG=VALUE: only battles with this tag (repeat).")
+    ] = None,
+    compare: Annotated[
+        tuple[str, str] | None, typer.Option("--compare", help="Two models: which is better, and how surely.")
+    ] = None,
     database: Annotated[
         str | None, typer.Option("--database", envvar="ARENA_DATABASE", help="Database URL of the arena.")
     ] = None,
@@ -64,17 +71,30 @@ def leaderboard(
             style_control=style_control,
             variant=variant,
             features=tuple(feature or STYLE_FEATURES),
-            slice={name: value for name, value in (("language", language), ("topic", topic)) if value},
+            slice=_slice(language, topic, slice or []),
         )
-        board = rate_file(votes, rating) if votes else _from_database(database, rating)
+
+        def rate_by(rating: Rating) -> Leaderboard:
+            return rate_file(votes, rating) if votes else _from_database(database, rating)
+
+        board = rate_by(rating)
+        pair = compared(rate_by, rating, *compare) if compare else None
     except ArenaError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
     if as_json:
-        json.dump(board.to_json(), sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
+        told = board.to_json() | ({"compare": asdict(pair)} if pair else {})
+        json.dump(told, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
         sys.stdout.write("\n")
-    else:
-        _print(board)
+        return
+    _print(board)
+    if pair:
+        Console().print(pair.sentence(), markup=False)
+
+
+def _slice(language: str | None, topic: str | None, tags: list[str]) -> dict[str, str]:
+    named = {name: value for name, value in (("language", language), ("topic", topic)) if value}
+    return named | dict(tag_of(tag) for tag in tags)
 
 
 def _from_database(database: str | None, rating: Rating) -> Leaderboard:

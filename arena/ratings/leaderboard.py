@@ -14,6 +14,7 @@ import numpy as np
 
 from arena.ratings import bradley_terry, elo
 from arena.ratings.bradley_terry import Strengths, Ties
+from arena.ratings.combined import JointCounts, fit_combined
 from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArray, PairCounts
 from arena.ratings.elo import EloParameters, Scale
 from arena.ratings.intervals import CONFIDENCE, normal_quantile, rank_ranges
@@ -197,6 +198,17 @@ def style_board(
     fixed = None if anchor is None else anchor_index(result.names, result.strengths().identified, anchor)
     board = board_of(result.strengths(fixed), PairCounts.of(comparisons), scale=scale, anchor=anchor)
     return replace(board, style=Style(variant, result.coefficients))
+
+
+def combined_board(joint: JointCounts, *, scale: Scale = Scale(), anchor: Anchor | None = None) -> Leaderboard:
+    """Rate by human verdicts, made more precise by the judge's; battles are the humans'.
+
+    Raises ValueError as `anchor_index` does.
+    """
+    result, human = fit_combined(joint), joint.human()
+    fixed = None if anchor is None else anchor_index(result.names, result.strengths().identified, anchor)
+    board = board_of(result.strengths(fixed), human, scale=scale, anchor=anchor)
+    return replace(board, method="combined", parameters={**board.parameters, "trust_in_judge": result.trust})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,14 +1,17 @@
 """Two contestants against each other: how sure is the order, and how many votes would make it sure.
 
-It works on natural log-strengths and knows nothing of how they were found.
+Most of it works on natural log-strengths and knows nothing of how they were found; `separation` reads
+the same off a board.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from statistics import NormalDist
 
 from arena.ratings.intervals import CONFIDENCE, normal_quantile
+from arena.ratings.leaderboard import Leaderboard
 
 _BEYOND_REACH = 1_000_000
 """More votes than this are as good as never."""
@@ -41,3 +44,63 @@ def votes_to_separate(
     missing = 1 / wanted**2 - (1 / deviation**2 if math.isfinite(deviation) else 0)
     votes = math.ceil(missing / per_vote) if per_vote > 0 else _BEYOND_REACH
     return votes if votes < _BEYOND_REACH else None
+
+
+@dataclass(frozen=True, slots=True)
+class Separation:
+    """Two contestants compared: `difference` is the first's rating minus the second's, with its interval.
+
+    `better` is the probability that the first is truly stronger; `votes` is about how many more
+    votes between them make the order sure (0 is "it is", None "a million would not do").
+    """
+
+    first: str
+    second: str
+    difference: float
+    low: float
+    high: float
+    better: float
+    votes: int | None
+
+    def sentence(self) -> str:
+        """What a reader wants to know."""
+        chance = f"{self.first} is stronger than {self.second} with a probability of {self.better:.1%}"
+        if self.votes == 0:
+            return f"{chance}; the order is settled."
+        if self.votes is None:
+            return f"{chance}; no reachable number of votes would separate them."
+        return f"{chance}; about {self.votes} more votes between them would separate them."
+
+
+def separation(board: Leaderboard, first: str, second: str) -> Separation:
+    """Compare two contestants on a board that is anchored at the second.
+
+    Raises ValueError where the board does not rate both, with intervals, on one scale.
+    """
+    rows = {row.model: row for row in board.rows}
+    for name in (first, second):
+        if name not in rows or not rows[name].identified:
+            raise ValueError(f"{name!r} has no rating on this board")
+    one, other = rows[first], rows[second]
+    if None in (one.rating, one.ci_low, one.ci_high, other.rating) or one is other:
+        raise ValueError("comparing needs two contestants and a method with intervals")
+    assert one.rating is not None
+    assert one.ci_low is not None
+    assert one.ci_high is not None
+    assert other.rating is not None
+    difference, reach = one.rating - other.rating, (one.ci_high - one.ci_low) / 2
+    deviation, nat = reach / normal_quantile(), board.scale.per_nat
+    votes = votes_to_separate(difference / nat, deviation / nat, _tie_share(board, first, second))
+    better = probability_better(difference, deviation)
+    return Separation(first, second, difference, difference - reach, difference + reach, better, votes)
+
+
+def _tie_share(board: Leaderboard, first: str, second: str) -> float:
+    """Share of ties between the two, or among all where these two met rarely."""
+    if board.counts is None:
+        return 0.0
+    a, b = board.counts.names.index(first), board.counts.names.index(second)
+    total, ties = board.counts.total, board.counts.ties
+    if total[a, b] >= 30:
+        return float(ties[a, b] / total[a, b])
+    return float(ties.sum() / total.sum()) if total.any() else 0.0

@@ -9,6 +9,7 @@ from known_judges import joint, true_strengths
 from arena.ratings.bradley_terry import fit
 from arena.ratings.combined import JointCounts, fit_combined
 from arena.ratings.comparisons import PairCounts
+from arena.ratings.leaderboard import Anchor, combined_board
 
 
 @pytest.mark.parametrize(("follows", "bias"), [(0.8, 0.0), (0.8, 1.0), (0.0, 1.0)])
@@ -44,6 +45,15 @@ def test_without_a_judge_it_is_the_human_rating() -> None:
     assert result.trust == 0
     assert result.theta == pytest.approx(human.theta, abs=1e-9)
     assert result.covariance == pytest.approx(human.covariance, abs=1e-12)
+
+
+def test_the_combined_board_counts_the_humans_battles() -> None:
+    """And says how far the judge was trusted."""
+    counts = joint(2, humans=500)
+    board = combined_board(counts, anchor=Anchor("3", 1000))
+    assert (board.method, board.votes) == ("combined", 500)
+    assert 0.3 < float(str(board.parameters["trust_in_judge"])) < 1.2
+    assert board.row("3").ci_low == pytest.approx(1000)
 
 
 def test_a_judge_is_never_a_voter() -> None:
