@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arena.ratings.bradley_terry import maximize
-from arena.ratings.comparisons import Comparisons
+from arena.ratings.comparisons import Comparisons, PairCounts
 from arena.ratings.style import STYLE_FEATURES
 
 
@@ -67,3 +67,14 @@ def styled(battles: int = 3000, size: int = 6, seed: int = 1, *, worth: float = 
     outcome = np.where(rng.random(battles) < 0.2, 0.5, won)
     voter = rng.integers(0, voters, battles) if voters else None
     return Comparisons(tuple(f"m{i}" for i in range(size)), a, b, outcome, voter=voter, features=amounts)
+
+
+def drawn(
+    battles: NDArray[np.float64], theta: NDArray[np.float64], rng: np.random.Generator, ties: float = 0.25
+) -> PairCounts:
+    """Counts of so many battles per pair (a symmetric table), drawn at once however many there are."""
+    upper = np.triu(battles, 1).astype(int)
+    tied = rng.binomial(upper, ties)
+    won = rng.binomial(upper - tied, 1 / (1 + np.exp(theta[None, :] - theta[:, None])))
+    score = won + tied / 2 + (upper - won - tied / 2).T
+    return PairCounts([str(i) for i in range(len(theta))], score, tied + tied.T)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from known_judges import joint, true_strengths
-from known_strengths import limit, simulated
+from known_strengths import drawn, limit, simulated
 
 from arena.ratings.bradley_terry import fit
 from arena.ratings.combined import fit_combined
@@ -24,15 +24,6 @@ def promised(inside: list[np.ndarray]) -> bool:
     pooled = np.concatenate(inside)
     assert len(pooled) >= 10_000
     return 0.94 <= pooled.mean() <= 0.96
-
-
-def drawn(battles: FloatArray, theta: FloatArray, rng: np.random.Generator, ties: float = 0.25) -> PairCounts:
-    """Counts of so many battles per pair (a symmetric table), drawn at once however many there are."""
-    upper = np.triu(battles, 1).astype(int)
-    tied = rng.binomial(upper, ties)
-    won = rng.binomial(upper - tied, 1 / (1 + np.exp(theta[None, :] - theta[:, None])))
-    score = won + tied / 2 + (upper - won - tied / 2).T
-    return PairCounts([str(i) for i in range(len(theta))], score, tied + tied.T)
 
 
 def test_the_sandwich_covers() -> None:
