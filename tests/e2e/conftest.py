@@ -6,16 +6,20 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
+import scenes
 from arena_process import ROOT, ArenaProcess, environment
 from playwright.async_api import Browser, async_playwright
 from window import LAUNCH, RECORD_FRAMES, Opened, Window
 
 from tests.prepare import chromium
+
+Staged = Callable[..., ArenaProcess]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,6 +58,35 @@ def demo(toys: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena
     finally:
         arena.stop()
         _keep_log(arena)
+
+
+@pytest.fixture(scope="session")
+def staged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staged]:
+    """Opens arenas with scripted contestants; all are stopped at the end."""
+    arenas: list[ArenaProcess] = []
+
+    def staging(name: str, *cast: dict[str, Any], more: dict[str, Any] | None = None, **options: str) -> ArenaProcess:
+        storage = tmp_path_factory.mktemp(name)
+        arena = ArenaProcess(storage, profile="test", models=scenes.write(storage, *cast, **(more or {})), **options)
+        arenas.append(arena)
+        return arena.wait_until_ready(len(cast))
+
+    yield staging
+    for arena in arenas:
+        arena.stop()
+        _keep_log(arena)
+
+
+@pytest.fixture(scope="session")
+def quick(staged: Staged) -> ArenaProcess:
+    """Two contestants who answer at once."""
+    return staged("quick", *scenes.QUICK)
+
+
+@pytest.fixture(scope="session")
+def slow(staged: Staged) -> ArenaProcess:
+    """Two contestants who talk until they are stopped."""
+    return staged("slow", *scenes.SLOW, grace_seconds="120")
 
 
 @pytest_asyncio.fixture(loop_scope="session")

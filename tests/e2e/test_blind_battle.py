@@ -1,4 +1,4 @@
-"""The arena's main job in a real browser, on the demo's models: ask, watch, vote, learn who it was, see the board move."""
+"""The main job in a real browser, on the demo's models: ask, watch, vote, learn who it was, see the board move."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -54,6 +55,16 @@ class Window:
         if parts.scheme not in ("data", "blob") and parts.netloc != urlsplit(self.address).netloc:
             self._hear(f"request to another host: {url}")
 
+    def forgive(self, *parts: str) -> None:
+        """Forget troubles that a test provoked itself: those that hold one of these words."""
+        self.troubles = [trouble for trouble in self.troubles if not any(part in trouble for part in parts)]
+
+    async def reload(self) -> None:
+        """Load the page anew; the old page's complaint about its cut connections is no trouble."""
+        await self.page.reload(timeout=PATIENCE)
+        await self.started()
+        self.forgive("signal is aborted", "Connection errored out")
+
     async def open(self) -> Window:
         """Load the page and wait until it can be asked."""
         await self.page.goto(self.address, timeout=PATIENCE)
@@ -101,6 +112,17 @@ class Window:
         """The number of the battle that this tab is in."""
         return str(await self.page.evaluate("sessionStorage.getItem('arena.anonymous') || ''"))
 
+    async def ask_and_wait(self, prompt: str = "Почему небо голубое?") -> None:
+        """Ask, and wait until both answers can be voted on."""
+        await self.ask(prompt)
+        await expect(self.part("question")).to_contain_text(prompt, timeout=PATIENCE)
+        await self.can_vote()
+
+    async def begin_again(self) -> None:
+        """Leave a battle that was voted on."""
+        await self.part("new-after").click()
+        await expect(self.part("suggestion-0")).to_be_visible(timeout=PATIENCE)
+
     async def open_tab(self, name: str) -> None:
         """Open one of the page's tabs by its words."""
         await self.page.get_by_role("tab", name=name, exact=True).click()
@@ -110,6 +132,15 @@ class Window:
         script = """async ([path, body]) => (await fetch(path, {method: 'POST', body: JSON.stringify(body),
                     headers: {'Content-Type': 'application/json'}})).status"""
         return int(await self.page.evaluate(script, [path, body]))
+
+
+async def eventually(look: Callable[[], object], wanted: object) -> None:
+    """Wait until looking gives what is wanted; fails with what it gave last."""
+    for _ in range(PATIENCE // 100):
+        if look() == wanted:
+            return
+        await asyncio.sleep(0.1)
+    assert look() == wanted
 
 
 Opened = Callable[..., Awaitable[Window]]

@@ -1,0 +1,85 @@
+"""Choosing contestants by name, chatting with one, and prompts to begin with."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from arena_process import ArenaProcess
+from playwright.async_api import expect
+from test_voting import rows
+from window import PATIENCE, Opened, Window
+
+from arena.engines import toy_text
+
+pytestmark = pytest.mark.browser
+
+
+async def choose(window: Window, element: str, name: str) -> None:
+    """Pick a contestant from a list."""
+    box = window.page.locator(f"#{element} input")
+    await box.click()
+    offered = window.page.locator(f"[id='{await box.get_attribute('aria-controls')}']")
+    await offered.get_by_role("option", name=name, exact=True).click()
+    await expect(box).to_have_value(name)
+
+
+async def test_named_models_stand_side_by_side_in_the_chosen_order_and_take_no_vote(
+    quick: ArenaProcess, open_window: Opened
+) -> None:
+    """Names from the first word on; there is no vote bar, and the server refuses a vote too."""
+    window = await open_window(quick)
+    await window.open_tab("Рядом по именам")
+    await expect(window.page.locator("#named-choice-0 input")).to_have_value("Deneb", timeout=PATIENCE)
+    await choose(window, "named-choice-0", "Vega")
+    await choose(window, "named-choice-1", "Deneb")
+    await window.ask("Кто из вас кто?", "named")
+    await expect(window.page.locator("#named-head-a")).to_contain_text("Vega", timeout=PATIENCE)
+    await expect(window.page.locator("#named-head-b")).to_contain_text("Deneb")
+    await expect(window.page.locator("#named-answer-a")).to_contain_text("Короткий ответ", timeout=PATIENCE)
+    await expect(window.page.locator("[id^=named-vote]:visible")).to_have_count(0)
+    battle = await window.page.evaluate("sessionStorage.getItem('arena.named')")
+    assert await window.post("arena/vote", {"battle": battle, "verdict": "tie"}) == 409
+    window.forgive("409")
+    assert rows(quick, "select mode from battles where id = ?", battle) == [("named",)]
+
+
+async def test_a_chat_with_one_model_goes_on_turn_by_turn(quick: ArenaProcess, open_window: Opened) -> None:
+    """One side, its name, the earlier turns above; a new chat begins empty."""
+    window = await open_window(quick)
+    await window.open_tab("Диалог")
+    await expect(window.page.locator("#direct-choice-0 input")).to_have_value("Deneb", timeout=PATIENCE)
+    await choose(window, "direct-choice-0", "Vega")
+    for question in ("Первый вопрос?", "Второй вопрос?"):
+        await window.ask(question, "direct")
+        await expect(window.page.locator("#direct-question")).to_contain_text(question, timeout=PATIENCE)
+        await expect(window.page.locator("#direct-send")).to_be_visible(timeout=PATIENCE)
+    await expect(window.page.locator("#direct-head-a")).to_contain_text("Vega")
+    await expect(window.page.locator("#direct-earlier-a")).to_contain_text("Первый вопрос?")
+    await expect(window.page.locator("#direct-side-b")).to_have_count(0)
+    await window.page.locator("#direct-new").click()
+    await expect(window.page.locator("#direct-suggestion-0")).to_be_visible(timeout=PATIENCE)
+
+
+async def test_suggestions_change_on_demand_and_one_click_asks(quick: ArenaProcess, open_window: Opened) -> None:
+    """Other questions come by the button, of the topic that was chosen; a click on one begins the battle."""
+    window = await open_window(quick)
+
+    async def offered() -> list[str]:
+        return [await window.part(f"suggestion-{index}").inner_text() for index in range(4)]
+
+    first = await offered()
+    assert len(set(first)) == 4
+    await window.part("others").click()
+    await expect(window.part("suggestion-0")).not_to_have_text(first[0], timeout=PATIENCE)
+    await window.part("topic").get_by_label("Столицы", exact=True).check()
+    capitals = [pair.prompt for pair in toy_text.pairs() if (pair.language, pair.topic) == ("ru", "capitals")]
+    any_capital = re.compile("|".join(map(re.escape, capitals)))
+    for index in range(4):
+        await expect(window.part(f"suggestion-{index}")).to_have_text(any_capital, timeout=PATIENCE)
+    chosen = await window.part("suggestion-0").inner_text()
+    await window.part("suggestion-0").click()
+    await expect(window.part("question")).to_contain_text(chosen, timeout=PATIENCE)
+    await window.can_vote()
+    topic = rows(quick, "select topic from battles where id = ?", await window.battle())
+    assert topic == [("capitals",)]
