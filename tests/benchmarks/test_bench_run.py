@@ -101,7 +101,7 @@ def test_a_judge_that_cannot_tell_leaves_games_unscored(place: Path) -> None:
         place / "base.jsonl", [{"question_id": n, "choices": [{"turns": [{"content": "b"}] * 2}]} for n in range(2)]
     )
     found = run(
-        place, "arena-hard", "--model", "plain", "--questions", file, "--judge", "silent", 
+        place, "arena-hard", "--model", "plain", "--questions", file, "--judge", "silent",
         "--baseline-answers", baseline
     )  # fmt: skip
     assert found["unscored"] == 4
