@@ -53,13 +53,14 @@ class ModelState:
 class Patience:
     """How long an engine waits, in seconds.
 
-    `load` until a model is ready, `silence` for a heartbeat or for a step of a busy model before it
-    counts as hung. After the n-th failure in a row a restart waits `restart`·2ⁿ⁻¹, a model that
-    could not be loaded `quarantine`·2ⁿ⁻¹, at most `longest`.
+    `load` until a model is ready, `silence` for a heartbeat and `step` for a pass of a busy model (a
+    long prompt on a CPU takes its time) before it counts as hung. After the n-th failure in a row a
+    restart waits `restart`·2ⁿ⁻¹, a model that could not be loaded `quarantine`·2ⁿ⁻¹, at most `longest`.
     """
 
     load: float = 900.0
     silence: float = 30.0
+    step: float = 180.0
     restart: float = 1.0
     quarantine: float = 30.0
     longest: float = 600.0
@@ -238,8 +239,8 @@ class LocalEngine:
             self._active = int(report.get("active", 0))
             if report.get("beat") != steps or not report.get("active"):
                 steps, moved_at = report.get("beat", -1), self._clock()
-            elif self._clock() - moved_at > self._patience.silence:
-                return f"the model made no step for {self._patience.silence:.0f} s", base
+            elif self._clock() - moved_at > self._patience.step:
+                return f"the model made no step for {self._patience.step:.0f} s", base
 
     async def _fail(self, reason: str, base: float) -> None:
         self._failures += 1

@@ -147,6 +147,18 @@ async def test_a_checkpoint_without_a_chat_template_says_so(
         await engine.start()
 
 
+async def test_a_worker_inherits_no_key_but_the_hubs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint's code, where the operator lets it run, finds nobody's secrets."""
+    for name in ("OPENAI_API_KEY", "ARENA_SECRET", "ARENA_ADMIN_TOKEN", "HF_TOKEN"):
+        monkeypatch.setenv(name, "value")
+    nursery = Nursery(spares=0)
+    worker = await nursery.take()
+    inherited = _environment_of(worker.pid)
+    await asyncio.gather(worker.end(), nursery.close())
+    assert b"HF_TOKEN=value" in inherited
+    assert not [name for name in (b"OPENAI_API_KEY", b"ARENA_SECRET", b"ARENA_ADMIN_TOKEN") if name in inherited]
+
+
 async def test_unloading_ends_the_process(engine: LocalEngine) -> None:
     """Memory is given back by the only means that never fails."""
     await engine.start()
@@ -216,6 +228,10 @@ async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(60):
         while not await condition():  # noqa: ASYNC110  what is awaited happens in another process
             await asyncio.sleep(0.02)
+
+
+def _environment_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
 
 
 def _exists(pid: int) -> bool:
