@@ -7,14 +7,14 @@ from array import array
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select
 
 from arena.store.connections import Database
 from arena.store.counting import OUTCOME_COLUMNS, WHOLE, split_names
 from arena.store.log import current_sequence
 from arena.store.prepared import Prepared
 from arena.store.records import ALL, EloState, PairTable, VoteFilter, VoteRecord
-from arena.store.tables import VERDICTS, AnyRow, elo, pair_counts, slice_sets, slices, voters, votes
+from arena.store.tables import VERDICTS, AnyRow, board_snapshots, elo, pair_counts, slice_sets, slices, voters, votes
 from arena.types import Track
 
 
@@ -25,11 +25,44 @@ def version(db: Connection) -> int:
 
 def pair_table(db: Connection, track: Track, slice: str) -> PairTable:
     """See `Store.pair_counts`."""
-    number = WHOLE if slice == ALL else db.execute(select(slices.c.id).where(slices.c.name == slice)).scalar()
-    rows = [] if number is None else _PAIRS.all(db, wanted=track.value, number=number)
+    version = current_sequence(db)
+    if slice == ALL:
+        snapshot = _SNAPSHOT.first(db, wanted=track.value, version=version)
+        return (
+            _from_rows(db, track, ALL, WHOLE, version) if snapshot is None else _unpacked(track, version, snapshot[0])
+        )
+    number = db.execute(select(slices.c.id).where(slices.c.name == slice)).scalar()
+    return _from_rows(db, track, slice, -1 if number is None else number, version)
+
+
+def save_snapshots(db: Connection) -> None:
+    """Keep the whole's pair counts in one piece for the next start, unless they are there as they stand."""
+    version = current_sequence(db)
+    for track in Track:
+        if _SNAPSHOT.first(db, wanted=track.value, version=version) is None:
+            table = _from_rows(db, track, ALL, WHOLE, version)
+            db.execute(delete(board_snapshots).where(board_snapshots.c.track == track.value))
+            fresh = {"track": track.value, "version": version, "pairs": b"".join(map(bytes, _columns(table)))}
+            db.execute(insert(board_snapshots).values(**fresh))
+
+
+def _from_rows(db: Connection, track: Track, slice: str, number: int, version: int) -> PairTable:
+    rows = _PAIRS.all(db, wanted=track.value, number=number)
     a, b, *amounts = zip(*rows, strict=True) if rows else ((),) * 6
-    tables = (array("d", amount) for amount in amounts)
-    return PairTable(track, slice, current_sequence(db), array("q", a), array("q", b), *tables)
+    return PairTable(track, slice, version, array("q", a), array("q", b), *(array("d", amount) for amount in amounts))
+
+
+def _columns(table: PairTable) -> tuple[array[int] | array[float], ...]:
+    return table.a, table.b, table.wins_a, table.wins_b, table.ties, table.both_bad
+
+
+def _unpacked(track: Track, version: int, pairs: bytes) -> PairTable:
+    empty = PairTable(track, ALL, version, array("q"), array("q"), array("d"), array("d"), array("d"), array("d"))
+    columns = _columns(empty)
+    size = len(pairs) // len(columns)
+    for number, column in enumerate(columns):
+        column.frombytes(pairs[number * size : (number + 1) * size])
+    return empty
 
 
 def slices_of(db: Connection, track: Track) -> Mapping[str, float]:
@@ -119,5 +152,10 @@ def _valued(names: tuple[str, ...], prefix: str) -> str:
 _PAIRS = Prepared(
     lambda _: select(*[pair_counts.c[name] for name in ("a", "b", *OUTCOME_COLUMNS)]).where(
         pair_counts.c.track == bindparam("wanted"), pair_counts.c.slice_id == bindparam("number")
+    )
+)
+_SNAPSHOT = Prepared(
+    lambda _: select(board_snapshots.c.pairs).where(
+        board_snapshots.c.track == bindparam("wanted"), board_snapshots.c.version == bindparam("version")
     )
 )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
+from arena.errors import StoreUnavailable
 from arena.store import backups, battles, board, judgments, roster, upkeep, voting
 from arena.store.changes import changes
 from arena.store.connections import Database
@@ -88,9 +90,11 @@ class Store:
         return cls(database, writer, clock=clock, rules=Rules.of(elo_step, elo_start, elo_fold))
 
     def close(self) -> None:
-        """Commit what waits, then give back every connection and lock."""
+        """Commit what waits, then give back every connection and lock. Closing twice does no harm."""
         for feed in self._feeds:
             feed.stop()
+        with suppress(StoreUnavailable):  # a start without it takes some milliseconds more
+            self._write(board.save_snapshots).result()
         self._writer.close()
         self._database.close()
 

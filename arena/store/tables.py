@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Row,
     SmallInteger,
@@ -178,6 +179,14 @@ pair_counts = Table(
     Column("ties", Double, nullable=False),
     Column("both_bad", Double, nullable=False),
     sqlite_with_rowid=False,
+)
+
+board_snapshots = Table(
+    "board_snapshots",
+    metadata,
+    Column("track", Text, primary_key=True),
+    Column("version", Number, nullable=False),  # what is here counts only while the board has this version
+    Column("pairs", LargeBinary, nullable=False),  # the columns of `PairTable` one after the other
 )
 
 elo = Table(

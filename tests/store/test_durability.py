@@ -267,15 +267,15 @@ SLOW_MIGRATION = '''
 import time
 import sqlalchemy as sa
 from alembic import op
-revision = "0002"
-down_revision = "0001"
+revision = "9999"
+down_revision = "HEAD"
 
 def upgrade():
     for number in range(12):
         op.add_column("battles", sa.Column(f"later_{number}", sa.Text))
         time.sleep(0.02)
     op.execute("UPDATE battles SET later_0 = id")
-'''
+'''.replace("HEAD", HEAD)
 
 MIGRATE = """
 import sys
@@ -284,7 +284,7 @@ from arena.store.connections import Database
 from arena.store.migrate import bring_up_to_date
 path, scripts = Path(sys.argv[1]), Path(sys.argv[2])
 print("begun", flush=True)
-bring_up_to_date(Database.at(f"sqlite:///{path}", path.parent), head="0002", scripts=scripts)
+bring_up_to_date(Database.at(f"sqlite:///{path}", path.parent), head="9999", scripts=scripts)
 print("done", flush=True)
 """
 
@@ -294,7 +294,7 @@ def later_scripts(tmp_path: Path) -> Path:
     """Migrations of a program that knows one schema more."""
     scripts = tmp_path / "scripts"
     shutil.copytree(SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    (scripts / "versions" / "0002_later.py").write_text(SLOW_MIGRATION)
+    (scripts / "versions" / "9999_later.py").write_text(SLOW_MIGRATION)
     return scripts
 
 
@@ -324,10 +324,10 @@ def test_killed_while_migrating_the_file_is_old_or_new(tmp_path: Path, later_scr
         process.wait()
         found.add(revision_of(path))
         assert rows_of(path) == rows
-    assert found <= {"0001", "0002"}
+    assert found <= {HEAD, "9999"}
     process = _migrating(path, later_scripts)
     assert process.communicate()[0] == "begun\ndone\n"
-    assert revision_of(path) == "0002"
+    assert revision_of(path) == "9999"
     assert rows_of(path) == rows
     assert sorted(item.name for item in tmp_path.glob("arena.db*")) == [
         "arena.db",
@@ -335,7 +335,7 @@ def test_killed_while_migrating_the_file_is_old_or_new(tmp_path: Path, later_scr
         "arena.db.next.lock",
         "arena.db.writing.lock",
     ]
-    assert list((tmp_path / "backups").glob("*schema-0001.db"))
+    assert list((tmp_path / "backups").glob(f"*schema-{HEAD}.db"))
     with pytest.raises(SchemaTooNew):
         Store.open(None, storage_dir=tmp_path, elo_step=elo_step)
     assert rows_of(path) == rows
@@ -353,15 +353,33 @@ def test_a_migration_that_fails_leaves_the_old_database(tmp_path: Path, later_sc
         a, b = register(store, "x", "y")
         vote(store, a.id, b.id, Verdict.TIE)
         with pytest.raises(MigrationFailed, match="stop it"):
-            bring_up_to_date(Database.at(None, tmp_path), head="0002", scripts=later_scripts)
+            bring_up_to_date(Database.at(None, tmp_path), head="9999", scripts=later_scripts)
     broken = SLOW_MIGRATION.replace("UPDATE battles", "UPDATE nothing").replace("time.sleep(0.02)", "pass")
-    (later_scripts / "versions" / "0002_later.py").write_text(broken)
+    (later_scripts / "versions" / "9999_later.py").write_text(broken)
     database = Database.at(None, tmp_path)
     with pytest.raises(MigrationFailed, match="old data is as it was"):
-        bring_up_to_date(database, head="0002", scripts=later_scripts, clock=clock)
+        bring_up_to_date(database, head="9999", scripts=later_scripts, clock=clock)
     database.close()
     with Store.open(None, storage_dir=tmp_path, elo_step=elo_step) as store:
         assert len(list(store.votes())) == 1
+
+
+def test_every_old_schema_is_brought_up_with_its_rows(tmp_path: Path, clock: Clock) -> None:
+    """A database of each earlier program opens with all that it held."""
+    for old in sorted(path.name.split("_")[0] for path in (SCRIPTS / "versions").glob("[0-9]*.py"))[:-1]:
+        folder = tmp_path / old
+        database = Database.at(None, folder)
+        bring_up_to_date(database, head=old, clock=clock)
+        database.close()
+        with closing(sqlite3.connect(folder / "arena.db")) as connection:
+            connection.execute("INSERT INTO spending VALUES ('gpt', 1.5)")
+            connection.commit()
+        with Store.open(None, storage_dir=folder, elo_step=elo_step, clock=clock) as store:
+            assert store.spending() == {"gpt": 1.5}
+            assert store.check().schema == HEAD
+            a, b = register(store, "x", "y")
+            vote(store, a.id, b.id, Verdict.TIE)
+        assert revision_of(next((folder / "backups").iterdir())) == old
 
 
 def test_the_program_knows_its_newest_migration() -> None:

@@ -154,6 +154,37 @@ def test_two_processes_share_one_database(url: str, open_store: Callable[[str], 
     assert here.elo_state() == there.elo_state()
 
 
+def test_the_board_is_the_same_after_a_restart(url: str, open_store: Callable[[str], Store]) -> None:
+    """Counts kept in one piece at the stop are used only while they are the board's; later votes are never missed."""
+    store = open_store(url)
+    busy_board(store)
+    kept = {track: list(store.pair_counts(track)) for track in Track}
+    store.close()
+    again = open_store(url)
+    assert {track: list(again.pair_counts(track)) for track in Track} == kept
+    a, b = (one.id for one in again.contestants()[:2])
+    before = next(pair.wins_a for pair in again.pair_counts() if (pair.a, pair.b) == (a, b))
+    vote(again, a, b, Verdict.MODEL_A)
+    assert next(pair.wins_a for pair in again.pair_counts() if (pair.a, pair.b) == (a, b)) == before + 1
+    again.rebuild()
+    assert counts_of(again) == counts_from_votes(again)
+
+
+def counts_from_votes(store: Store) -> Counter[tuple[object, ...]]:
+    """Pair counts as the stored votes and judgments make them."""
+    held: Counter[tuple[object, ...]] = Counter()
+    for one in store.votes():
+        a, b, verdict = one.contestant_a, one.contestant_b, one.verdict
+        held[Track.HUMAN, *((a, b, verdict) if a < b else (b, a, verdict.mirrored))] += one.weight  # type: ignore[assignment]
+    for judged in store.judgments():
+        if judged.result is not None and judged.result.verdict is not None:
+            battle = store.load_battle(judged.battle_id)
+            assert battle.contestant_b is not None
+            a, b, verdict = battle.contestant_a.id, battle.contestant_b.id, judged.result.verdict
+            held[Track.JUDGE, *((a, b, verdict) if a < b else (b, a, verdict.mirrored))] += 1
+    return held
+
+
 def test_spending_and_the_log_are_kept(store: Store, clock: Clock) -> None:
     """What paid endpoints cost adds up; log lines come back in order."""
     store.add_spending("gpt", 0.25).result()
