@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from arena.benchmarks.files import Floats, Table, as_number, as_text, read_jsonl, read_records
+from arena.benchmarks.files import Floats, Table, as_number, as_text, read_jsonl, read_records, stem
 from arena.benchmarks.questions import Question
 from arena.errors import FileFormatError
 
@@ -129,12 +129,12 @@ def lengths_beside(directory: Path) -> AnswerLengths | None:
 
 
 def _answer_rows(path: Path) -> Iterable[tuple[str, str, float]]:
-    stem = path.name.split(".jsonl")[0]
+    own = stem(path)
     for line, record in read_jsonl(path):
         question = as_text(record.get("question_id", record.get("uid")))
         if not question:
             raise FileFormatError("an answer has a question_id", path=path, line=line)
-        yield as_text(record.get("model_id", record.get("model"))) or stem, question, _token_len(record)
+        yield as_text(record.get("model_id", record.get("model"))) or own, question, _token_len(record)
 
 
 def _token_len(record: Mapping[str, Any]) -> float:

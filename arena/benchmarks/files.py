@@ -37,6 +37,16 @@ _COMPRESSIONS: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
 )
 
 
+_SUFFIXES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".parquet", ".gz", ".bz2", ".xz", ".zst"})
+
+
+def stem(path: Path) -> str:
+    """The file's name without what says its kind: dots that belong to a model's name stay."""
+    while path.suffix.lower() in _SUFFIXES:
+        path = path.with_suffix("")
+    return path.name
+
+
 def read_bytes(path: Path) -> bytes:
     """The file's content with gzip, bzip2, xz or zstd undone."""
     try:

@@ -9,7 +9,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -121,20 +120,3 @@ def _preferences(run: FinishedRun) -> ScoreSheet:
     )
     known = run.difficulty or Difficulty({})
     return alpaca_eval.score({run.model: annotations}, known.instructions, gamed=known.gamed)
-
-
-def sample_of(question: Question, answer: Record, judgment: Record | None) -> dict[str, Any]:
-    """What a score rests on, for a page that shows one item: prompt, both answers, the judge's words."""
-    words: list[str] = []
-    if judgment is not None:
-        words = [str(game.get("judgment", "")) for game in judgment.get("games", ())]
-        words += [str(judgment[name]) for name in ("text1", "text2", "judgment") if judgment.get(name)]
-    return {
-        "question_id": question.key,
-        "category": question.category,
-        "prompt": list(question.turns),
-        "answer": list(answers_of(answer)),
-        "baseline_answer": list((judgment or {}).get("baseline_answer", ())),
-        "judge": (judgment or {}).get("judge"),
-        "judge_words": words,
-    }

@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.progress import Progress as Bars
 
 from arena.benchmarks.answers import read_texts
+from arena.benchmarks.files import stem
 from arena.benchmarks.judging import Answers, Bench, check_correctness, grade_turns, judge_pairs
 from arena.benchmarks.questions import Question
 from arena.benchmarks.runlog import RunLog, read_log
@@ -87,7 +88,7 @@ class RunningTask:
         """The model to compare with and its answers. Raises `ConfigError` with the way to get them."""
         options = self.options
         if options.baseline_answers is not None:
-            name = options.baseline or options.baseline_answers.name.split(".")[0]
+            name = options.baseline or stem(options.baseline_answers)
             return name, read_texts(options.baseline_answers, self.questions)
         if options.baseline is None:
             raise ConfigError(f"{self.task.name} compares with a baseline", key="--baseline", suggestion="name one")

@@ -16,6 +16,7 @@ from arena.benchmarks.grading import Marked, ask_for_grade, read_correctness, re
 from arena.benchmarks.judging import Bench, Game, Pair, grade_turns, judge_pairs, preference
 from arena.benchmarks.questions import Question
 from arena.benchmarks.runlog import RunLog, read_log
+from arena.benchmarks.samples import samples
 from arena.benchmarks.tasks.grounded_dialogue import dialogue, read_items
 from arena.cli.bench import app
 from arena.types import Conversation, Role
@@ -92,6 +93,13 @@ def test_pairs_are_judged_in_both_orders_against_a_baselines_run(place: Path) ->
     assert run(place, *arguments, "--baseline", "wordy")["models"] == found["models"]
     assert path.read_bytes() == before
     assert [game["score"] for game in read_log(path)[0]["games"]] == ["A>B", "A>B"]
+    sample = next(samples(place / "storage" / "runs", "ru-arena-general", "plain"))
+    assert sample.answer == ("no commas here", "no commas here")
+    assert sample.prompt[0].startswith("one ")
+    judgment = sample.judgments[0]
+    assert (judgment.judge, judgment.verdicts) == ("likes-first", ("A>B", "A>B"))
+    assert judgment.words[0] == "My verdict: [[A>B]]"
+    assert judgment.baseline_answer == ("well, yes, and more",) * 2
 
 
 def test_a_judge_that_cannot_tell_leaves_games_unscored(place: Path) -> None:

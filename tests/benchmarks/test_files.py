@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from arena.benchmarks.files import Table, as_text, read_jsonl, read_records
+from arena.benchmarks.files import Table, as_text, read_jsonl, read_records, stem
 from arena.errors import FileFormatError
 
 ROWS = "model,index,note\nalpha,1,\nбета,2,x\n"
@@ -75,3 +75,9 @@ def test_a_file_that_is_no_table_is_an_error_of_ours(tmp_path: Path, data: bytes
 def test_ids_stay_themselves_when_a_gap_turned_their_column_into_floats() -> None:
     """81.0 is the id 81; nothing is the empty text."""
     assert [as_text(value) for value in (81.0, 81, "81", None, float("nan"), 0.5)] == ["81", "81", "81", "", "", "0.5"]
+
+
+def test_a_models_dots_are_not_taken_for_suffixes() -> None:
+    """Qwen2.5 is not Qwen2."""
+    assert stem(Path("a/Qwen2.5-7B.jsonl.gz")) == "Qwen2.5-7B"
+    assert stem(Path("t-lite-instruct-0.1")) == "t-lite-instruct-0.1"

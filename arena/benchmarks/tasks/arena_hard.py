@@ -26,7 +26,7 @@ from typing import Any, Literal
 import numpy as np
 
 from arena.benchmarks.answers import AnswerLengths, lengths_beside, same_model
-from arena.benchmarks.files import Table, as_text, read_jsonl
+from arena.benchmarks.files import Table, as_text, read_jsonl, stem
 from arena.benchmarks.questions import HubFile
 from arena.benchmarks.scorers.against_baseline import Bootstrap, Floats, Rows, WinRates, win_rates
 from arena.benchmarks.scorers.length_penalty import deviation, penalty
@@ -119,7 +119,7 @@ def read_judgments(
     for path, line, record in _judgment_lines(directory):
         if category is not None and as_text(record.get("category")) != category:
             continue
-        model = as_text(record.get("model")) or path.name.split(".jsonl")[0]
+        model = as_text(record.get("model")) or stem(path)
         verdicts, wrong = _verdicts_of(record, path, line)
         lost.update(wrong)
         if wrong and protocol == "v2.0":

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from arena.benchmarks.files import as_text, read_jsonl, read_records
+from arena.benchmarks.files import as_text, read_jsonl, read_records, stem
 from arena.benchmarks.questions import HubFile
 from arena.benchmarks.scorers.instructions.checks import CHECKS
 from arena.benchmarks.scorers.instructions.following import Flag, Following, Instruction, following
@@ -120,7 +120,7 @@ def read_responses(path: Path) -> Responses:
     for number, record in enumerate(read_records(path), start=1):
         if "response" not in record or ("key" not in record and "prompt" not in record):
             raise FileFormatError("a row has `response` and `key` or `prompt`", path=path, line=number)
-        model = as_text(record.get("model")) or path.name.split(".")[0]
+        model = as_text(record.get("model")) or stem(path)
         response = as_text(record["response"])
         if as_text(record.get("key")):
             keyed[model][as_text(record["key"])] = response
