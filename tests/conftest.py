@@ -12,7 +12,6 @@ ROOT = Path(__file__).parents[1]
 os.environ.setdefault("ARENA_TEST_CACHE", str(ROOT / "build" / "test-cache"))
 os.environ["OMP_NUM_THREADS"] = "1"  # two threads on contended cores are several times slower than one
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["PYTHONHASHSEED"] = "0"  # for the processes that tests start
 
 _LAST = ("soak", "postgres", "torch", "browser")
