@@ -80,8 +80,7 @@ def slices_of(db: Connection, track: Track) -> Mapping[str, float]:
 
 def elo_state(db: Connection, track: Track) -> Mapping[int, EloState]:
     """See `Store.elo_state`."""
-    rows = db.execute(select(elo).where(elo.c.track == track.value))
-    return {row.contestant_id: EloState(row.rating, row.games) for row in rows}
+    return {number: EloState(rating, games) for number, rating, games in _STANDINGS.all(db, wanted=track.value)}
 
 
 def votes_of(database: Database, which: VoteFilter, chunk: int) -> Iterator[VoteRecord]:
@@ -158,4 +157,7 @@ _SNAPSHOT = Prepared(
     lambda _: select(board_snapshots.c.pairs).where(
         board_snapshots.c.track == bindparam("wanted"), board_snapshots.c.version == bindparam("version")
     )
+)
+_STANDINGS = Prepared(
+    lambda _: select(elo.c.contestant_id, elo.c.rating, elo.c.games).where(elo.c.track == bindparam("wanted"))
 )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
+from arena.store.prepared import Prepared
 from arena.store.records import Contestant, ContestantRecord
-from arena.store.tables import AnyRow, contestants, voters
+from arena.store.tables import contestants, voters
 
 _DETAILS = ("organisation", "parameters", "quantization", "licence", "family", "toy")
 
@@ -27,13 +29,16 @@ def register(
 
 def everyone(db: Connection) -> tuple[ContestantRecord, ...]:
     """Every contestant by number."""
-    return tuple(record(row) for row in db.execute(select(contestants).order_by(contestants.c.id)))
+    return tuple(map(record, _EVERYONE.all(db)))
 
 
-def record(row: AnyRow) -> ContestantRecord:
-    """A row as the value that leaves the store."""
-    details = {name: getattr(row, name) for name in _DETAILS}
-    return ContestantRecord(row.id, Contestant(row.name, row.fingerprint, **details), row.first_seen, row.retired_at)
+def record(row: Sequence[Any]) -> ContestantRecord:
+    """A row of `contestants`, whole and in the table's order, as the value that leaves the store."""
+    number, name, fingerprint, organisation, parameters, quantization, licence, family, toy, first_seen, retired_at = (
+        row
+    )
+
+    return ContestantRecord(number, Contestant(name, fingerprint, *details, bool(toy)), first_seen, retired_at)
 
 
 def voter_number(db: Connection, code: str, now: float) -> int:
@@ -59,3 +64,6 @@ def _ensure(db: Connection, entry: Contestant, known: ContestantRecord | None, n
     if known.contestant != entry or known.retired_at is not None:
         db.execute(update(contestants).where(contestants.c.id == known.id).values(retired_at=None, **details))
     return known.id
+
+
+_EVERYONE = Prepared(lambda _: select(contestants).order_by(contestants.c.id))
