@@ -27,11 +27,11 @@ class SamplingRules:
     """How the draw is mixed.
 
     `top`: how many places of the ranking matter fully; orders below count `below` times as much.
-    `uniform` and `newcomers` are the shares of draws given to any pair alike and to pairs with a
-    contestant of fewer than `newcomer_battles` battles (never less than an even draw would give these).
-    The rest goes to pairs by their expected gain
-    to the power of `greed` (1 is in proportion; more keeps to the best pairs). `prior` is the deviation, in
-    log-strength, that is expected of a contestant about whom nothing is known.
+    `uniform` is the share of draws given to any pair alike, `newcomers` the share of pairs with a
+    contestant of fewer than `newcomer_battles` battles (an even draw's share of these where that is
+    more, up to a half). The rest goes to pairs by their expected gain to the power of `greed` (1 is
+    in proportion; more keeps to the best pairs). `prior` is the deviation, in log-strength, that is
+    expected of a contestant about whom nothing is known.
     """
 
     top: int = 5
@@ -108,7 +108,7 @@ def chances(counts: PairCounts, rules: SamplingRules = SamplingRules()) -> Chanc
     gain = (expected_gain(counts, rules) * every) ** rules.greed
     mixed = np.zeros((size, size))
     even = float(with_newcomer.sum() / max(every.sum(), 1))
-    newcomers = max(rules.newcomers, even) if new.any() else 0.0
+    newcomers = max(rules.newcomers, min(even, 0.5)) if new.any() else 0.0
     settled = 1 - rules.uniform - newcomers
     for table, share in ((every, rules.uniform), (with_newcomer, newcomers), (gain, max(settled, 0.0))):
         if share and table.sum() > 0:

@@ -30,6 +30,9 @@ _LAST_STEP = 1e-9
 _LAST_STEP_OF_MANY = 4e-4
 """Newton's error is about half the square of its last step: 1e-7 in log-strength, 2e-5 of an Elo point."""
 
+_STALLED = 1e-6
+"""Steps this short that shrink no further are rounding."""
+
 _NEAR = 2e-3
 """A start whose last step was this short is one full step from the end."""
 
@@ -141,9 +144,9 @@ def solve(design: Design, start: FloatArray) -> Solution:
     """
     many = len(design.key) > MANY
     parameters = _nearer(design, start) if many else start
-    iterations, largest = 0, np.inf
-    while largest >= (_LAST_STEP_OF_MANY if many else _LAST_STEP):
-        iterations += 1
+    iterations, largest, before = 0, np.inf, np.inf
+    while largest >= (_LAST_STEP_OF_MANY if many else _LAST_STEP) and not _STALLED > largest > before / 2:
+        iterations, before = iterations + 1, largest
         if iterations > _MOST_STEPS:
             raise ValueError("style control did not settle: some feature decides every battle it differs in")
         sums = _sums(design, parameters)
