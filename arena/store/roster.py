@@ -34,10 +34,7 @@ def everyone(db: Connection) -> tuple[ContestantRecord, ...]:
 
 def record(row: Sequence[Any]) -> ContestantRecord:
     """A row of `contestants`, whole and in the table's order, as the value that leaves the store."""
-    number, name, fingerprint, organisation, parameters, quantization, licence, family, toy, first_seen, retired_at = (
-        row
-    )
-
+    number, name, fingerprint, *details, toy, first_seen, retired_at = row
     return ContestantRecord(number, Contestant(name, fingerprint, *details, bool(toy)), first_seen, retired_at)
 
 
