@@ -28,6 +28,7 @@ from arena.service.fleet import Fleet
 from arena.service.live import Answers, LiveTurn, Part, ShowEverything, TextFilter
 from arena.service.matchmaking import Matchmaker
 from arena.service.news import Bell
+from arena.service.operating import Operator
 from arena.service.rooms import Redact, Room, room_of
 from arena.service.suggestions import Suggestions
 from arena.service.views import BattleView, Preparation
@@ -78,6 +79,7 @@ class Arena:
         self._contestants: dict[str, ContestantRecord] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.watching = Watching(fleet)
+        self.operator = Operator(fleet, self._spawn)
         self._accounts = Accounts(store, fleet.meters)
         self._matchmaker = Matchmaker(fleet, lambda: self.boards.chances().weight, self._rng)
         self._bell: Bell

@@ -54,6 +54,7 @@ def measured(entries: Sequence[Contestant], settings: Settings) -> Iterator[Meas
     """First by what lies on this machine, without a network; then by the hub for what was not there."""
     limit = budget(settings.vram, Catalog(tuple(entries), profile="cpu"))
     hub = the_hub()
+    entries = [entry.model_copy(update={"model": worker_spec(entry, settings).model}) for entry in entries]
     kept = reservations(entries, hub.offline(), limit.device)
     yield Measured(limit.gib, kept)
     unread = [entry for entry in entries if kept[entry.name].kv_blocks is None and not entry.toy]
@@ -92,10 +93,13 @@ class PooledModels:
         return self._pool.engine(name)
 
     def ready(self) -> frozenset[str]:
-        """Toys that are loaded, and real models that are measured and not in quarantine: those load on demand."""
+        """Who is loaded, and who can be loaded on demand: real models once they are measured, toys that were loaded
+        before. Nobody in quarantine."""
         warm = self._pool.warm_names()
-        available = self._pool.available_names() if self._sized.is_set() else warm
-        return frozenset(name for name, entry in self._entries.items() if name in (warm if entry.toy else available))
+        if not self._sized.is_set():
+            return warm
+        known = frozenset(name for name, entry in self._entries.items() if not entry.toy or name in self._took)
+        return warm | known & self._pool.available_names()
 
     def cold(self) -> frozenset[str]:
         """Those that would have to be loaded before they answer."""

@@ -19,6 +19,7 @@ from arena.battles.battle import Battle
 from arena.config import Contestant
 from arena.engines.gpu_meters import GpuReading, read_gpus
 from arena.engines.health import Health, ask
+from arena.engines.local import Phase
 from arena.engines.pool import Snapshot
 from arena.service.fleet import Fleet
 from arena.types import SIDES, Answer, AnswerState, Verdict
@@ -87,6 +88,16 @@ class ModelReport:
     cap: float | None = None
     currency: str = ""
 
+    @property
+    def phase(self) -> str:
+        """`cold`, `loading`, `warm`, `failed`, or `disabled` whatever else it is."""
+        return str(self.state.phase) if self.state.enabled else "disabled"
+
+    @property
+    def resident(self) -> bool:
+        """Whether it takes memory here."""
+        return self.local and self.state.phase in (Phase.LOADING, Phase.WARM)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -107,7 +118,7 @@ class Report:
     @property
     def phases(self) -> Mapping[str, int]:
         """How many models are in which phase; says nothing of who."""
-        return Counter("disabled" if not one.state.enabled else str(one.state.phase) for one in self.models)
+        return Counter(one.phase for one in self.models)
 
 
 class Watching:

@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
+from starlette.routing import Route
 
 from arena.judge.crew import JudgeCrew
 from arena.judge.desk import JudgeDesk
@@ -25,6 +26,9 @@ from arena.ui.board_tab import BoardTab
 from arena.ui.forms import Forms
 from arena.ui.guard import Guard
 from arena.ui.judge_tab import JudgeTab
+from arena.ui.metrics import WatchRoutes
+from arena.ui.models_tab import OperatorRoutes, entrance
+from arena.ui.operator import Doorkeeper
 from arena.ui.routes import Routes
 from arena.ui.texts import LANGUAGES, TEXTS, say
 from arena.ui.voters import Voters
@@ -58,6 +62,9 @@ def build(arena: Arena, voters: Voters) -> gr.Blocks:
             with gr.Tab(i18n("tab_judge"), id="judge", elem_id="tab-judge") as tab:
                 judge = JudgeTab(judges, arena.settings.language)
             judge.connect(tab.select)
+            if arena.settings.admin_token is not None:
+                with gr.Tab(i18n("tab_models"), id="models", elem_id="tab-models"):
+                    gr.HTML(i18n("operator_html"), elem_id="operator")
     return demo
 
 
@@ -71,10 +78,11 @@ def launch(make: Callable[[], Arena], *, prevent_thread_lock: bool = False) -> g
     demo.queue(default_concurrency_limit=None, max_size=None)
     guard = Middleware(Guard, voters=voters, forms=Forms(demo), settings=settings, in_frame=in_frame)
     app_kwargs: dict[str, Any] = {
-        "routes": Routes(arena, voters).all(),
+        "routes": [*Routes(arena, voters).all(), *_operators_routes(arena)],
         "middleware": [guard],
         "lifespan": _lifespan(arena),
     }
+    os.environ["FORWARDED_ALLOW_IPS"] = ""  # whose forwarding headers count, the guard decides
     demo.launch(
         server_name=settings.host, server_port=settings.port, root_path=settings.root_path or None,
         app_kwargs=app_kwargs, theme=look.theme(), css=look.css(), head=look.head(), i18n=translations(),
@@ -83,6 +91,12 @@ def launch(make: Callable[[], Arena], *, prevent_thread_lock: bool = False) -> g
         prevent_thread_lock=prevent_thread_lock,
     )  # fmt: skip
     return demo
+
+
+def _operators_routes(arena: Arena) -> list[Route]:
+    token = arena.settings.admin_token
+    door = Doorkeeper(None if token is None else token.get_secret_value())
+    return [*WatchRoutes(arena, door).all(), *OperatorRoutes(arena, door).all()]
 
 
 def translations() -> gr.I18n:
@@ -94,6 +108,7 @@ def translations() -> gr.I18n:
         table["side_tabs_html"] = render.side_tabs(language)
         table["header_html"] = _header(language)
         table["export_html"] = _export(language)
+        table["operator_html"] = entrance(language)
         table["compare_html"] = f"<h2>{say(language, 'compare_title')}</h2>"
         tables[language] = table
     return gr.I18n(**tables)

@@ -35,10 +35,11 @@ def theme() -> gr.Theme:
 
 
 def css() -> str:
-    """The stylesheet."""
-    return (_STATIC / "arena.css").read_text(encoding="utf-8")
+    """The stylesheets."""
+    return "\n".join((_STATIC / name).read_text(encoding="utf-8") for name in ("arena.css", "operator.css"))
 
 
 def head() -> str:
-    """The script, inline: one request less, and nothing to cache wrongly."""
-    return f"<script>{(_STATIC / 'arena.js').read_text(encoding='utf-8')}</script>"
+    """The scripts, inline: one request less, and nothing to cache wrongly."""
+    scripts = ((_STATIC / name).read_text(encoding="utf-8") for name in ("arena.js", "operator.js"))
+    return "".join(f"<script>{script}</script>" for script in scripts)

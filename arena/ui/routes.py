@@ -1,4 +1,4 @@
-"""Plain HTTP beside Gradio: votes, undo, feedback, news of the board, export, health.
+"""Plain HTTP beside Gradio: votes, undo, feedback, news of the board, export.
 
 Votes are POST routes because a Gradio event is no integrity boundary: here each has a status code,
 can be repeated without harm, and is answered only after the commit. A handler only translates.
@@ -53,7 +53,6 @@ class Routes:
             Route("/arena/events", self._events, methods=["GET"]),
             Route("/arena/export.{format}", self._export, methods=["GET"]),
             Route("/arena/board.{format}", self._board, methods=["GET"]),
-            Route("/healthz", self._health, methods=["GET"]),
         ]
 
     def _posted(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
@@ -129,10 +128,6 @@ class Routes:
         content, kind = board_files.WRITERS[form](view.board)
         headers = {"Content-Disposition": f'attachment; filename="arena-board.{form}"'}
         return Response(content, media_type=kind, headers=headers)
-
-    async def _health(self, request: Request) -> Response:
-        preparation = self._arena.preparation()
-        return JSONResponse({"ok": True, "ready": preparation.ready, "contestants": preparation.total})
 
 
 def preparing(preparation: Preparation) -> dict[str, str] | None:

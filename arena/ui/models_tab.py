@@ -1,0 +1,223 @@
+"""The operator's page: every contestant's state, memory, speed, failures and money, and what can be done about it.
+
+The page itself holds only a door. Everything behind it is fetched with the operator's token by
+`static/operator.js`, so that no name stands in a page that a voter can read.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from arena.errors import ModelUnavailable
+from arena.service import Arena
+from arena.service.watching import ModelReport, Report
+from arena.ui.operator import Doorkeeper
+from arena.ui.texts import number, percent, say
+from arena.ui.voters import language_of_request
+
+ACTS = ("load", "evict", "enable", "disable")
+
+
+class OperatorRoutes:
+    """Handlers over one arena."""
+
+    def __init__(self, arena: Arena, door: Doorkeeper) -> None:
+        self._arena, self._door = arena, door
+
+    def all(self) -> list[Route]:
+        """What to hand to the server."""
+        return [
+            Route("/arena/operator/models", self._show, methods=["POST"]),
+            Route("/arena/operator/{act}", self._act, methods=["POST"]),
+        ]
+
+    async def _show(self, request: Request) -> Response:
+        return self._refused(request) or self._answer(request)
+
+    async def _act(self, request: Request) -> Response:
+        if refusal := self._refused(request):
+            return refusal
+        act = request.path_params["act"]
+        if act not in ACTS:
+            return JSONResponse({"error": f"the operator can {', '.join(ACTS)}"}, 404)
+        name = await _model_named(request)
+        if name is None:
+            return JSONResponse({"error": 'the body must be {"model": NAME}'}, 400)
+        try:
+            done = await getattr(self._arena.operator, act)(name)
+        except ModelUnavailable as error:
+            return JSONResponse({"error": str(error)}, 404)
+        language = self._language(request)
+        return self._answer(request, "" if done else say(language, "operator_stays"))
+
+    def _answer(self, request: Request, said: str = "") -> Response:
+        language = self._language(request)
+        body = {"html": page(self._arena.report(), language), "said": said}
+        return JSONResponse(body, headers={"Cache-Control": "no-store"})
+
+    def _refused(self, request: Request) -> Response | None:
+        status = self._door.refusal(request)
+        if status is None:
+            return None
+        key = "operator_wrong" if status == 403 else "operator_wait"
+        return JSONResponse({"error": say(self._language(request), key)}, status)
+
+    def _language(self, request: Request) -> str:
+        headers = request.headers
+        return language_of_request(headers.get("cookie"), headers.get("accept-language"), self._arena.settings.language)
+
+
+async def _model_named(request: Request) -> str | None:
+    try:
+        body: Any = await request.json()
+    except (ValueError, RecursionError):
+        return None
+    name = body.get("model") if isinstance(body, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def entrance(language: str) -> str:
+    """What everybody may see: a field for the token, and an empty place."""
+    label = say(language, "operator_token")
+    return (
+        f'<form id="operator-door"><h2>{say(language, "tab_models")}</h2><p>{say(language, "operator_closed")}</p>'
+        f'<input type="text" name="username" value="operator" autocomplete="username" hidden>'
+        f'<label>{label}<input type="password" name="token" autocomplete="current-password" required></label>'
+        f'<button type="submit">{say(language, "operator_open")}</button><p role="alert"></p></form>'
+        '<div id="operator-models" hidden></div>'
+    )
+
+
+def page(report: Report, language: str) -> str:
+    """Everything behind the door."""
+    head = "".join(
+        f"<th scope=col>{say(language, key)}</th>"
+        for key in ("board_model", "operator_state", "operator_memory", "fact_speed", "operator_answers",
+                    "operator_failures", "operator_spent", "operator_acts")
+    )  # fmt: skip
+    rows = "".join(_row(one, report, language) for one in report.models)
+    return (
+        f"<h2>{say(language, 'tab_models')}</h2>{_summary(report, language)}{_memory(report, language)}"
+        f'<div class="operator-scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<p><button type="button" data-leave>{say(language, "operator_leave")}</button></p>'
+    )
+
+
+def _summary(report: Report, language: str) -> str:
+    votes = sum(count for verdict, count in report.votes.items() if verdict != "retracted")
+    facts = [
+        say(language, "operator_battles", battles=report.battles, streams=report.streams, warming=report.warming),
+        say(language, "operator_votes", votes=votes, hours=number(report.uptime / 3600, language, 1)),
+        say(language, "operator_database" if report.database_ok else "operator_database_down"),
+    ]
+    facts += [
+        say(
+            language,
+            "operator_gpu",
+            name=escape(gpu.name),
+            used=number(gpu.used / 2**30, language, 1),
+            total=number(gpu.total / 2**30, language, 1),
+            watts=say(language, "not_known") if gpu.watts is None else number(gpu.watts, language),
+        )
+        for gpu in report.gpus
+    ]
+    return f'<ul class="operator-facts">{"".join(f"<li>{fact}</li>" for fact in facts)}</ul>'
+
+
+def _memory(report: Report, language: str) -> str:
+    """What is kept for whom, as shares of the budget."""
+    resident = [one for one in report.models if one.resident]
+    kept = number(report.resident, language, 1)
+    if not report.budget or not report.resident:
+        return f"<p>{say(language, 'operator_kept', kept=kept)}</p>" if resident else ""
+    parts = "".join(
+        f'<i style="width:{100 * one.state.gib / report.budget:.2f}%" title="{escape(one.entry.name, quote=True)}"></i>'
+        for one in resident
+    )
+    text = say(language, "operator_kept_of", kept=kept, budget=number(report.budget, language, 1))
+    return f'<p>{text}</p><div class="operator-bar" role="img" aria-label="{text}">{parts}</div>'
+
+
+def _row(one: ModelReport, report: Report, language: str) -> str:
+    name = escape(one.entry.name)
+    about = " · ".join(filter(None, (one.entry.quantization, one.entry.engine)))
+    cells = (
+        f'<th scope="row">{name}<small>{escape(about)}</small></th>',
+        f"<td>{_state(one, language)}</td>",
+        f"<td>{_share(one, report, language)}</td>",
+        f"<td>{_speed(one, language)}</td>",
+        f"<td>{number(sum(one.tally.answers.values()), language)}</td>",
+        f"<td>{_failures(one)}</td>",
+        f"<td>{_money(one, language)}</td>",
+        f"<td>{_acts(one, language)}</td>",
+    )
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _state(one: ModelReport, language: str) -> str:
+    state = one.state
+    key = one.phase
+    if one.health is not None and state.enabled:
+        key = {True: "warm", False: "failed", None: "cold"}[one.health.ok]
+    word = say(language, f"operator_phase_{key}" if one.local or key == "disabled" else f"operator_endpoint_{key}")
+    notes = [state.reason]
+    if key == "loading":
+        notes.append(percent(state.progress, language))
+    if state.answering:
+        notes.append(say(language, "operator_answering", count=state.answering))
+    if state.retry_in:
+        notes.append(say(language, "operator_retry", seconds=round(state.retry_in)))
+    if one.health is not None and one.health.ok is not True:
+        notes.append(one.health.message)
+    said = "".join(f"<small>{escape(note)}</small>" for note in notes if note)
+    return f'<span class="state {key}">{word}</span>{said}'
+
+
+def _share(one: ModelReport, report: Report, language: str) -> str:
+    if not one.local or not one.state.gib:
+        return "—"
+    bar = ""
+    if report.budget:
+        width = min(100.0, 100 * one.state.gib / report.budget)
+        fill = "" if one.resident else " cold"
+        bar = f'<div class="operator-bar{fill}" aria-hidden="true"><i style="width:{width:.1f}%"></i></div>'
+    return f"{say(language, 'operator_gib', gib=number(one.state.gib, language, 1))}{bar}"
+
+
+def _speed(one: ModelReport, language: str) -> str:
+    tally = one.tally
+    count = sum(tally.waits.counts)
+    if tally.tokens_per_second is None or not count:
+        return "—"
+    first = number(tally.waits.total / count, language, 2)
+    return say(language, "speed_value", speed=number(tally.tokens_per_second, language), first=first)
+
+
+def _failures(one: ModelReport) -> str:
+    return "<br>".join(f"{escape(code)}: {count}" for code, count in sorted(one.tally.failures.items())) or "—"
+
+
+def _money(one: ModelReport, language: str) -> str:
+    if one.spent is None:
+        return "—"
+    spent = number(one.spent, language, 4)
+    cap = "" if one.cap is None else f" / {number(one.cap, language, 2)}"
+    return f"{spent}{cap} {escape(one.currency)}"
+
+
+def _acts(one: ModelReport, language: str) -> str:
+    """What makes sense now."""
+    loadable = one.entry.engine == "local" and one.state.enabled
+    acts = ["load"] if loadable and one.phase in ("cold", "failed") else []
+    acts += ["evict"] if loadable and one.phase == "warm" else []
+    acts += ["disable" if one.state.enabled else "enable"]
+    model = escape(one.entry.name, quote=True)
+    return " ".join(
+        f'<button type="button" data-act="{act}" data-model="{model}">{say(language, f"operator_{act}")}</button>'
+        for act in acts
+    )

@@ -1,0 +1,89 @@
+"""Probes and Prometheus are told how the arena is, and only the operator is told who."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from operated import SIGNED, Operated, operated, some_answers
+from prometheus_client.parser import text_string_to_metric_families
+
+from arena.errors import StoreUnavailable
+
+NAMES = ("cloud", "lazy", "home")
+
+
+@pytest.fixture
+def it(tmp_path: Path) -> Iterator[Operated]:
+    made = operated(tmp_path)
+    yield made
+    made.arena.store.close()
+
+
+def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Prometheus' own reader of the format."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_without_the_token_nobody_is_named(it: Operated) -> None:
+    """Which model loads or answers just now would tell a voter who is who."""
+    some_answers(it.arena)
+    for path in ("/healthz", "/metrics"):
+        answer = it.client.get(path)
+        assert answer.status_code == 200
+        assert not [name for name in NAMES if name in answer.text.replace("arena_database_up", "")]
+
+
+def test_health_tells_process_database_and_models(it: Operated) -> None:
+    """Counts by state; by name with the token."""
+    open_answer = it.client.get("/healthz").json()
+    assert open_answer["ok"] is True
+    assert open_answer["database"]["ok"] is True
+    assert open_answer["models"] == {"warm": 3}
+    assert (open_answer["ready"], open_answer["contestants"]) == (3, 3)
+    assert set(it.client.get("/healthz", headers=SIGNED).json()["by_name"]) == set(NAMES)
+
+
+def test_a_database_that_does_not_answer_is_no_health(it: Operated, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe sees 503 and can act."""
+
+    def broken() -> int:
+        raise StoreUnavailable("the disk is gone")
+
+    monkeypatch.setattr(it.arena.store, "board_version", broken)
+    answer = it.client.get("/healthz")
+    assert (answer.status_code, answer.json()["ok"]) == (503, False)
+
+
+def test_prometheus_reads_sums_of_everything(it: Operated) -> None:
+    """Tokens, failures by kind, answers by state and waits for the first token, over all contestants."""
+    some_answers(it.arena)
+    found = samples(it.client.get("/metrics").text)
+    everybody = ("contestant", "")
+    assert found["arena_tokens_total", frozenset({everybody, ("kind", "completion")})] == 120
+    assert found["arena_failures_total", frozenset({everybody, ("kind", "timeout")})] == 1
+    assert found["arena_answers_total", frozenset({everybody, ("state", "complete")})] == 3
+    assert found["arena_first_token_seconds_bucket", frozenset({everybody, ("le", "0.25")})] == 0
+    assert found["arena_first_token_seconds_bucket", frozenset({everybody, ("le", "0.5")})] == 3
+    assert found["arena_first_token_seconds_sum", frozenset({everybody})] == pytest.approx(0.9)
+    assert found["arena_memory_kept_bytes", frozenset()] == 6 * 2**30
+
+
+def test_with_the_token_every_contestant_has_its_own_figures(it: Operated) -> None:
+    """And money is told."""
+    some_answers(it.arena)
+    found = samples(it.client.get("/metrics", headers=SIGNED).text)
+    assert found["arena_tokens_total", frozenset({("contestant", "cloud"), ("kind", "completion")})] == 80
+    assert found["arena_spending_total", frozenset({("contestant", "cloud"), ("currency", "USD")})] == 1.25
+    assert found["arena_model_resident", frozenset({("contestant", "home")})] == 1
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/metrics"])
+def test_a_wrong_token_is_refused_rather_than_overlooked(it: Operated, path: str) -> None:
+    """A typing mistake in a scraper's file shows at once."""
+    assert it.client.get(path, headers={"Authorization": "Bearer guess"}).status_code == 403

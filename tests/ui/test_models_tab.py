@@ -1,0 +1,134 @@
+"""The operator's page opens to the token alone, shows how each model is, and acts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from operated import SIGNED, Operated, operated, some_answers
+from starlette.requests import Request
+
+from arena.config import Settings
+from arena.engines.health import Health
+from arena.engines.local import Phase
+from arena.ui.models_tab import ACTS, entrance
+from arena.ui.operator import WRONG_TOKENS, Doorkeeper
+
+PAGE = "/arena/operator/models"
+
+
+@pytest.fixture
+def it(tmp_path: Path) -> Iterator[Operated]:
+    made = operated(tmp_path)
+    yield made
+    made.arena.store.close()
+
+
+@pytest.mark.parametrize("act", ["models", *ACTS])
+def test_nothing_opens_without_the_right_token(it: Operated, act: str) -> None:
+    """No token, a wrong one, one in another scheme: 403 and not a name."""
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": SIGNED["Authorization"][7:]}):
+        answer = it.client.post(f"/arena/operator/{act}", headers=headers, json={"model": "home"})
+        assert answer.status_code == 403
+        assert "home" not in answer.text
+    assert it.machine.phase is Phase.WARM
+    assert it.machine.enabled
+
+
+def test_where_no_token_is_set_the_page_stays_closed(tmp_path: Path) -> None:
+    """An empty token opens nothing."""
+    it = operated(tmp_path, token=None)
+    for token in ("", "None", "null"):
+        assert it.client.post(PAGE, headers={"Authorization": f"Bearer {token}"}).status_code == 403
+    it.arena.store.close()
+
+
+def test_after_too_many_wrong_tokens_even_the_right_one_waits() -> None:
+    """One address, one minute; another address is not concerned."""
+    now = 0.0
+    door = Doorkeeper("right-right-right", clock=lambda: now)
+    for _ in range(WRONG_TOKENS):
+        assert door.refusal(_from("1.2.3.4", "wrong")) == 403
+    assert door.refusal(_from("1.2.3.4", "right-right-right")) == 429
+    assert door.refusal(_from("5.6.7.8", "right-right-right")) is None
+    now = 61.0
+    assert door.refusal(_from("1.2.3.4", "right-right-right")) is None
+
+
+def test_what_everybody_sees_of_the_page_names_nobody(it: Operated) -> None:
+    """Only a field for the token, in both languages."""
+    for language in ("ru", "en"):
+        door = entrance(language)
+        assert "password" in door
+        assert not [name for name in it.arena.fleet.entries if name in door]
+
+
+@pytest.mark.parametrize(("language", "words"), [("ru", ("готова", "Потрачено")), ("en", ("ready", "Spent"))])
+def test_it_shows_state_memory_speed_failures_and_money(it: Operated, language: str, words: tuple[str, ...]) -> None:
+    """Each contestant in the operator's language."""
+    some_answers(it.arena)
+    it.arena.watching.health["cloud"] = Health(False, "refuses the key (401)")
+    html = it.client.post(PAGE, headers={**SIGNED, "Accept-Language": language}).json()["html"]
+    for expected in (*it.arena.fleet.entries, *words, "timeout: 1", "refuses the key (401)", "operator-bar", "USD"):
+        assert expected in html
+
+
+def test_loading_and_a_quarantine_say_how_it_goes(it: Operated) -> None:
+    """Progress while it loads, the reason when it failed; both can be loaded by hand afterwards."""
+    it.machine.phase = Phase.LOADING
+    assert "40%" in it.client.post(PAGE, headers={**SIGNED, "Accept-Language": "en"}).json()["html"]
+    it.machine.phase, it.machine.reason = Phase.FAILED, "out of memory <on the card>"
+    html = it.client.post(PAGE, headers=SIGNED).json()["html"]
+    assert "out of memory &lt;on the card&gt;" in html
+    assert 'data-act="load"' in html
+
+
+def test_a_model_is_put_away_unless_it_answers(it: Operated) -> None:
+    """Then it stays, and the operator is told."""
+    it.machine.answering = 1
+    assert it.client.post("/arena/operator/evict", headers=SIGNED, json={"model": "home"}).json()["said"]
+    assert it.machine.phase is Phase.WARM
+    it.machine.answering = 0
+    assert it.client.post("/arena/operator/evict", headers=SIGNED, json={"model": "home"}).json()["said"] == ""
+    assert it.machine.phase is Phase.COLD
+
+
+def test_a_model_is_loaded_by_hand(it: Operated) -> None:
+    """The answer does not wait for it."""
+    it.machine.phase = Phase.COLD
+    assert it.client.post("/arena/operator/load", headers=SIGNED, json={"model": "home"}).status_code == 200
+    it.client.post(PAGE, headers=SIGNED)
+    assert it.machine.warmed == ["home"]
+
+
+@pytest.mark.parametrize("name", ["home", "cloud"])
+def test_a_disabled_contestant_takes_part_in_no_new_battle(it: Operated, name: str) -> None:
+    """Whether it runs here or elsewhere; enabling brings it back."""
+    it.client.post("/arena/operator/disable", headers=SIGNED, json={"model": name})
+    assert not it.arena.fleet.states()[name].enabled
+    it.client.post("/arena/operator/enable", headers=SIGNED, json={"model": name})
+    assert it.arena.fleet.states()[name].enabled
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"model": 5}', b"[" * 100_000])
+def test_nonsense_is_refused(it: Operated, body: bytes) -> None:
+    """With a 400, not with a crash."""
+    assert it.client.post("/arena/operator/evict", headers=SIGNED, content=body).status_code == 400
+
+
+def test_an_unknown_act_or_model_is_not_found(it: Operated) -> None:
+    """404 for both."""
+    for act, model in (("explode", "home"), ("load", "nobody"), ("__class__", "home")):
+        assert it.client.post(f"/arena/operator/{act}", headers=SIGNED, json={"model": model}).status_code == 404
+
+
+def test_a_token_that_is_too_short_is_refused_at_the_start() -> None:
+    """Twelve characters at least."""
+    with pytest.raises(Exception, match="at least 12 characters"):
+        Settings(admin_token="short")  # type: ignore[arg-type]
+
+
+def _from(address: str, token: str) -> Request:
+    headers = [(b"authorization", f"Bearer {token}".encode())]
+    return Request({"type": "http", "headers": headers, "client": (address, 1)})
