@@ -34,8 +34,9 @@ def everyone(db: Connection) -> tuple[ContestantRecord, ...]:
 
 def record(row: Sequence[Any]) -> ContestantRecord:
     """A row of `contestants`, whole and in the table's order, as the value that leaves the store."""
-    number, name, fingerprint, *details, toy, first_seen, retired_at = row
-    return ContestantRecord(number, Contestant(name, fingerprint, *details, bool(toy)), first_seen, retired_at)
+    number, name, fingerprint, *middle, toy, first_seen, retired_at = row
+    details = dict(zip(_DETAILS, (*middle, bool(toy)), strict=True))
+    return ContestantRecord(number, Contestant(name, fingerprint, **details), first_seen, retired_at)
 
 
 def voter_number(db: Connection, code: str, now: float) -> int:
