@@ -25,6 +25,9 @@ from arena.types import SIDES, Side
 SMOOTHING = 0.35
 """Seconds in which the shown text closes most of its distance to the arrived text."""
 
+HEAD_START = 16
+"""Characters of each side that show at once when both have begun: a first word should not wait for a second."""
+
 LEAST_PACE = 30.0
 """Characters per second that a text on hand is always shown at: about a reader's pace."""
 
@@ -88,6 +91,11 @@ class SharedClock:
         self._cap = math.inf  # characters per second, set when the first side ends
         self._verdict: Phase | None = None
 
+    @property
+    def begun(self) -> bool:
+        """Whether both sides have begun, so that there may be something to show."""
+        return self._began is not None
+
     def hear(self, side: Side, text: str, now: float) -> None:
         """A side has said something more."""
         heard = self._heard[side]
@@ -120,6 +128,7 @@ class SharedClock:
             return
         if self._began is None:
             self._began = self._last = now
+            self._shown = float(min(self._limit, HEAD_START))
         elapsed, self._last = max(0.0, now - self._last), max(now, self._last)
         step = (self._limit - self._shown) * -math.expm1(-elapsed / SMOOTHING)
         step = min(max(step, LEAST_PACE * elapsed), self._cap * elapsed)

@@ -209,7 +209,7 @@ class Arena:
                     if view != shown:
                         shown = view
                         yield view
-                    await asyncio.sleep(1 / FRAMES_PER_SECOND)
+                    await live.pause(1 / FRAMES_PER_SECOND)
             if room.conclusion is not None:
                 await asyncio.wait({room.conclusion})
         view = self._seen(room)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -112,6 +112,7 @@ class LiveTurn:
         self._last_watched = self._started
         self.masked = False  # whether either answer gave its model away
         self._stopping = asyncio.Event()
+        self._begun = asyncio.Event()  # both sides were heard, or the turn is over
         self.answers: asyncio.Task[Answers] = asyncio.create_task(self._run(), name="turn")
 
     @property
@@ -137,6 +138,14 @@ class LiveTurn:
         finally:
             self._watchers -= 1
             self._last_watched = self._now()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait so long, or less when the writing begins or is over: what a watching page does between frames."""
+        if self._begun.is_set():
+            await asyncio.wait({self.answers}, timeout=seconds)
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._begun.wait(), seconds)
 
     def neglected(self, grace: float) -> bool:
         """Whether nobody has watched for `grace` seconds (or ever) while it is still being written."""
@@ -165,6 +174,7 @@ class LiveTurn:
             for task in (*tasks, stopping):
                 task.cancel()
             await asyncio.wait((*tasks, stopping))
+            self._begun.set()
         return self._conclude()
 
     async def _until_prepared(self, prepare: Prepare, stopping: asyncio.Task[bool]) -> None:
@@ -221,6 +231,11 @@ class LiveTurn:
         if tail:
             self._clock.hear(side, tail, notes.ended)
         self._clock.end(side, notes.ended)
+        self._notice_the_beginning()
+
+    def _notice_the_beginning(self) -> None:
+        if self._clock.begun:
+            self._begun.set()
 
     def _hear(self, side: Side, item: Chunk | Finish) -> None:
         notes = self._notes[side]
@@ -233,6 +248,7 @@ class LiveTurn:
         notes.text.append(item.text)
         if item.text and (visible := self._parts[side].filter.feed(item.text)):
             self._clock.hear(side, visible, self._now())
+            self._notice_the_beginning()
 
     def _answer(self, side: Side) -> Answer:
         """The side's whole answer, with what is known of how it came about."""
