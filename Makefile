@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup run test check soak screenshots readme clean
+.PHONY: setup run test check soak screenshots space readme clean
 
 setup: $(VENV)/.installed
 
@@ -38,6 +38,9 @@ soak: $(VENV)/.tests
 
 screenshots: $(VENV)/.tests
 	$(BIN)/python -m docs.screenshots
+
+space: setup
+	@$(BIN)/python -m arena space $(DIR)
 
 readme: $(VENV)/.installed
 	$(BIN)/python -m docs.readme

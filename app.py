@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+if os.environ.get("SPACES_ZERO_GPU"):  # such a Space wants `spaces` before torch, and to know what borrows its GPU
+    import arena.engines.zerogpu  # noqa: F401
+
 from arena.cli.serve import main
 
 if __name__ == "__main__":

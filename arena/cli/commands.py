@@ -9,6 +9,7 @@ from arena.cli.judge import judge
 from arena.cli.leaderboard import leaderboard
 from arena.cli.models import app as models
 from arena.cli.serve import serve
+from arena.cli.space import space
 from arena.cli.storage import backup, doctor, restore
 from arena.cli.votes import app as votes
 
@@ -19,6 +20,7 @@ app = typer.Typer(
     help="A self-hosted arena: blind comparison of language models with live, honest ratings.",
 )
 app.command("serve")(serve)
+app.command("space")(space)
 app.command("leaderboard")(leaderboard)
 app.command("judge")(judge)
 app.add_typer(models, name="models")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from arena.battles.masking import Masker
-from arena.config import Catalog, Settings, load_catalog, resolve_profile
+from arena.config import Catalog, Contestant, Settings, load_catalog, resolve_profile
+from arena.errors import ConfigError
 from arena.ratings import elo
 from arena.service.arena import Arena
 from arena.service.boards import default_parameters
-from arena.service.fleet import build_fleet
+from arena.service.borrowed_models import BorrowedModels
+from arena.service.fleet import LocalModels, build_fleet
 from arena.service.local_models import PooledModels
 from arena.store.store import Store
 
@@ -27,8 +29,19 @@ def open_arena(settings: Settings) -> Arena:
     """Everything that the settings name, opened and joined. Raises `ConfigError` or `StoreError`."""
     profile = resolve_profile(settings)
     catalog = load_catalog(settings.models, profile)
-    fleet = build_fleet(catalog, settings, PooledModels)
+    fleet = build_fleet(catalog, settings, models_here)
     return Arena(settings, catalog, open_store(settings), fleet, masker=masker_of(catalog))
+
+
+def models_here(entries: tuple[Contestant, ...], settings: Settings) -> LocalModels:
+    """Models in workers of their own, or in this process where a Space lends its GPU by the call."""
+    borrowed = [entry.name for entry in entries if entry.engine == "zerogpu"]
+    if not borrowed:
+        return PooledModels(entries, settings)
+    if len(borrowed) < len(entries):
+        message = f"{borrowed[0]} runs in this process, others of this profile in workers: they cannot share a GPU"
+        raise ConfigError(message, key="engine", suggestion="use one of engine: local and engine: zerogpu in a profile")
+    return BorrowedModels(entries, settings)
 
 
 def masker_of(catalog: Catalog) -> Masker:
