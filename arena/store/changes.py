@@ -68,7 +68,7 @@ def _change(row: AnyRow, sequence: int, track: Track, sign: int, at: float) -> C
         verdict=VERDICTS[row.verdict],
         weight=row._mapping.get("weight", 1.0),
         slices=split_names(row.names),
-        elo_delta_a=sign * row.elo_delta_a,
-        elo_delta_b=sign * row.elo_delta_b,
+        elo_delta_a=row.elo_delta_a,
+        elo_delta_b=row.elo_delta_b,
         at=at,
     )

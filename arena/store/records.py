@@ -230,6 +230,8 @@ class EloState:
 class Change:
     """One step of the board: `sign` +1 adds the comparison to the counts, −1 takes it away.
 
+    `elo_delta_a` and `elo_delta_b` are what the comparison itself had added; a rating moves by `sign` times that.
+
     `sign` 0 stands for a rebuild: counts and ratings have to be read anew, the other fields are empty.
     """
 
@@ -286,6 +288,16 @@ class JudgmentRecord:
     result: JudgmentResult | None = None
     error: str | None = None
     sequence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRecord:
+    """A benchmark's score sheet of one model, as JSON, and when it was kept (Unix seconds)."""
+
+    task: str
+    model: str
+    kept_at: float
+    sheet: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ def _repeat(db: Connection, change: Change, rules: Rules) -> None:
     a, b = change.contestant_a, change.contestant_b
     slices = slice_set(db, change.slices)
     count(db, Counted(change.track, a, b, change.verdict, change.weight, slices), change.sign)
-    deltas = (change.elo_delta_a, change.elo_delta_b)
+    deltas = (-change.elo_delta_a, -change.elo_delta_b)
     if change.sign > 0:
         before = ratings(db, change.track, a, b, rules.elo_start)
         deltas = rules.deltas(*before, change.verdict.outcome, change.weight)

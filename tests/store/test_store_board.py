@@ -62,8 +62,8 @@ def test_following_the_changes_gives_the_counts(store: Store) -> None:
     ratings = Counter({contestant.id: 1000.0 for contestant in store.contestants()})
     for change in store.changes(0):
         if change.track is Track.HUMAN:
-            ratings[change.contestant_a] += change.elo_delta_a
-            ratings[change.contestant_b] += change.elo_delta_b
+            ratings[change.contestant_a] += change.sign * change.elo_delta_a
+            ratings[change.contestant_b] += change.sign * change.elo_delta_b
     for number, state in store.elo_state().items():
         assert state.rating == pytest.approx(ratings[number], abs=1e-9)
 
@@ -89,6 +89,26 @@ def test_a_rebuild_finds_what_was_kept(store: Store) -> None:
     assert {number: state.rating for number, state in store.elo_state().items()} == pytest.approx(ratings, abs=1e-9)
     assert store.changes(0)[-1].sign == 0
     assert store.check().ok
+
+
+def test_what_happens_during_a_rebuild_is_not_forgotten(file_store: Store) -> None:
+    """A vote and an undo that arrive while the votes are being read are on the new board."""
+    store = file_store
+    a, b = register(store, "x", "y")
+    first, second = vote(store, a.id, b.id, Verdict.MODEL_A), vote(store, a.id, b.id, Verdict.MODEL_B)
+    waiting = votable(store, a.id, b.id)
+    before = store.elo_state()
+
+    def meanwhile(done: int, total: int) -> None:
+        store.cast_vote(waiting, "voter", Verdict.TIE).result()
+        store.retract_vote(second, "voter").result()
+
+    store.rebuild(meanwhile)
+    assert list(store.pair_counts()) == [PairCount(a.id, b.id, 1.0, 0.0, 1.0, 0.0)]
+    assert {state.games for state in store.elo_state().values()} == {2}
+    assert store.elo_state() != before
+    assert store.check().ok
+    assert first != second
 
 
 def test_damaged_counts_are_found_and_mended(store: Store) -> None:
