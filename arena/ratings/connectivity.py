@@ -74,8 +74,10 @@ def pieces(score: FloatArray) -> list[Piece]:
     """Split contestants into pieces that never met, the largest core (then the most battles) first."""
     edges = score > 0
     joined = edges | edges.T
-    everyone = np.arange(len(score))
-    found = [_piece(score, edges, members) for members in components(joined, everyone)]
+    met = joined.any(axis=1)
+    found = [_piece(score, edges, members) for members in components(joined, np.flatnonzero(met))]
+    nobody = np.zeros(len(score), dtype=bool)
+    found += [Piece(np.array([i]), np.array([i]), nobody, nobody) for i in np.flatnonzero(~met)]
     return sorted(found, key=lambda piece: (-len(piece.core), -score[piece.members].sum(), int(piece.members[0])))
 
 

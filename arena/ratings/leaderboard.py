@@ -15,7 +15,7 @@ import numpy as np
 from arena.ratings import bradley_terry, elo
 from arena.ratings.bradley_terry import Strengths, Ties
 from arena.ratings.combined import JointCounts, fit_combined
-from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArray, PairCounts
+from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, PairCounts
 from arena.ratings.elo import EloParameters, Scale
 from arena.ratings.intervals import CONFIDENCE, normal_quantile, rank_ranges
 from arena.ratings.style import STYLE_FEATURES, Coefficient, Variant, fit_style
@@ -244,37 +244,37 @@ def anchor_index(names: Sequence[str], identified: BoolArray, anchor: Anchor) ->
 
 
 def _rows(found: Strengths, counts: PairCounts, points: Points, ranks: tuple[list[int], list[int]]) -> tuple[Row, ...]:
-    fought = counts.battles.sum(axis=1)
-    acceptable = acceptability(counts)
-    strength = _strength(found.theta, found.identified)
-    identified = found.identified
+    fought = counts.battles.sum(axis=1).tolist()
+    acceptable, strength = acceptability(counts).tolist(), _strength(found.theta, found.identified).tolist()
+    rating, low, high = points.rating.tolist(), points.low.tolist(), points.high.tolist()
+    identified, piece = found.identified.tolist(), found.piece.tolist()
     return tuple(
         Row(
             model=found.names[i],
-            rating=_known(points.rating[i]),
-            ci_low=_known(points.low[i]),
-            ci_high=_known(points.high[i]),
+            rating=_known(rating[i]),
+            ci_low=_known(low[i]),
+            ci_high=_known(high[i]),
             rank_low=ranks[0][i],
             rank_high=ranks[1][i],
-            battles=round(float(fought[i])),
+            battles=round(fought[i]),
             strength=_known(strength[i]),
-            identified=bool(identified[i]),
-            preliminary=bool(not identified[i] or fought[i] < PRELIMINARY_BELOW),
+            identified=identified[i],
+            preliminary=not identified[i] or fought[i] < PRELIMINARY_BELOW,
             acceptability=_known(acceptable[i]),
-            piece=int(found.piece[i]),
+            piece=piece[i],
         )
-        for i in _best_first(points, found.piece)
+        for i in _best_first(rating, low, high, piece)
     )
 
 
-def _best_first(points: Points, piece: IntArray) -> list[int]:
+def _best_first(rating: list[float], low: list[float], high: list[float], piece: list[int]) -> list[int]:
     """Within a piece: the rated by rating, then those bounded from below, from above, not at all."""
 
     def key(i: int) -> tuple[int, int, float, int]:
-        for kind, value in enumerate((points.rating[i], points.low[i], points.high[i])):
-            if math.isfinite(value):
-                return int(piece[i]), kind, -float(value), i
-        return int(piece[i]), 3, 0.0, i
+        for kind, values in enumerate((rating, low, high)):
+            if math.isfinite(values[i]):
+                return piece[i], kind, -values[i], i
+        return piece[i], 3, 0.0, i
 
     return sorted(range(len(piece)), key=key)
 
@@ -296,7 +296,7 @@ def _strength(theta: FloatArray, rated: BoolArray) -> FloatArray:
 
 
 def _known(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+    return value if math.isfinite(value) else None
 
 
 def _notes(found: Strengths) -> tuple[str, ...]:
@@ -349,7 +349,7 @@ def elo_board_of(
             strength=float(strength[i]),
             identified=True,
             preliminary=bool(fought[i] < PRELIMINARY_BELOW),
-            acceptability=_known(acceptable[i]),
+            acceptability=_known(float(acceptable[i])),
         )
         for i in order
     )

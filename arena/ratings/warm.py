@@ -58,8 +58,8 @@ class WarmStrengths:
     def __init__(self, counts: PairCounts, core: IntArray, start: FloatArray | None = None) -> None:
         self.core = core
         self._place = {int(contestant): place for place, contestant in enumerate(core)}
-        self.theta = np.zeros(len(core)) if start is None else start
-        self.refit(counts)
+        self.theta, _ = maximize(self._own(counts).score, start)
+        self._factorize(counts)
 
     def refit(self, counts: PairCounts) -> None:
         """Maximize and factorize anew, from where the strengths are."""
