@@ -21,7 +21,7 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection
 
 from arena.errors import StoreUnavailable
-from arena.store import backups, battles, board, judgments, roster, upkeep, voting
+from arena.store import backups, battles, board, judgments, roster, scores, upkeep, voting
 from arena.store.changes import changes
 from arena.store.connections import Database
 from arena.store.exporting import drop_exports, export_votes
@@ -45,6 +45,7 @@ from arena.store.records import (
     JudgmentResult,
     NewBattle,
     PairTable,
+    ScoreRecord,
     VoteFilter,
     VoteReceipt,
     VoteRecord,
@@ -337,6 +338,16 @@ class Store:
     def judgments(self, *, battle_id: str | None = None, judge: str | None = None) -> tuple[JudgmentRecord, ...]:
         """Judgments of a battle or judge, oldest first."""
         return self._read(lambda db: judgments.find(db, battle_id, judge))
+
+    # ---------------------------------------------------------------- benchmarks
+
+    def keep_score(self, task: str, model: str, sheet: str) -> Pending[ScoreRecord]:
+        """Keep a model's score sheet (JSON); a former one of the same task is replaced."""
+        return self._write(lambda db: scores.keep(db, task, model, sheet, self._clock()))
+
+    def scores(self, task: str | None = None, model: str | None = None) -> tuple[ScoreRecord, ...]:
+        """The kept sheets, or those of one task or model, in order of task and model."""
+        return self._read(lambda db: scores.find(db, task, model))
 
     # ---------------------------------------------------------------- upkeep
 

@@ -247,6 +247,15 @@ counters = Table(
     Column("value", Number, nullable=False),
 )
 
+scores = Table(
+    "scores",
+    metadata,
+    Column("task", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("kept_at", Double, nullable=False),
+    Column("sheet", Text, nullable=False),  # JSON
+)
+
 spending = Table(
     "spending",
     metadata,
