@@ -1,21 +1,52 @@
-"""Score sheets that are kept: one JSON file per task and model, written whole or not at all.
+"""Score sheets that are kept: the latest of every task and model, in the arena's database.
 
-What `run` scored and `import` read is found again by the page and the command line. Knows nothing
-of how a score came about.
+What `run` scored and `import` read is found again by the page and the command line. Sheets that lie
+as JSON files in `storage/scores` are shown too, until a newer one of their task and model is kept.
+Knows nothing of how a score came about.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from arena.benchmarks.task import ScoreSheet
 from arena.errors import FileFormatError
+
+
+class Written(Protocol):
+    """A write that is under way."""
+
+    def result(self) -> Any:
+        """Wait until it is on disk."""
+
+
+class Kept(Protocol):
+    """A sheet as the database has it: JSON, and when it was kept (Unix seconds)."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def kept_at(self) -> float: ...
+    @property
+    def sheet(self) -> str: ...
+
+
+class ScoreShelf(Protocol):
+    """The part of the database that a scoreboard needs."""
+
+    def keep_score(self, task: str, model: str, sheet: str) -> Written:
+        """Keep a sheet, replacing the former one of that task and model."""
+
+    def scores(self, task: str | None = None) -> Sequence[Kept]:
+        """Every sheet, or those of one task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +65,31 @@ def file_name(model: str) -> str:
 
 
 class Scoreboard:
-    """The folder of kept sheets: `<root>/<task>/<model>.json`."""
+    """The kept sheets of a database, and those of a folder `<files>/<task>/<model>.json` where there is one."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, shelf: ScoreShelf, files: Path | None = None) -> None:
+        self._shelf, self._files = shelf, files
 
-    def keep(self, sheet: ScoreSheet, model: str, date: str) -> Path:
-        """Keep a model's sheet; a former one of the same task is replaced."""
-        path = self._root / file_name(sheet.task) / f"{file_name(model)}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(f".{os.getpid()}.tmp")
-        record = {"model": model, "date": date, **sheet.as_json()}
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(record, file, ensure_ascii=False, allow_nan=False)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-        return path
+    def keep(self, sheet: ScoreSheet, model: str) -> None:
+        """Keep a model's sheet; a former one of the same task is replaced. Returns once it is on disk."""
+        text = json.dumps(sheet.as_json(), ensure_ascii=False, allow_nan=False)
+        self._shelf.keep_score(sheet.task, model, text).result()
 
     def kept(self, task: str | None = None) -> Iterator[KeptSheet]:
-        """Every kept sheet, or those of one task, in order of name."""
-        for path in sorted(self._root.glob(f"{file_name(task) if task else '*'}/*.json")):
+        """Every kept sheet, or those of one task, in order of name. Raises `FileFormatError` for a damaged file."""
+        found = {(sheet.task, sheet.model): sheet for sheet in self._from_files(task)}
+        for record in self._shelf.scores(task):
+            date = datetime.fromtimestamp(record.kept_at, UTC).isoformat("T", "seconds")
+            sheet = KeptSheet(record.task, record.model, date, json.loads(record.sheet))
+            found[record.task, record.model] = sheet
+        yield from (found[key] for key in sorted(found))
+
+    def _from_files(self, task: str | None) -> Iterator[KeptSheet]:
+        if self._files is None:
+            return
+        for path in sorted(self._files.glob(f"{file_name(task) if task else '*'}/*.json")):
             try:
                 record = json.loads(path.read_text(encoding="utf-8"))
                 yield KeptSheet(record["task"], record["model"], record["date"], record)
-            except (ValueError, KeyError) as error:
+            except (ValueError, KeyError, TypeError) as error:
                 raise FileFormatError("not a kept score sheet; remove it or score again", path=path) from error

@@ -6,7 +6,6 @@ Translates options into calls of `arena.benchmarks` and prints what they return.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +23,7 @@ from arena.cli.bench_score import app as score
 from arena.config import Settings, load_catalog, resolve_profile
 from arena.errors import FileFormatError
 from arena.judge.prompts import OwnProtocol, read_judge_config
+from arena.service.opening import open_store
 
 app = typer.Typer(help="Benchmarks: list, run, score, import.", no_args_is_help=True)
 imports = typer.Typer(help="Read results that another program made and keep them.", no_args_is_help=True)
@@ -77,7 +77,7 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Lay a former run aside and begin anew.")] = False,
     profile: Annotated[str | None, typer.Option(help="gpu, cpu, demo or auto.")] = None,
     catalog_file: Annotated[Path | None, typer.Option("--models", help="The file of contestants and judges.")] = None,
-    database: Annotated[str | None, typer.Option(help="Where spending is kept.")] = None,
+    database: Annotated[str | None, typer.Option(help="Where scores and spending are kept.")] = None,
     storage: Annotated[Path | None, typer.Option(help="The arena's storage folder.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -141,12 +141,13 @@ def _import_what() -> None:
 def import_lm_eval(
     results: Annotated[Path, typer.Argument(exists=True, help="The results file of lm-evaluation-harness 0.4.")],
     model: Annotated[str, typer.Option(help="The contestant whose results these are.")],
+    database: Annotated[str | None, typer.Option(help="Where scores are kept.")] = None,
     storage: Annotated[Path | None, typer.Option(help="The arena's storage folder.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the harness's results as columns beside the rating (ruMMLU, MERA, ruGSM8K …)."""
     with told():
         sheet = lm_eval.import_results(results, model)
-        root = storage or Settings.from_environment().storage
-        Scoreboard(root / "scores").keep(sheet, model, datetime.now(UTC).isoformat(timespec="seconds"))
+        with open_store(Settings.from_environment(database=database, storage=storage)) as store:
+            Scoreboard(store).keep(sheet, model)
         show(sheet, as_json)

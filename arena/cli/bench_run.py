@@ -73,6 +73,7 @@ class RunningTask:
     options: RunOptions
     settings: Settings
     bars: Bars
+    scoreboard: Scoreboard
 
     @property
     def runs(self) -> Path:
@@ -120,8 +121,10 @@ async def _run(
     fleet = build_fleet(replace(catalog, contestants=tuple(working)), settings, PooledModels)
     sheets, failed = [], 0
     with ExitStack() as stack:
-        bench = RunningTask(task, file, task.read(file), options, settings, stack.enter_context(bars()))
-        judge = _judge_at_work(referee, fleet, settings, options, stack)
+        store = stack.enter_context(open_store(settings))
+        shown = stack.enter_context(bars())
+        bench = RunningTask(task, file, task.read(file), options, settings, shown, Scoreboard(store))
+        judge = None if referee is None else JudgeAtWork(referee, fleet, store, options.protocol)
         await fleet.start()
         try:
             for entry in entries:
@@ -131,15 +134,6 @@ async def _run(
         finally:
             await fleet.close()
     return sheets, failed
-
-
-def _judge_at_work(
-    referee: Judge | None, fleet: Fleet, settings: Settings, options: RunOptions, stack: ExitStack
-) -> JudgeAtWork | None:
-    if referee is None:
-        return None
-    store = stack.enter_context(open_store(settings))
-    return JudgeAtWork(referee, fleet, store, options.protocol)
 
 
 async def _run_model(
@@ -167,7 +161,7 @@ async def _run_model(
     if judge is not None and bench.task.judged_by is not JudgedBy.PROGRAM:
         run, judged = await _judge_run(bench, run, judge, folder / "judgments")
     sheet = _with_failures(sheet_of(bench.task, run, bench.file), progress, judged)
-    Scoreboard(bench.settings.storage / "scores").keep(sheet, entry.name, datetime.now(UTC).isoformat("T", "seconds"))
+    await asyncio.to_thread(bench.scoreboard.keep, sheet, entry.name)
     return sheet, progress.failed + judged.failed
 
 

@@ -11,6 +11,8 @@ from made_files import write_csv, write_jsonl
 from typer.testing import CliRunner
 
 from arena.cli.bench import app
+from arena.config import Settings
+from arena.service.opening import open_store
 
 
 def run(*arguments: object) -> Any:
@@ -101,4 +103,5 @@ def test_imported_results_are_kept_in_storage(tmp_path: Path) -> None:
     results.write_text(json.dumps({"results": {"toy": {"acc,none": 0.5}}}))
     found = run("import", "lm-eval", results, "--model", "m", "--storage", tmp_path / "store")
     assert found["models"] == [{"model": "m", "toy": 50}]
-    assert (tmp_path / "store" / "scores" / "lm-eval" / "m.json").is_file()
+    with open_store(Settings.from_environment({}, storage=tmp_path / "store")) as store:
+        assert [(kept.task, kept.model) for kept in store.scores()] == [("lm-eval", "m")]

@@ -17,8 +17,11 @@ from arena.benchmarks.judging import Bench, Game, Pair, grade_turns, judge_pairs
 from arena.benchmarks.questions import Question
 from arena.benchmarks.runlog import RunLog, read_log
 from arena.benchmarks.samples import samples
+from arena.benchmarks.scoreboard import Scoreboard
 from arena.benchmarks.tasks.grounded_dialogue import dialogue, read_items
 from arena.cli.bench import app
+from arena.config import Settings
+from arena.service.opening import open_store
 from arena.types import Conversation, Role
 
 CATALOG = """
@@ -69,8 +72,10 @@ def test_a_task_checked_by_a_program_is_answered_scored_and_kept(place: Path) ->
     prompts = write_jsonl(place / "p.jsonl", [{"key": n, "prompt": "Same words", **kinds} for n in range(4)])
     found = run(place, "ifeval", "--model", "plain", "--model", "wordy", "--questions", prompts)
     assert {row["model"]: row["prompt_strict"] for row in found["models"]} == {"plain": 100, "wordy": 0}
-    kept = json.loads((place / "storage" / "scores" / "ifeval" / "plain.json").read_text())
-    assert kept["models"][0]["instruction_loose"] == 100
+    with open_store(Settings.from_environment({}, storage=place / "storage")) as store:
+        kept = {sheet.model: sheet.sheet for sheet in Scoreboard(store).kept("ifeval")}
+    assert kept["plain"]["models"][0]["instruction_loose"] == 100
+    assert set(kept) == {"plain", "wordy"}
     answers = read_log(place / "storage" / "runs" / "ifeval" / "plain" / "answers.jsonl")
     assert len(answers) == 4
     assert len({answer["seed"] for answer in answers}) == 4

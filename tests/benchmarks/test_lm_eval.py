@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,12 @@ import pytest
 
 from arena.benchmarks.correlation import rank_correlation
 from arena.benchmarks.scoreboard import Scoreboard
+from arena.benchmarks.task import ScoreSheet
 from arena.benchmarks.tasks.lm_eval import import_results
+from arena.config import Settings
 from arena.errors import FileFormatError
+from arena.service.opening import open_store
+from arena.store.store import Store
 
 RESULTS: dict[str, Any] = {
     "results": {
@@ -50,16 +56,37 @@ def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
         import_results(tmp_path / "other.json", "m")
 
 
-def test_kept_sheets_are_found_again_and_replaced(tmp_path: Path) -> None:
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(Settings.from_environment({}, storage=tmp_path)) as opened:
+        yield opened
+
+
+def test_kept_sheets_are_found_again_and_replaced(tmp_path: Path, store: Store) -> None:
     """One per task and model, whatever the model is called."""
     (tmp_path / "results.json").write_text(json.dumps(RESULTS))
-    board = Scoreboard(tmp_path / "scores")
-    for date in ("2026-01-01", "2026-01-02"):
-        board.keep(import_results(tmp_path / "results.json", "../org/m"), "../org/m", date)
-    kept = list(board.kept("lm-eval"))
-    assert [(sheet.model, sheet.date) for sheet in kept] == [("../org/m", "2026-01-02")]
-    assert kept[0].sheet["models"][0]["rummlu"] == 60
+    board, sheet = Scoreboard(store), import_results(tmp_path / "results.json", "../org/m")
+    board.keep(replace(sheet, models=[]), "../org/m")
+    board.keep(sheet, "../org/m")
+    (kept,) = board.kept("lm-eval")
+    assert kept.model == "../org/m"
+    assert kept.sheet["models"][0]["rummlu"] == 60
     assert list(board.kept("arena-hard")) == []
+
+
+def test_sheets_that_lie_as_files_are_shown_until_newer_ones_are_kept(tmp_path: Path, store: Store) -> None:
+    """An older arena wrote them; nothing of it is lost, and a damaged one is named."""
+    folder = tmp_path / "scores" / "ifeval"
+    folder.mkdir(parents=True)
+    for model in ("a", "b"):
+        old = {"model": model, "date": "2026-01-01", "task": "ifeval", "models": [{"model": model, "score": 1}]}
+        (folder / f"{model}.json").write_text(json.dumps(old))
+    board = Scoreboard(store, tmp_path / "scores")
+    board.keep(ScoreSheet("ifeval", "", [{"model": "b", "score": 2}]), "b")
+    assert [(kept.model, kept.sheet["models"][0]["score"]) for kept in board.kept()] == [("a", 1), ("b", 2)]
+    (folder / "c.json").write_text("[]")
+    with pytest.raises(FileFormatError, match=r"c\.json"):
+        list(board.kept("ifeval"))
 
 
 def test_rank_correlation_shares_ranks_among_ties() -> None:
