@@ -14,6 +14,7 @@ import sqlite3
 import statistics
 import tempfile
 import time
+from array import array
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -37,9 +38,10 @@ def elo_step(rating_a: float, rating_b: float, outcome: float) -> tuple[float, f
     return rating_a + gain, rating_b - gain
 
 
-def elo_fold(ratings: list[float], a: list[int], b: list[int], outcomes: list[float]) -> None:
+def elo_fold(ratings: list[float], a: array[int], b: array[int], outcomes: array[float]) -> None:
     """The same for many comparisons in order."""
-    rows = Comparisons(("",) * len(ratings), np.array(a), np.array(b), np.array(outcomes))
+    sides = (np.frombuffer(side, np.int64) for side in (a, b))
+    rows = Comparisons(("",) * len(ratings), *sides, np.frombuffer(outcomes))
     ratings[:] = elo.fold(rows, ratings=ratings).ratings.tolist()
 
 
@@ -129,7 +131,7 @@ def fill(path: Path, votes: int, models: int) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
             f"""
-            PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF; PRAGMA cache_size=-1000000;
+            PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF; PRAGMA cache_size=-65536;
             INSERT INTO voters SELECT value, 'voter-' || value, 0 FROM {_series(5000)};
             INSERT INTO votes
             SELECT n, printf('%016x', n * 2654435761), 1 + n % 5000, a, 1 + (a - 1 + gap) % {models},

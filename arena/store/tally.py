@@ -68,7 +68,7 @@ class Tally:
         for side in (a, b):
             for number, games in zip(*_value_counts(side), strict=True):
                 self._meet(number.as_py(), games.as_py())
-        self._rules.elo_fold(self._ratings, a.to_pylist(), b.to_pylist(), outcomes.to_pylist())
+        self._rules.elo_fold(self._ratings, _array("q", a), _array("q", b), _array("d", outcomes))
         self.rows += len(packed)
         self._waiting.append(packed)
         if sum(map(len, self._waiting)) >= _RUN:
@@ -161,6 +161,13 @@ def _column(numbers: Any) -> Any:
     if isinstance(numbers, array):
         return arrow.Array.from_buffers(arrow.int64(), len(numbers), [None, arrow.py_buffer(numbers)])
     return arrow.array(list(numbers), arrow.int64())
+
+
+def _array(kind: Any, column: Any) -> Any:
+    """A freshly computed column as an array."""
+    copied = array(kind)
+    copied.frombytes(memoryview(column.buffers()[1])[: len(column) * copied.itemsize])
+    return copied
 
 
 def _value_counts(column: Any) -> tuple[Any, Any]:

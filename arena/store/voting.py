@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -33,8 +34,14 @@ EloStep = Callable[[float, float, float], tuple[float, float]]
 """(rating of a, rating of b, score of a) → both new ratings."""
 
 
-EloFold = Callable[[list[float], list[int], list[int], list[float]], None]
-"""(ratings by contestant's number, changed in place; numbers of a; of b; scores of a), many comparisons in order."""
+class EloFold(Protocol):
+    """Moves ratings by many comparisons in order."""
+
+    def __call__(self, ratings: list[float], a: array[int], b: array[int], outcomes: array[float], /) -> None:
+        """`ratings` by contestant's number are changed in place; `a` and `b` are numbers, `outcomes` scores of a.
+
+        The arrays are int64 and float64, so that `numpy.frombuffer` reads them as they are.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class Rules:
     def of(cls, elo_step: EloStep, elo_start: float, elo_fold: EloFold | None = None) -> Rules:
         """Without a fold of its own the step is repeated, at several times the cost."""
 
-        def fold(ratings: list[float], a: list[int], b: list[int], outcomes: list[float]) -> None:
+        def fold(ratings: list[float], a: array[int], b: array[int], outcomes: array[float]) -> None:
             for first, second, outcome in zip(a, b, outcomes, strict=True):
                 ratings[first], ratings[second] = elo_step(ratings[first], ratings[second], outcome)
 
