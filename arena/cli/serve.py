@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from arena.cli.logs import write_logs
 from arena.config import Settings, unknown_variables
 from arena.errors import ArenaError
 
@@ -35,8 +36,7 @@ def serve(
 
 def run(settings: Settings) -> None:
     """Open the arena and serve it until it is stopped."""
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    write_logs(settings.log_level)
     for name, meant in unknown_variables().items():
         log.warning("%s is no setting of this program%s", name, f"; did you mean {meant}?" if meant else "")
     from arena.service import open_arena

@@ -13,15 +13,19 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from arena.config import Catalog, Contestant, Settings
 from arena.engines.base import Engine
+from arena.engines.gpus import visible_gpus
 from arena.engines.local import LocalEngine, Phase
+from arena.engines.memory import GIB
 from arena.engines.nursery import Nursery
+from arena.engines.placement import Placement
 from arena.engines.pool import Pool, Snapshot
 from arena.errors import ModelUnavailable
-from arena.service.inventory import Reservation, budget, reservations, the_hub
+from arena.service.inventory import SHARE_OF_FREE, Reservation, budget, reservations, the_hub
 from arena.service.views import Preparation
 from arena.service.worker_specs import DEMO, worker_spec
 
@@ -40,10 +44,11 @@ LOADING_SECONDS_PER_GIB = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What models may take together in GiB (None: not known) and what to keep for each."""
+    """What models may take together in GiB (None: not known), what to keep for each, and what each GPU has."""
 
     budget_gib: float | None
     kept: Mapping[str, Reservation]
+    gpus: tuple[float, ...] = ()
 
 
 Measure = Callable[[Sequence[Contestant], Settings], Iterator[Measured]]
@@ -52,14 +57,38 @@ Measure = Callable[[Sequence[Contestant], Settings], Iterator[Measured]]
 
 def measured(entries: Sequence[Contestant], settings: Settings) -> Iterator[Measured]:
     """First by what lies on this machine, without a network; then by the hub for what was not there."""
-    limit = budget(settings.vram, Catalog(tuple(entries), profile="cpu"))
+    found = visible_gpus()
+    limit = budget(settings.vram, Catalog(tuple(entries), profile="cpu"), found)
+    rooms = tuple(SHARE_OF_FREE * gpu.free / GIB for gpu in found)
     hub = the_hub()
     entries = [entry.model_copy(update={"model": worker_spec(entry, settings).model}) for entry in entries]
     kept = reservations(entries, hub.offline(), limit.device)
-    yield Measured(limit.gib, kept)
+    yield Measured(limit.gib, kept, rooms)
     unread = [entry for entry in entries if kept[entry.name].kv_blocks is None and not entry.toy]
     if unread:
-        yield Measured(limit.gib, kept | reservations(unread, hub, limit.device))
+        yield Measured(limit.gib, kept | reservations(unread, hub, limit.device), rooms)
+
+
+class PlacedEngine(LocalEngine):
+    """A local engine that asks which GPU to take each time it starts from nothing."""
+
+    place: Callable[[], str] = staticmethod(lambda: "auto")
+    leave: Callable[[], None] = staticmethod(lambda: None)
+
+    async def start(self) -> None:
+        """Take a place, then load."""
+        if self.state.phase in (Phase.COLD, Phase.FAILED):
+            self.spec = replace(self.spec, device=self.place())
+        try:
+            await super().start()
+        except ModelUnavailable:
+            self.leave()
+            raise
+
+    async def unload(self) -> None:
+        """End the worker, then give the place back."""
+        await super().unload()
+        self.leave()
 
 
 class PooledModels:
@@ -70,7 +99,8 @@ class PooledModels:
         self._settings, self._measure = settings, measure
         self._pool = Pool(settings.vram)
         self._nursery = Nursery(environment={"OMP_NUM_THREADS": str(settings.threads)})
-        self._engines = {entry.name: LocalEngine(worker_spec(entry, settings), self._nursery) for entry in entries}
+        self._engines = {entry.name: PlacedEngine(worker_spec(entry, settings), self._nursery) for entry in entries}
+        self._placement = Placement()
         for name, engine in self._engines.items():
             self._pool.add(name, engine)
         self._progress = {entry.name: 0.0 for entry in entries if entry.toy}
@@ -192,12 +222,16 @@ class PooledModels:
     def _keep(self, found: Measured) -> None:
         """Reserve what was measured. A model that is resident keeps what it was loaded with."""
         self._pool.budget_gib = found.budget_gib
+        if not self._sized.is_set():
+            self._placement = Placement(found.gpus)
         resident = self._pool.warm_names()
         for name, kept in found.kept.items():
             self._pool.resize(name, kept.gib)
             engine = self._engines[name]
             if kept.kv_blocks is not None and name not in resident:
                 engine.spec = replace(engine.spec, num_blocks=kept.kv_blocks)
+            engine.place = partial(self._placement.take, name, kept.gib)
+            engine.leave = partial(self._placement.leave, name)
 
     def _first_pair(self) -> list[str]:
         """Two models to have ready for the first voter, in the catalogue's order; the others load when drawn."""
