@@ -15,6 +15,7 @@ import re
 
 _FENCE = re.compile(r"^( {0,3})(`{3,}|~{3,})(?=[^`|<]*$)")
 _LIKE_A_FENCE = re.compile(r"^[\s>*+\-\d.)]*(?:`{3,}|~{3,})")
+_DIAGRAM = re.compile(r"(`{3,}|~{3,})[ \t]*mermaid", re.IGNORECASE)  # Gradio would draw it: a language of its own
 _SPANS = re.compile(
     r"(?P<code>(?<!`)(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`))"
     r"|(?P<math>\$\$.+?\$\$|\$[^$\n]+\$|\\\(.+?\\\)|\\\[.+?\\\])",
@@ -32,7 +33,7 @@ def safe_markdown(text: str) -> str:
     parts: list[str] = []
     prose: list[str] = []
     fence = indent = ""
-    lines = text.splitlines(keepends=True)
+    lines = _DIAGRAM.sub(r"\1text", text).splitlines(keepends=True)
     for number, line in enumerate(lines):
         mark = _FENCE.match(line)
         if _unclear(line, mark, fence, indent):

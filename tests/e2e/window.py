@@ -37,7 +37,10 @@ class Window:
         self.context, self.page, self.address = context, page, address
         self.troubles: list[str] = []
         self.requests: list[str] = []
-        page.on("console", lambda said: self._hear(f"console: {said.text}") if said.type == "error" else None)
+        page.on(
+            "console",
+            lambda said: self._hear(f"console: {said.text} {said.location['url']}") if said.type == "error" else None,
+        )
         page.on("pageerror", lambda error: self._hear(f"page error: {error}"))
         page.on("response", self._answered)
         page.on("request", lambda request: self._asked(request.url))

@@ -96,6 +96,12 @@ def test_a_less_sign_in_a_formula_stays_one() -> None:
     assert safe_markdown("$a<b$") == "$a\\lt b$"
 
 
+@pytest.mark.parametrize("opening", ["```mermaid", "~~~ Mermaid", "- ```mermaid"])
+def test_a_diagram_is_shown_as_the_code_it_is(opening: str) -> None:
+    """A drawing has links, styles and a parser of its own."""
+    assert "mermaid" not in safe_markdown(f"{opening}\ngraph TD; A-->B\n```").lower()
+
+
 def test_a_quoted_question_is_quoted_on_every_line() -> None:
     """A line feed does not leave the quotation."""
     assert quoted("one\ntwo") == "> one\n> two"
