@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from arena.cli.bench import app as bench
+from arena.cli.forget import forget
 from arena.cli.judge import judge
 from arena.cli.leaderboard import leaderboard
 from arena.cli.models import app as models
@@ -29,3 +30,4 @@ app.add_typer(bench, name="bench")
 app.command("backup")(backup)
 app.command("restore")(restore)
 app.command("doctor")(doctor)
+app.command("forget")(forget)

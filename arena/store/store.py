@@ -377,6 +377,10 @@ class Store:
         operation = partial(upkeep.forget, voter=voter, keep_votes=keep_votes, now=self._clock())
         return self._write(operation, then=lambda: upkeep.scrub(self._database))
 
+    def voters(self) -> tuple[str, ...]:
+        """The pseudonym of everyone who ever began a battle or came with an import."""
+        return self._read(upkeep.pseudonyms)
+
     def forget_in_files(self, voter: str, *, keep_votes: bool = True) -> int:
         """The same in every backup under `storage_dir/backups`; exports under `storage_dir/exports` that hold the
         voter's rows are deleted, since they can be made anew. Returns how many files held something. Blocks."""

@@ -47,6 +47,11 @@ def spent(db: Connection) -> Mapping[str, float]:
     return {row.name: row.amount for row in db.execute(select(spending))}
 
 
+def pseudonyms(db: Connection) -> tuple[str, ...]:
+    """See `Store.voters`."""
+    return tuple(db.execute(select(voters.c.code).order_by(voters.c.id)).scalars())
+
+
 def forget(db: Connection, voter: str, keep_votes: bool, now: float) -> int:
     """See `Store.forget_voter_text`."""
     number = db.execute(select(voters.c.id).where(voters.c.code == voter)).scalar()

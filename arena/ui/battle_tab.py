@@ -173,7 +173,8 @@ def _vote_button(mode: Mode, key: str, i18n: gr.I18n) -> gr.Button:
 
 def welcome_html(mode: Mode, language: str) -> str:
     """The words above the suggestions."""
-    consent = say(language, "consent")
+    link = f'<a href="arena/my-data" target="_blank" rel="noopener">{say(language, "my_data")}</a>'
+    consent = f"{say(language, 'consent')} {link}"
     about = {Mode.ANONYMOUS: "welcome_battle", Mode.NAMED: "welcome_named", Mode.DIRECT: "welcome_direct"}[mode]
     keys = f'<p class="keys">{say(language, "keys_hint")}</p>' if mode is Mode.ANONYMOUS else ""
     return f'<h1>{say(language, "welcome")}</h1><p>{say(language, about)}</p>{keys}<p class="consent">{consent}</p>'

@@ -153,3 +153,20 @@ def _reasoning(side: RevealedSide, language: str) -> str:
         return ""
     text = escape(side.reasoning.strip())
     return f'<details class="reasoning"><summary>{say(language, "reasoning")}</summary><pre>{text}</pre></details>'
+
+
+def my_data(code: str | None, language: str) -> str:
+    """A page of its own: what is stored of its reader, and the code for having it forgotten."""
+    known = (
+        f"<p>{say(language, 'my_data_stored')}</p><p>{say(language, 'my_data_code')}</p>"
+        f"<p><code>{code}</code></p><p>{say(language, 'my_data_after')}</p>"
+    )
+    nothing = f"<p>{say(language, 'my_data_none')}</p>"
+    title = say(language, "my_data")
+    return (
+        f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{title}</title>'
+        "<body style='font: 18px/1.5 system-ui; margin: 10vh auto; max-width: 34em; padding: 0 1em'>"
+        f"<h1>{title}</h1>{known if code else nothing}"
+        f'<p><a href="..">{say(language, "brand")}</a></p></body></html>'
+    )

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from arena.errors import AlreadyVoted, ArenaError, BattleError, StoreUnavailable, UnknownBattle
@@ -20,9 +20,9 @@ from arena.service import Arena
 from arena.service.views import Preparation
 from arena.store.records import ALL
 from arena.types import Track, Verdict
-from arena.ui import board_files
+from arena.ui import board_files, render
 from arena.ui.texts import say
-from arena.ui.voters import Voters
+from arena.ui.voters import Voters, language_of_request
 
 MAX_BODY = 16_384
 COMMENT_LIMIT = 2_000
@@ -51,6 +51,7 @@ class Routes:
             Route("/arena/undo", self._posted(self._undo), methods=["POST"]),
             Route("/arena/feedback", self._posted(self._feedback), methods=["POST"]),
             Route("/arena/events", self._events, methods=["GET"]),
+            Route("/arena/my-data", self._my_data, methods=["GET"]),
             Route("/arena/export.{format}", self._export, methods=["GET"]),
             Route("/arena/board.{format}", self._board, methods=["GET"]),
         ]
@@ -106,6 +107,14 @@ class Routes:
             if news != told:
                 told = news
                 yield f"data: {json.dumps(news, ensure_ascii=False)}\n\n"
+
+    async def _my_data(self, request: Request) -> Response:
+        """What is stored of the person who asks, and the code by which they can have it forgotten."""
+        cookie = request.headers.get("cookie")
+        language = language_of_request(cookie, request.headers.get("accept-language"), self._arena.settings.language)
+        voter = self._voters.recognize(cookie)
+        code = self._voters.forget_code(voter) if voter else None
+        return HTMLResponse(render.my_data(code, language), headers={"Cache-Control": "no-store"})
 
     async def _export(self, request: Request) -> Response:
         form = request.path_params["format"]

@@ -67,6 +67,27 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Вопросы, ответы и голоса сохраняются, чтобы сравнивать модели. Не пишите личного.",
         "Questions, answers and votes are stored to compare models. Write nothing personal.",
     ),
+    "my_data": ("Мои данные", "My data"),
+    "my_data_stored": (
+        "Хранятся ваши вопросы, ответы на них, голоса и их время — под случайным псевдонимом. Ни имени, ни почты, ни "
+        "адреса арена не записывает. В выгрузках телефоны, почта и номера документов скрыты.",
+        "Your questions, their answers, your votes and their times are stored under a random pseudonym. The arena "
+        "records no name, no e-mail and no address. Exports hide telephones, e-mails and numbers of documents.",
+    ),
+    "my_data_code": (
+        "Чтобы всё написанное вами стёрли, назовите владельцу арены этот код:",
+        "To have everything you wrote erased, give the arena's owner this code:",
+    ),
+    "my_data_after": (
+        "Результаты голосов останутся обезличенными, если владелец не решит иначе. Код живёт, пока в браузере живёт "
+        "cookie: запишите его.",
+        "The outcomes of your votes stay without any tie to you unless the owner decides otherwise. The code lives as "
+        "long as the cookie in your browser: write it down.",
+    ),
+    "my_data_none": (
+        "О вас здесь ничего нет: в этом браузере нет cookie арены.",
+        "There is nothing about you here: this browser has no cookie of the arena.",
+    ),
     "model_a_choice": ("Модель A", "Model A"),
     "model_b_choice": ("Модель B", "Model B"),
     "model_choice": ("Модель", "Model"),

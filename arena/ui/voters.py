@@ -7,9 +7,10 @@ before 3.14. It knows keys and cookies, not battles.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
+
+from arena.service.forgetting import forget_code, keyed_digest
 
 COOKIE = "arena_voter"
 _YEAR = 365 * 24 * 3600
@@ -41,11 +42,15 @@ class Voters:
         place = "SameSite=None; Secure; Partitioned" if self._in_frame else "SameSite=Lax"
         return f"{COOKIE}={code}.{self._signature(code)}; Path=/; Max-Age={_YEAR}; HttpOnly; {place}"
 
+    def forget_code(self, voter: str) -> str:
+        """What a voter quotes to be forgotten; neither the cookie nor the exported pseudonym can be had from it."""
+        return forget_code(self._key, voter)
+
     def _signature(self, code: str) -> str:
         return self._digest("cookie", code)[:32]
 
     def _digest(self, use: str, code: str) -> str:
-        return hmac.new(self._key, f"{use}:{code}".encode(), hashlib.sha256).hexdigest()
+        return keyed_digest(self._key, use, code)
 
 
 def language_of_request(cookie_header: str | None, accept_language: str | None, default: str = "auto") -> str:

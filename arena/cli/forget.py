@@ -1,0 +1,36 @@
+"""`forget`: erase what a person wrote, by the code that their page shows."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from arena.cli.storage import DatabaseOption, StorageOption, told
+from arena.config import Settings
+from arena.service.forgetting import forget as forget_voter
+from arena.service.forgetting import voter_of
+from arena.service.opening import open_store
+
+
+def forget(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="The code under “My data” on the person's page.")],
+    drop_votes: Annotated[
+        bool, typer.Option("--drop-votes", help="Take the person's votes back too; else they stay as outcomes.")
+    ] = False,
+    database: DatabaseOption = None,
+    storage: StorageOption = None,
+) -> None:
+    """Erase every text of one person from the database, its log, backups and exports."""
+    with told():
+        settings = Settings.from_environment(database=database, storage=storage)
+        with open_store(settings) as store:
+            voter = voter_of(store, settings.signing_key(), code)
+            if voter is None:
+                typer.echo(
+                    "arena: nobody has this code; is it the storage and the ARENA_SECRET of that arena?", err=True
+                )
+                raise typer.Exit(1)
+            gone = forget_voter(store, voter, keep_votes=not drop_votes)
+        typer.echo(f"Forgotten: the texts of {gone.battles} battles; {gone.files} backups and exports cleaned")
+        typer.echo("Files that were taken elsewhere (exports, backups, dumps) are for you to clean.")

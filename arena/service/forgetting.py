@@ -1,0 +1,45 @@
+"""Forgetting a person by the code that their page shows.
+
+The code is a keyed digest of the pseudonym: who knows it cannot vote as its owner, and who reads an
+export cannot have others forgotten. It knows the signing key, not cookies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+
+from arena.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was erased: battles in the database, and backups and exports that held something."""
+
+    battles: int
+    files: int
+
+
+def keyed_digest(key: bytes, use: str, text: str) -> str:
+    """64 hexadecimal digits that only the key's holder can compute; one `use` tells nothing about another."""
+    return hmac.new(key, f"{use}:{text}".encode(), hashlib.sha256).hexdigest()
+
+
+def forget_code(key: bytes, voter: str) -> str:
+    """Sixteen digits in four groups, short enough to be read aloud."""
+    digits = keyed_digest(key, "forget", voter)[:16]
+    return "-".join(digits[start : start + 4] for start in range(0, 16, 4))
+
+
+def voter_of(store: Store, key: bytes, code: str) -> str | None:
+    """Whose code this is, however it was typed; None when it is nobody's. Computes every voter's code."""
+    wanted = re.sub(r"[^0-9a-f]", "", code.lower())
+    return next((voter for voter in store.voters() if forget_code(key, voter).replace("-", "") == wanted), None)
+
+
+def forget(store: Store, voter: str, *, keep_votes: bool = True) -> Forgotten:
+    """Erase every text of a voter from the database, its log, backups and exports. Blocks."""
+    battles = store.forget_voter_text(voter, keep_votes=keep_votes).result()
+    return Forgotten(battles, store.forget_in_files(voter, keep_votes=keep_votes))

@@ -1,0 +1,93 @@
+"""Whoever quotes the code of their page is forgotten, also while the arena runs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from arena.service.forgetting import forget_code
+from arena.ui.voters import COOKIE, Voters
+from perf import fuzz
+from perf.fuzz import Call, send
+from tests.e2e.arena_process import ROOT, ArenaProcess, environment
+
+KEY = b"k" * 32
+
+
+@pytest.fixture
+def arena(tmp_path: Path) -> Iterator[ArenaProcess]:
+    """A running arena of two scripted contestants."""
+    arena = fuzz.start(tmp_path / "storage")
+    yield arena
+    arena.stop()
+
+
+def command(arena: ArenaProcess, *words: str) -> subprocess.CompletedProcess[str]:
+    """A command of the operator, on the running arena's storage."""
+    call = [sys.executable, "-m", "arena", *words, "--storage", str(arena.storage)]
+    return subprocess.run(call, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+
+
+def code_on_page(arena: ArenaProcess, cookie: str) -> str:
+    """The code that the voter's page shows."""
+    page = send(arena, Call("GET", "/arena/my-data", {"Cookie": cookie})).body.decode()
+    found = re.search(r"<code>([0-9a-f-]+)</code>", page)
+    assert found is not None
+    return found[1]
+
+
+def test_a_code_on_the_page_erases_what_its_owner_wrote(arena: ArenaProcess) -> None:
+    """While the server runs: no byte of the text stays in any file, the vote does, and others lose nothing."""
+    first, secret, other = fuzz.number_of(arena, "ask"), "зовут меня Аристарх", "вопрос совсем другого человека"
+    writer, bystander = fuzz.newcomer(arena), fuzz.newcomer(arena)
+    battle = fuzz.ask(arena, writer, first, [secret, ""], "writer")
+    fuzz.ask(arena, bystander, first, [other, ""], "bystander")
+    assert fuzz.vote(arena, writer, battle).status == 200
+    assert send(arena, Call("GET", "/arena/export.csv")).status == 200
+    assert command(arena, "backup").returncode == 0
+    assert secret.encode() in everything(arena)
+    done = command(arena, "forget", code_on_page(arena, writer).upper().replace("-", " "))
+    assert done.returncode == 0, done.stderr
+    assert "Forgotten: the texts of 1 battles" in done.stdout
+    assert secret.encode() not in everything(arena)
+    assert other.encode() in everything(arena)
+    assert [row[0] for row in fuzz.stored_votes(arena)] == [battle]
+    again = fuzz.ask(arena, writer, first, ["a new question", ""], "again")
+    assert fuzz.vote(arena, writer, again).status == 200, "who was forgotten may come back as somebody new"
+
+
+def test_a_code_that_is_nobodys_is_refused(arena: ArenaProcess) -> None:
+    """A mistyped code erases nothing and says what may be wrong."""
+    done = command(arena, "forget", "0000-0000-0000-0000")
+    assert done.returncode == 1
+    assert "nobody has this code" in done.stderr
+
+
+def test_without_a_cookie_the_page_says_that_nothing_is_known(arena: ArenaProcess) -> None:
+    """In the reader's language."""
+    page = send(arena, Call("GET", "/arena/my-data", {"Accept-Language": "en"})).body.decode()
+    assert "There is nothing about you here" in page
+
+
+def test_a_code_tells_neither_cookie_nor_pseudonym() -> None:
+    """The three are different digests, and a code from another arena's key is another code."""
+    voters = Voters(KEY)
+    cookie = voters.set_cookie("code-of-a-browser").partition(";")[0]
+    voter = voters.recognize(cookie)
+    assert voter is not None
+    code = voters.forget_code(voter).replace("-", "")
+    assert re.fullmatch(r"[0-9a-f]{16}", code)
+    assert code not in cookie
+    assert code != voter
+    assert forget_code(b"x" * 32, voter).replace("-", "") != code
+    assert voters.recognize(f"{COOKIE}={code}") is None
+
+
+def everything(arena: ArenaProcess) -> bytes:
+    """Every byte of the arena's storage."""
+    return b"".join(file.read_bytes() for file in arena.storage.rglob("*") if file.is_file())

@@ -1,0 +1,75 @@
+"""Nonsense at every door of a real arena: always a clear refusal, never a fault, and nothing grows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from perf import fuzz
+from perf.fuzz import Call, as_json, send
+from tests.e2e.arena_process import ArenaProcess
+
+CALLS, FORGERIES, UPLOAD_MB = 500, 300, 64
+
+
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArenaProcess]:
+    """An arena of two scripted contestants, without limits of pace."""
+    arena = fuzz.start(tmp_path_factory.mktemp("fuzz"))
+    yield arena
+    arena.stop()
+
+
+def test_no_nonsense_is_answered_with_a_fault(arena: ArenaProcess) -> None:
+    """Broken JSON, halves of characters, wrong kinds, strange headers, every method at every door: no 5xx."""
+    statuses, failures = fuzz.assault(arena, CALLS, seed=7)
+    assert failures == []
+    assert statuses[400] + statuses[404] + statuses[405] > CALLS / 2
+
+
+def test_a_forged_vote_is_never_counted(arena: ArenaProcess) -> None:
+    """Forged, replayed, another's, after the reveal, names known, by Gradio's own doors: none changes a row."""
+    accepted, statuses = fuzz.forge(arena, FORGERIES, seed=7)
+    assert accepted == 0
+    assert set(statuses) <= {200, 400, 403, 404, 405, 409}
+
+
+def test_an_upload_is_refused_and_leaves_nothing(arena: ArenaProcess) -> None:
+    """Gradio takes files where no page has a field for them; here nothing reaches the disk."""
+    status, grown = fuzz.upload(arena, UPLOAD_MB)
+    assert status in (0, 404, 413)
+    assert grown < 1 << 20
+
+
+@pytest.mark.parametrize("door", ["run/ask", "call/ask", "cancel", "reset", "component_server", "upload", "info"])
+def test_doors_that_the_page_does_not_use_are_walls(arena: ArenaProcess, door: str) -> None:
+    """What the page never calls is not there."""
+    assert send(arena, as_json("", {"data": []}, f"/gradio_api/{door}")).status in (404, 405)
+
+
+def test_a_message_past_its_limit_is_refused_in_words(arena: ArenaProcess) -> None:
+    """A megabyte is too much for the door, and says so in the voter's language."""
+    voter = fuzz.newcomer(arena)
+    event = {"data": ["я" * 600_000, ""], "fn_index": fuzz.number_of(arena, "ask"), "session_hash": "long"}
+    call = as_json(voter, event, fuzz.JOIN)
+    reply = send(arena, Call(call.method, call.path, {**call.headers, "Accept-Language": "en"}, call.body))
+    assert reply.status == 413
+    assert json.loads(reply.body)["detail"] == "The message is too long."
+
+
+def test_a_message_over_the_battles_limit_begins_no_battle(arena: ArenaProcess) -> None:
+    """Long, empty and unreadable messages are answered with a warning on the page, and nothing is stored."""
+    voter = fuzz.newcomer(arena)
+    first = fuzz.number_of(arena, "ask")
+    for number, text in enumerate(("x" * 8001, "", " \n ", "a\x00b")):
+        said = fuzz.play(arena, voter, first, [text, ""], f"limit{number}")
+        assert '"level":"warning"' in said, said[:400]
+
+
+def test_a_voter_without_a_cookie_cannot_make_models_answer(arena: ArenaProcess) -> None:
+    """Nobody could own such a battle: the refusal says what to allow."""
+    event = {"data": ["hello", ""], "fn_index": fuzz.number_of(arena, "ask"), "session_hash": "none"}
+    reply = send(arena, as_json("", event, fuzz.JOIN))
+    assert (reply.status, json.loads(reply.body)["error"]) == (403, "cookies")
