@@ -22,7 +22,7 @@ from enum import StrEnum
 
 from arena.types import SIDES, Side
 
-SMOOTHING = 0.35
+SMOOTHING = 0.2
 """Seconds in which the shown text closes most of its distance to the arrived text."""
 
 HEAD_START = 16
@@ -107,9 +107,9 @@ class SharedClock:
     def end(self, side: Side, now: float) -> None:
         """A side has said all it had to say."""
         self.advance(now)
-        self._heard[side].ended = True
         if self._began is not None and now > self._began and math.isinf(self._cap):
-            self._cap = max(self._shown / (now - self._began), LEAST_PACE)
+            self._cap = max(self._limit / (now - self._began), LEAST_PACE)
+        self._heard[side].ended = True
 
     def stop(self, now: float) -> tuple[str, ...]:
         """Freeze what is shown; returns the shown text of each side, which is what was judged."""
