@@ -134,8 +134,13 @@ class Fleet:
         return tuple(name for name in self.entries if name in elsewhere or name in local)
 
     def preparation(self) -> Preparation:
-        """How many can answer, and how far the others are."""
-        ready, total = len(self.ready()), len(self.entries)
+        """How many can answer, and how far the others are.
+
+        The operator's disabled ones are not awaited; nor are those in quarantine, once a battle is possible without.
+        """
+        ready = len(self.ready())
+        states = [one for one in self.states().values() if one.enabled]
+        total = sum(one.phase is not Phase.FAILED for one in states) if ready >= 2 else len(states)
         if self._local is None:
             return Preparation(ready, total)
         local = self._local.preparation()

@@ -204,7 +204,7 @@ class PooledModels:
             return 0.0
         expected = self._took.get(state.name, LOADING_SECONDS + LOADING_SECONDS_PER_GIB * state.gib)
         elapsed = time.monotonic() - self._began.get(state.name, time.monotonic())
-        if state.progress > 0.1 and elapsed > 1:
+        if state.progress > 0.3 and elapsed > 1:  # earlier it tells little
             expected = elapsed / state.progress
         return max(1.0, expected - elapsed)
 

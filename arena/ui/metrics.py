@@ -48,8 +48,7 @@ class WatchRoutes:
         if refusal:
             return refusal
         report = self._arena.report()
-        preparation = self._arena.preparation()
-        body = health(report, named=named) | {"ready": preparation.ready, "contestants": preparation.total}
+        body = health(report, named=named) | {"ready": len(self._arena.names()), "contestants": len(report.models)}
         return JSONResponse(body, 200 if report.database_ok else 503)
 
     async def _metrics(self, request: Request) -> Response:

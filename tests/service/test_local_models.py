@@ -237,3 +237,14 @@ async def test_a_voter_can_stop_while_models_load(machine: Callable[..., Machine
     await until(lambda: arena.view(ME, battle).warming is not None)
     await arena.stop(ME, battle)
     assert not arena.view(ME, battle).writing
+
+
+async def test_nobody_is_kept_waiting_for_what_is_out_of_the_game(machine: Callable[..., Machine]) -> None:
+    """The line about preparing goes away although one is in quarantine and another is disabled."""
+    it = machine(None, a=8.0, b=8.0, broken=8.0, off=8.0)
+    it.engines["broken"].broken = True
+    arena = await it.started()
+    await arena.operator.load("broken")
+    await arena.operator.disable("off")
+    await until(lambda: it.engines["broken"].state.phase is Phase.FAILED)
+    assert (arena.preparation().ready, arena.preparation().total) == (2, 2)
