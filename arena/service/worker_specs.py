@@ -28,6 +28,7 @@ def worker_spec(entry: Contestant, settings: Settings) -> WorkerSpec:
         system_role=entry.chat.system_role,
         documents_role=entry.chat.documents_role,
         think=entry.chat.think is not None,
+        think_tags=entry.chat.think or ("<think>", "</think>"),
         stop=entry.chat.stop,
         template=entry.chat.template.read_text(encoding="utf-8") if entry.chat.template else None,
         trust_remote_code=entry.trust_remote_code,

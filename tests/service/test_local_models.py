@@ -11,8 +11,10 @@ import pytest
 
 from arena.battles.pairing import PATIENCE
 from arena.config import Catalog, Contestant, Settings
+from arena.config.contestants import Chat
 from arena.engines.fake import FakeEngine, saying
 from arena.engines.local import ModelState, Phase
+from arena.engines.worker.spec import WorkerSpec
 from arena.errors import ModelUnavailable, NotReady
 from arena.service import Arena, open_store
 from arena.service.fleet import Fleet
@@ -20,7 +22,8 @@ from arena.service.inventory import Reservation
 from arena.service.local_models import Measured, PooledModels
 from arena.service.opening import masker_of
 from arena.service.views import BattleView
-from arena.types import BattleStatus, Verdict
+from arena.service.worker_specs import worker_spec
+from arena.types import BattleStatus, Decoding, Verdict
 
 ME = "voter-1"
 
@@ -248,3 +251,21 @@ async def test_nobody_is_kept_waiting_for_what_is_out_of_the_game(machine: Calla
     await arena.operator.disable("off")
     await until(lambda: it.engines["broken"].state.phase is Phase.FAILED)
     assert (arena.preparation().ready, arena.preparation().total) == (2, 2)
+
+
+def test_a_worker_is_told_what_is_peculiar_about_a_model(tmp_path: Path) -> None:
+    """The catalogue's tags of reasoning cross the pipe as they are written there."""
+    entry = Contestant(
+        name="a", model="org/a", revision="abc", chat=Chat(think=("<thought>", "</thought>"), system_role=False),
+        context=512, concurrency=3, decoding=Decoding(max_tokens=5), draft="org/small",
+    )  # fmt: skip
+    spec = worker_spec(entry, Settings(storage=tmp_path))
+    assert (spec.think, spec.think_tags, spec.system_role) == (True, ("<thought>", "</thought>"), False)
+    assert (spec.model, spec.revision, spec.context, spec.max_batch, spec.draft) == (
+        "org/a",
+        "abc",
+        512,
+        3,
+        "org/small",
+    )
+    assert WorkerSpec.from_json(spec.to_json()) == spec

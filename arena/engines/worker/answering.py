@@ -28,6 +28,7 @@ class Ask:
     stop: tuple[str, ...] = ()
     think: bool = False
     starts_in_think: bool = False
+    think_tags: tuple[str, str] = ("<think>", "</think>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Ticket:
         self.generated = 0
         self._terminators = terminators
         self._wording = Wording(decode, ask.stop)
-        self._splitter = ThinkSplitter(starts_inside=ask.starts_in_think) if ask.think else None
+        self._splitter = ThinkSplitter(*ask.think_tags, starts_inside=ask.starts_in_think) if ask.think else None
         self._unsaid: list[int] = []
         self._text = ""
 

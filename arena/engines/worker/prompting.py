@@ -62,7 +62,12 @@ class Prompter:
                 tokens=len(ids),
                 limit=self.context,
             )
-        return Prompt(tuple(ids), self._spec.think and text.rstrip().endswith("<think>"))
+        return Prompt(tuple(ids), self._spec.think and text.rstrip().endswith(self.think_tags[0]))
+
+    @property
+    def think_tags(self) -> tuple[str, str]:
+        """What reasoning stands between."""
+        return self._spec.think_tags
 
     def smallest(self) -> tuple[int, ...]:
         """A few ids that the model may see: to try it out, not to be answered."""
@@ -102,6 +107,7 @@ def asked(prompter: Prompter, messages: Messages, decoding: Decoding, *, stop: t
         stop=(*decoding.stop, *stop),
         think=think,
         starts_in_think=prompt.starts_in_think,
+        think_tags=prompter.think_tags,
     )
 
 

@@ -45,6 +45,7 @@ class WorkerSpec:
     system_role: bool = True
     documents_role: bool = False
     think: bool = False
+    think_tags: tuple[str, str] = ("<think>", "</think>")
     stop: tuple[str, ...] = ()
     template: str | None = None
     trust_remote_code: bool = False
@@ -76,4 +77,7 @@ class WorkerSpec:
         if unknown := sorted(set(values) - known):
             raise ConfigError("unknown key in the worker's specification", key=unknown[0])
         values["stop"] = tuple(cast(list[str], values.get("stop", ())))
+        if "think_tags" in values:
+            opening, closing = values["think_tags"]
+            values["think_tags"] = (str(opening), str(closing))
         return cls(**values)
