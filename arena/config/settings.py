@@ -175,6 +175,12 @@ class Settings(BaseModel):
         "… не меньше чем на стольких боях, оценённых обоими",
         ge=1,
     )
+    backup_hours: float = _option(
+        24.0,
+        "Every so many hours the SQLite database is copied to storage/backups, the last 14 are kept; 0 is never",
+        "Каждые столько часов база SQLite копируется в storage/backups, хранятся последние 14; 0 — никогда",
+        ge=0,
+    )
     vram: float | None = _option(
         None,
         "GiB of GPU memory that models may take; without it, nine tenths of what is free",
@@ -194,6 +200,15 @@ class Settings(BaseModel):
         "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`", "`DEBUG`, `INFO`, `WARNING` или `ERROR`"
     )
     log_prompts: bool = _option(False, "Write what people ask into the log", "Писать вопросы людей в журнал")
+    segments_repo: str = _option(
+        "",
+        "A private dataset repository of the Hugging Face Hub, `owner/name`, to which votes are pushed every 10 s and "
+        "from which they come back after a restart: for a Space, whose disk is wiped; needs HF_TOKEN",
+        "Закрытый репозиторий-датасет на Hugging Face Hub, `owner/name`: голоса отправляются туда каждые 10 с и "
+        "возвращаются после перезапуска; для Space, чей диск стирается; нужен HF_TOKEN",
+        shown="",
+        pattern=r"^([\w.-]+/[\w.-]+)?$",
+    )
     trusted_proxies: str = _option(
         "",
         "Addresses or networks of proxies whose forwarding headers are believed, separated by commas",

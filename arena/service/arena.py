@@ -20,7 +20,7 @@ from arena.battles.battle import Battle, clean_prompt
 from arena.battles.masking import Masker
 from arena.battles.pairing import Pairing
 from arena.config import Catalog, Contestant, Settings
-from arena.errors import AlreadyVoted, ArenaError, BattleError, Busy, ModelUnavailable, UnknownBattle
+from arena.errors import AlreadyVoted, ArenaError, BattleError, Busy, ModelUnavailable, StoreError, UnknownBattle
 from arena.ratings.elo import EloParameters
 from arena.service.accounts import Accounts
 from arena.service.boards import Boards, default_parameters
@@ -44,6 +44,7 @@ FRAMES_PER_SECOND = 12
 """How often a watching page is told what may be shown."""
 
 REAPER_SECONDS = 0.5
+BACKUPS_KEPT = 14
 WARMING_STEP = 5
 """Seconds to which the wait for models is rounded up: an estimate, and no stopwatch of a certain model."""
 
@@ -102,6 +103,7 @@ class Arena:
         self._spawn(self.watching.keep_asking(), "endpoints")
         self._spawn(self._announce(), "announcements")
         self._spawn(self._expire(), "expiry")
+        self._spawn(self._back_up(), "backups")
 
     async def close(self) -> None:
         """Stop what is being written, then give back engines and the database."""
@@ -417,6 +419,18 @@ class Arena:
             self._bell.ring()
             await asyncio.sleep(1.0)
         self._bell.ring()
+
+    async def _back_up(self) -> None:
+        """Copy the database at the operator's interval; PostgreSQL has tools of its own."""
+        hours = self.settings.backup_hours
+        while hours and self.settings.database.startswith("sqlite"):
+            await asyncio.sleep(hours * 3600)
+            try:
+                made = await asyncio.to_thread(self.store.backup, keep=BACKUPS_KEPT)
+            except (StoreError, OSError) as error:
+                log.error("no backup was made: %s", error)
+            else:
+                log.info("backed up to %s", made)
 
     async def _expire(self) -> None:
         while True:

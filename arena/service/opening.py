@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
+
+import numpy as np
+
 from arena.battles.masking import Masker
 from arena.config import Catalog, Contestant, Settings, load_catalog, resolve_profile
 from arena.errors import ConfigError
 from arena.ratings import elo
+from arena.ratings.comparisons import Comparisons
 from arena.service.arena import Arena
 from arena.service.boards import default_parameters
 from arena.service.borrowed_models import BorrowedModels
@@ -22,7 +27,18 @@ def open_store(settings: Settings) -> Store:
         gain = elo.step(rating_a, rating_b, outcome, parameters)
         return rating_a + gain, rating_b - gain
 
-    return Store.open(settings.database, storage_dir=settings.storage, elo_step=step, elo_start=parameters.scale.start)
+    def fold(ratings: list[float], a: array[int], b: array[int], outcomes: array[float]) -> None:
+        sides = (np.frombuffer(side, np.int64) for side in (a, b))
+        rows = Comparisons(("",) * len(ratings), *sides, np.frombuffer(outcomes))
+        ratings[:] = elo.fold(rows, parameters, ratings).ratings.tolist()
+
+    return Store.open(
+        settings.database,
+        storage_dir=settings.storage,
+        elo_step=step,
+        elo_fold=fold,
+        elo_start=parameters.scale.start,
+    )
 
 
 def open_arena(settings: Settings) -> Arena:
