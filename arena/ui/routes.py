@@ -37,6 +37,14 @@ Act = Callable[[str, Body], Awaitable[None]]
 class BadRequest(Exception):
     """The request is not of the form this route takes."""
 
+    status = 400
+
+
+class TooLarge(BadRequest):
+    """The request is longer than anything the page sends."""
+
+    status = 413
+
 
 class Routes:
     """Handlers over one arena."""
@@ -64,7 +72,7 @@ class Routes:
                     raise BadRequest("no voter: load the page first, with cookies allowed")
                 await act(voter, await _json_body(request))
             except BadRequest as fault:
-                return JSONResponse({"error": "error", "detail": str(fault)}, 400)
+                return JSONResponse({"error": "error", "detail": str(fault)}, fault.status)
             except ArenaError as fault:
                 status = next((code for kind, code in _STATUS if isinstance(fault, kind)), 500)
                 return JSONResponse({"error": fault.code}, status)
@@ -156,7 +164,7 @@ async def _json_body(request: Request) -> Body:
     async for piece in request.stream():
         raw += piece
         if len(raw) > MAX_BODY:
-            raise BadRequest(f"a request has at most {MAX_BODY} bytes")
+            raise TooLarge(f"a request has at most {MAX_BODY} bytes")
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):
