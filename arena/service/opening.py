@@ -28,8 +28,8 @@ def open_store(settings: Settings) -> Store:
         return rating_a + gain, rating_b - gain
 
     def fold(ratings: list[float], a: array[int], b: array[int], outcomes: array[float]) -> None:
-        sides = (np.frombuffer(side, np.int64) for side in (a, b))
-        rows = Comparisons(("",) * len(ratings), *sides, np.frombuffer(outcomes))
+        first, second = np.frombuffer(a, np.int64), np.frombuffer(b, np.int64)
+        rows = Comparisons(("",) * len(ratings), first, second, np.frombuffer(outcomes))
         ratings[:] = elo.fold(rows, parameters, ratings).ratings.tolist()
 
     return Store.open(
