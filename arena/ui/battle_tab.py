@@ -6,6 +6,7 @@ It places components and gives them names; what happens is in `battle_events`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
@@ -65,75 +66,81 @@ class BattleTab:
 
 def build_battle(mode: Mode, i18n: gr.I18n) -> BattleTab:
     """Place a battle's components in the current tab."""
-
-    def name(part: str) -> str:
-        return f"{mode}-{part}"
-
-    with gr.Column(elem_id=name("battle"), elem_classes=["arena-battle", f"mode-{mode}"]):
-        battle = gr.Textbox(visible="hidden", elem_id=name("id"), label="battle", show_label=False)
+    with gr.Column(elem_id=f"{mode}-battle", elem_classes=["arena-battle", f"mode-{mode}"]):
+        battle = gr.Textbox(visible="hidden", elem_id=f"{mode}-id", label="battle", show_label=False)
         choices = _choices(mode, i18n)
-        with gr.Column(elem_classes="welcome") as welcome:
-            gr.HTML(i18n(f"welcome_html_{mode}"), elem_classes="welcome-text")
-            topic = gr.Radio([], label=i18n("topic"), elem_id=name("topic"), elem_classes=["chips", "topics"])
-            with gr.Row(elem_classes="suggestions"):
-                suggestions = tuple(
-                    gr.Button(
-                        "…", elem_id=name(f"suggestion-{index}"), elem_classes="suggestion", size="sm", min_width=120
-                    )
-                    for index in range(SUGGESTIONS)
-                )
-            others = gr.Button(i18n("other_suggestions"), elem_id=name("others"), elem_classes="ghost", size="sm")
-        with gr.Column(visible=False, elem_classes="stage") as stage:
-            question = gr.HTML(elem_id=name("question"))
-            with gr.Row(visible=False, elem_classes="verdict-row") as verdict:
-                verdict_text = gr.HTML(elem_id=name("verdict"), scale=5)
-                undo = gr.Button(
-                    i18n("undo"), elem_id=name("undo"), elem_classes=["ghost", "undo"], size="sm", min_width=120
-                )
-                new_after = gr.Button(
-                    i18n("new_battle"), elem_id=name("new-after"), elem_classes="prim", size="sm", min_width=120
-                )
-            if mode is not Mode.DIRECT:
-                gr.HTML(i18n("side_tabs_html"), elem_classes="side-tabs-holder")
-            with gr.Row(elem_classes="pair", equal_height=True):
-                sides = {side: _side(mode, side) for side in (SIDES if mode is not Mode.DIRECT else SIDES[:1])}
-            with gr.Column(visible=False, elem_classes="after") as after:
-                reasons = gr.CheckboxGroup([], label=i18n("why"), elem_id=name("reasons"), elem_classes="chips")
-                with gr.Row(elem_classes="comment-row"):
-                    comment = gr.Textbox(
-                        label=i18n("comment"), placeholder=i18n("comment_hint"), show_label=False,
-                        elem_id=name("comment"), max_length=2000, scale=6, container=False,
-                    )  # fmt: skip
-                    send_feedback = gr.Button(
-                        i18n("send_feedback"),
-                        elem_id=name("send-feedback"),
-                        elem_classes="ghost",
-                        size="sm",
-                        min_width=110,
-                    )
-        with gr.Column(elem_classes="bar"):
-            with gr.Row(visible=False, elem_classes="votes", elem_id=name("votes")) as votes:
-                vote = {key: _vote_button(mode, key, i18n) for key in VERDICT_BUTTONS}
-            with gr.Row(elem_classes="say"):
-                prompt = gr.Textbox(
-                    label=i18n("question"), placeholder=i18n("ask_one" if mode is Mode.DIRECT else "ask_first"),
-                    show_label=False, container=False, lines=1, max_lines=6, scale=8, elem_id=name("prompt"),
-                )  # fmt: skip
-                send = gr.Button(i18n("send"), elem_id=name("send"), elem_classes="prim", size="sm", min_width=100)
-                stop = gr.Button(
-                    i18n("stop"), visible=False, elem_id=name("stop"), elem_classes="ghost", size="sm", min_width=100
-                )
-                again = gr.Button(
-                    i18n("again"), visible=False, elem_id=name("again"), elem_classes="ghost", size="sm", min_width=80
-                )
-                new = gr.Button(
-                    i18n("new_chat" if mode is Mode.DIRECT else "new_battle"), visible=False, elem_id=name("new"),
-                    elem_classes="ghost", size="sm", min_width=100,
-                )  # fmt: skip
-    return BattleTab(
-        mode, battle, choices, welcome, topic, suggestions, others, stage, question, verdict, verdict_text, undo,
-        new_after, sides, after, reasons, comment, send_feedback, votes, vote, prompt, send, stop, again, new,
-    )  # fmt: skip
+        parts = {**_welcome(mode, i18n), **_stage(mode, i18n), **_bar(mode, i18n)}
+    return BattleTab(mode=mode, battle=battle, choices=choices, **parts)
+
+
+def _button(
+    mode: Mode, part: str, text: object, look: str | list[str], *, width: int = 100, shown: bool = True
+) -> gr.Button:
+    return gr.Button(text, visible=shown, elem_id=f"{mode}-{part}", elem_classes=look, size="sm", min_width=width)
+
+
+def _welcome(mode: Mode, i18n: gr.I18n) -> dict[str, Any]:
+    """What to ask, before anything was asked."""
+    with gr.Column(elem_classes="welcome") as welcome:
+        gr.HTML(i18n(f"welcome_html_{mode}"), elem_classes="welcome-text")
+        topic = gr.Radio([], label=i18n("topic"), elem_id=f"{mode}-topic", elem_classes=["chips", "topics"])
+        with gr.Row(elem_classes="suggestions"):
+            suggestions = tuple(
+                _button(mode, f"suggestion-{index}", "…", "suggestion", width=120) for index in range(SUGGESTIONS)
+            )
+        others = _button(mode, "others", i18n("other_suggestions"), "ghost")
+    return {"welcome": welcome, "topic": topic, "suggestions": suggestions, "others": others}
+
+
+def _stage(mode: Mode, i18n: gr.I18n) -> dict[str, Any]:
+    """The question, the two answers, and what comes after the vote."""
+    taken = SIDES if mode is not Mode.DIRECT else SIDES[:1]
+    with gr.Column(visible=False, elem_classes="stage") as stage:
+        question = gr.HTML(elem_id=f"{mode}-question")
+        with gr.Row(visible=False, elem_classes="verdict-row") as verdict:
+            verdict_text = gr.HTML(elem_id=f"{mode}-verdict", scale=5)
+            undo = _button(mode, "undo", i18n("undo"), ["ghost", "undo"], width=120)
+            new_after = _button(mode, "new-after", i18n("new_battle"), "prim", width=120)
+        if mode is not Mode.DIRECT:
+            gr.HTML(i18n("side_tabs_html"), elem_classes="side-tabs-holder")
+        with gr.Row(elem_classes="pair", equal_height=True):
+            sides = {side: _side(mode, side) for side in taken}
+        feedback = _feedback(mode, i18n)
+    return {
+        "stage": stage, "question": question, "verdict": verdict, "verdict_text": verdict_text, "undo": undo,
+        "new_after": new_after, "sides": sides, **feedback,
+    }  # fmt: skip
+
+
+def _feedback(mode: Mode, i18n: gr.I18n) -> dict[str, Any]:
+    """Reasons and a comment, once there is a vote."""
+    with gr.Column(visible=False, elem_classes="after") as after:
+        reasons = gr.CheckboxGroup([], label=i18n("why"), elem_id=f"{mode}-reasons", elem_classes="chips")
+        with gr.Row(elem_classes="comment-row"):
+            comment = gr.Textbox(
+                label=i18n("comment"), placeholder=i18n("comment_hint"), show_label=False,
+                elem_id=f"{mode}-comment", max_length=2000, scale=6, container=False,
+            )  # fmt: skip
+            send = _button(mode, "send-feedback", i18n("send_feedback"), "ghost", width=110)
+    return {"after": after, "reasons": reasons, "comment": comment, "send_feedback": send}
+
+
+def _bar(mode: Mode, i18n: gr.I18n) -> dict[str, Any]:
+    """The verdicts and the field for the next message, always within reach."""
+    direct = mode is Mode.DIRECT
+    with gr.Column(elem_classes="bar"):
+        with gr.Row(visible=False, elem_classes="votes", elem_id=f"{mode}-votes") as votes:
+            vote = {key: _vote_button(mode, key, i18n) for key in VERDICT_BUTTONS}
+        with gr.Row(elem_classes="say"):
+            prompt = gr.Textbox(
+                label=i18n("question"), placeholder=i18n("ask_one" if direct else "ask_first"), show_label=False,
+                container=False, lines=1, max_lines=6, scale=8, elem_id=f"{mode}-prompt",
+            )  # fmt: skip
+            send = _button(mode, "send", i18n("send"), "prim")
+            stop = _button(mode, "stop", i18n("stop"), "ghost", shown=False)
+            again = _button(mode, "again", i18n("again"), "ghost", width=80, shown=False)
+            new = _button(mode, "new", i18n("new_chat" if direct else "new_battle"), "ghost", shown=False)
+    return {"votes": votes, "vote": vote, "prompt": prompt, "send": send, "stop": stop, "again": again, "new": new}
 
 
 def _choices(mode: Mode, i18n: gr.I18n) -> tuple[gr.Dropdown, ...]:
