@@ -99,6 +99,10 @@ class Pool:
         needed = sum(self._place(name).gib for name in set(names))
         return self.budget_gib is None or needed <= self.budget_gib
 
+    def has_room(self, name: str) -> bool:
+        """Whether a model could be loaded now without putting another away."""
+        return self._fits([self._place(name)])
+
     @property
     def resident_gib(self) -> float:
         """Memory kept for what is resident or loading now."""

@@ -101,6 +101,7 @@ class Arena:
         await self.fleet.start()
         self._spawn(self._reap(), "reaper")
         self._spawn(self.watching.keep_asking(), "endpoints")
+        self._spawn(self.watching.keep_reading(), "GPUs")
         self._spawn(self._announce(), "announcements")
         self._spawn(self._expire(), "expiry")
         self._spawn(self._back_up(), "backups")

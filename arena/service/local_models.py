@@ -107,6 +107,7 @@ class PooledModels:
         self._problem: str | None = None
         self._started = time.monotonic()
         self._sized = asyncio.Event()
+        self._trained: set[str] = set()  # toys that need not be awaited any more
         self._began: dict[str, float] = {}
         self._took: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -123,12 +124,12 @@ class PooledModels:
         return self._pool.engine(name)
 
     def ready(self) -> frozenset[str]:
-        """Who is loaded, and who can be loaded on demand: real models once they are measured, toys that were loaded
-        before. Nobody in quarantine."""
+        """Who is loaded, and who can be loaded on demand: real models once they are measured, toys that were
+        trained. Nobody in quarantine."""
         warm = self._pool.warm_names()
         if not self._sized.is_set():
             return warm
-        known = frozenset(name for name, entry in self._entries.items() if not entry.toy or name in self._took)
+        known = frozenset(name for name, entry in self._entries.items() if not entry.toy or name in self._trained)
         return warm | known & self._pool.available_names()
 
     def cold(self) -> frozenset[str]:
@@ -151,6 +152,7 @@ class PooledModels:
             await self._pool.warm(mine)
             took = time.monotonic() - began
             self._took.update(dict.fromkeys(cold, took))
+            self._trained.update(cold)
         finally:
             for name in cold:
                 self._began.pop(name, None)
@@ -241,6 +243,14 @@ class PooledModels:
                 chosen.append(name)
         return chosen
 
+    async def _load_beside(self, name: str) -> None:
+        """Load a toy that was just trained, unless others would have to leave for it: then it waits to be drawn."""
+        await self._sized.wait()
+        if self._pool.has_room(name):
+            await self._load([name])
+        else:
+            self._trained.add(name)
+
     async def _load(self, names: Sequence[str]) -> None:
         """Load together; what fails is tried again when its quarantine is over."""
         for _ in range(ATTEMPTS if names else 0):
@@ -279,7 +289,7 @@ class PooledModels:
             return
         if report.get("state") == "ready":
             self._progress[name] = 1.0
-            self._spawn(self._load([name]))
+            self._spawn(self._load_beside(name))
         elif isinstance(report.get("progress"), float):
             self._progress[name] = float(str(report["progress"]))
 

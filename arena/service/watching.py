@@ -32,6 +32,9 @@ BOUNDS = (0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0, 10.0, 20.0, 60.0)
 SMOOTHING = 0.2
 """Weight of the latest answer in a contestant's mean speed."""
 
+READ_EVERY = 5.0
+"""Seconds between two readings of the GPUs; a reading may take a tenth of a second, so it is never made in passing."""
+
 ASK_EVERY = 60.0
 """Seconds between two questions to an endpoint whether it is there."""
 
@@ -130,6 +133,7 @@ class Watching:
         self.tallies: dict[str, Tally] = {name: Tally() for name in fleet.entries}
         self.votes: Counter[str] = Counter()
         self.health: dict[str, Health] = {}
+        self.gpus: tuple[GpuReading, ...] = ()
 
     def answered(self, names: Sequence[str], answers: Iterable[Answer | None]) -> None:
         """A turn has ended: whose sides they were, and their answers."""
@@ -157,6 +161,13 @@ class Watching:
                 self.health[entry.name] = found
             await asyncio.sleep(ASK_EVERY)
 
+    async def keep_reading(self) -> None:
+        """Read the GPUs now and then, until cancelled; where there is none, once."""
+        found = self.gpus = await asyncio.to_thread(read_gpus)
+        while found:
+            await asyncio.sleep(READ_EVERY)
+            self.gpus = await asyncio.to_thread(read_gpus)
+
     def report(self, *, battles: int, warming: int, streams: int, database: str, database_ok: bool) -> Report:
         """Everything as of now, with what the arena says of its battles and its database."""
         states = self._fleet.states()
@@ -169,7 +180,7 @@ class Watching:
             streams,
             resident,
             budget,
-            read_gpus(),
+            self.gpus,
             time.monotonic() - self._since,
             database,
             database_ok,

@@ -130,6 +130,21 @@ async def test_nobody_is_offered_before_it_is_measured(machine: Callable[..., Ma
     assert it.models.ready() == {"a", "b"}
 
 
+async def test_a_trained_toy_drives_nobody_out(machine: Callable[..., Machine]) -> None:
+    """Two fit: the third is ready all the same, and is loaded when it is drawn."""
+    it = machine(20.0, a=8.0, b=8.0, c=8.0)
+    for name in ("a", "b", "c"):
+        it.models._entries[name] = it.models._entries[name].model_copy(update={"toy": True})
+    it.models._keep(next(it.models._measure((), it.settings)))
+    it.models._sized.set()
+    for name in ("a", "b", "c"):
+        assert name not in it.models.ready()
+        it.models._heard({"toy": name, "state": "ready"}, {name: name})
+        await until(lambda name=name: name in it.models.ready())  # type: ignore[misc]
+    assert it.warm == {"a", "b"}
+    assert [engine.loads for engine in it.engines.values()] == [1, 1, 0]
+
+
 async def test_a_pair_that_never_fits_together_is_never_drawn(machine: Callable[..., Machine]) -> None:
     """The two large ones meet the small one, not each other."""
     it = machine(20.0, large=14.0, vast=16.0, small=4.0)
