@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any, TextIO
 
-QUIET = ("httpx", "httpx2", "alembic.runtime.migration")
+QUIET = ("httpx", "httpx2", "alembic")
 """Libraries that tell at INFO what is of no interest here, such as each request to a model."""
 
 

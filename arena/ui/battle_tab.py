@@ -74,7 +74,7 @@ def build_battle(mode: Mode, i18n: gr.I18n) -> BattleTab:
 
 
 def _button(
-    mode: Mode, part: str, text: object, look: str | list[str], *, width: int = 100, shown: bool = True
+    mode: Mode, part: str, text: Any, look: str | list[str], *, width: int = 100, shown: bool = True
 ) -> gr.Button:
     return gr.Button(text, visible=shown, elem_id=f"{mode}-{part}", elem_classes=look, size="sm", min_width=width)
 
