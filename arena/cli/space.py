@@ -95,7 +95,8 @@ def _words(title: str) -> str:
     return (
         f"# {title}\n\n"
         "Two anonymous models answer, people vote, the rating moves. Contestants stand in `models.yaml`.\n\n"
-        "Settings of the Space: `ARENA_DATABASE` (a PostgreSQL address; without it votes live on the Space's disk and\n"
-        "end with its next restart), `ARENA_SECRET`, `ARENA_ADMIN_TOKEN`, `HF_TOKEN` for gated models, and\n"
-        "`ARENA_PROFILE` to choose a profile by hand.\n"
+        "Settings of the Space: `ARENA_DATABASE` (a PostgreSQL address) or `ARENA_SEGMENTS_REPO`\n"
+        "(a private dataset repository; needs `HF_TOKEN`): without either, votes end with the Space's next restart;\n"
+        "`ARENA_SECRET` (else voters are strangers after a restart), `ARENA_ADMIN_TOKEN`, `HF_TOKEN` for gated\n"
+        "models, and `ARENA_PROFILE` to choose a profile by hand.\n"
     )

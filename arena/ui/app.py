@@ -18,6 +18,7 @@ from starlette.routing import Route
 from arena.judge.crew import JudgeCrew
 from arena.judge.desk import JudgeDesk
 from arena.service import Arena
+from arena.service.segments import keeper_of, not_kept
 from arena.types import Mode
 from arena.ui import look, render
 from arena.ui.battle_events import BattleEvents
@@ -137,15 +138,19 @@ def _export(language: str) -> str:
 def _strips(arena: Arena) -> str:
     """The line about models being prepared, filled by the page's script, and the label of a demo."""
     toys = any(entry.toy for entry in arena.catalog.enabled)
-    note = "".join(f'<p class="toys" lang="{language}">{say(language, "toys_note")}</p>' for language in LANGUAGES)
+    notes = [*(["toys_note"] if toys else []), *(["not_kept"] if not_kept(arena.settings) else [])]
+    lines = [f'<p class="toys" lang="{language}">{say(language, key)}</p>' for key in notes for language in LANGUAGES]
     return '<div id="arena-preparing" role="status" hidden><span></span><div class="progress"><i></i></div></div>' + (
-        note if toys else ""
+        "".join(lines)
     )
 
 
 def _lifespan(arena: Arena) -> Callable[[Any], Any]:
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
+        keeper = keeper_of(arena.settings, arena.store)
+        if keeper is not None:
+            await keeper.start()
         await arena.start()
         crew = JudgeCrew(arena.catalog, arena.settings, arena.store)
         await crew.start()
@@ -153,6 +158,8 @@ def _lifespan(arena: Arena) -> Callable[[Any], Any]:
             yield
         finally:
             await crew.close()
+            if keeper is not None:
+                await keeper.close()
             await arena.close()
 
     return lifespan

@@ -67,6 +67,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Вопросы, ответы и голоса сохраняются, чтобы сравнивать модели. Не пишите личного.",
         "Questions, answers and votes are stored to compare models. Write nothing personal.",
     ),
+    "not_kept": (
+        "Голоса на этой странице хранятся до её следующего перезапуска.",
+        "Votes on this page are kept until its next restart.",
+    ),
     "my_data": ("Мои данные", "My data"),
     "my_data_stored": (
         "Хранятся ваши вопросы, ответы на них, голоса и их время — под случайным псевдонимом. Ни имени, ни почты, ни "
