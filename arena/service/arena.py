@@ -84,7 +84,7 @@ class Arena:
         self._accounts = Accounts(store, fleet.meters)
         self._matchmaker = Matchmaker(fleet, lambda: self.boards.chances().weight, self._rng)
         self._bell: Bell
-        self._unwatch: Callable[[], None]
+        self._unwatch: Callable[[], None] = lambda: None
 
     # ---------------------------------------------------------------- life
 
