@@ -23,6 +23,7 @@ from arena.types import Mode
 from arena.ui import look, render
 from arena.ui.battle_events import BattleEvents
 from arena.ui.battle_tab import build_battle, welcome_html
+from arena.ui.bench_tab import BenchTab
 from arena.ui.board_tab import BoardTab
 from arena.ui.forms import Forms
 from arena.ui.guard import Guard
@@ -63,6 +64,9 @@ def build(arena: Arena, voters: Voters) -> gr.Blocks:
             with gr.Tab(i18n("tab_judge"), id="judge", elem_id="tab-judge") as tab:
                 judge = JudgeTab(judges, arena.settings.language)
             judge.connect(tab.select)
+            with gr.Tab(i18n("tab_bench"), id="bench", elem_id="tab-bench") as tab:
+                bench = BenchTab(arena, i18n)
+            bench.connect(tab.select)
             if arena.settings.admin_token is not None:
                 with gr.Tab(i18n("tab_models"), id="models", elem_id="tab-models"):
                     gr.HTML(i18n("operator_html"), elem_id="operator")
@@ -119,7 +123,8 @@ def _header(language: str) -> str:
     other = "en" if language == "ru" else "ru"
     label = say(language, "switch_language_label")
     return (
-        f'<header><b class="brand">{say(language, "brand")}</b><span class="tagline">{say(language, "tagline")}</span>'
+        f'<header><a class="skip" href="#anonymous-prompt">{say(language, "skip_to_question")}</a>'
+        f'<b class="brand">{say(language, "brand")}</b><span class="tagline">{say(language, "tagline")}</span>'
         f'<button type="button" class="speak" data-speak="{other}" aria-label="{label}">'
         f"{say(language, 'switch_language')}</button></header>"
     )

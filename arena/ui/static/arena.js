@@ -95,6 +95,10 @@
   document.addEventListener("click", (event) => {
     const tab = event.target.closest("[data-side]");
     if (tab) showSide(tab.closest(".arena-battle"), tab.dataset.side);
+    if (event.target.closest(".skip")) {
+      const box = [...document.querySelectorAll(".bar textarea")].find((one) => one.offsetParent);
+      if (box) { event.preventDefault(); box.focus(); }
+    }
     const speak = event.target.closest("[data-speak]");
     if (speak) window.arena.speak(speak.dataset.speak);
   });
@@ -147,9 +151,10 @@
   listen();
 
   // ---- a sent link opens what it names
-  if (new URLSearchParams(location.search).get("tab") === "board") {
+  const named = new URLSearchParams(location.search).get("tab");
+  if (["board", "bench"].includes(named)) {
     const opening = setInterval(() => {
-      const tab = $("#tab-board-button");
+      const tab = $("#tab-" + named + "-button");
       if (!tab) return;
       clearInterval(opening);
       tab.click();

@@ -1,0 +1,190 @@
+"""Votes, undo and reasons as plain requests over a real arena: each answered by its status, counted once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from arena.config import Catalog, Contestant, Settings
+from arena.engines.fake import FakeEngine, saying
+from arena.service import Arena, open_store
+from arena.service.fleet import Fleet
+from arena.service.opening import masker_of
+from arena.types import Mode
+from arena.ui.routes import COMMENT_LIMIT, Routes
+from arena.ui.voters import Voters
+
+VOTERS = Voters(b"a key of at least sixteen bytes")
+
+
+class Desk:
+    """A client of the routes, and the arena behind them."""
+
+    def __init__(self, arena: Arena, client: TestClient) -> None:
+        self.arena, self.client = arena, client
+        self.cookie = VOTERS.set_cookie("me").split(";")[0]
+        self.other = VOTERS.set_cookie("somebody else").split(";")[0]
+
+    def battle(self, mode: Mode = Mode.ANONYMOUS, *, answered: bool = True) -> str:
+        """A battle of this client's voter."""
+        assert self.client.portal is not None
+        return str(self.client.portal.call(self._battle, mode, answered))
+
+    async def _battle(self, mode: Mode, answered: bool) -> str:
+        voter = VOTERS.recognize(self.cookie)
+        assert voter is not None
+        choice = () if mode is Mode.ANONYMOUS else ("quick", "slow")
+        battle = await self.arena.ask(voter, "почему?", mode=mode, choice=choice)
+        if answered:
+            await self.arena.stop(voter, battle)
+        return battle
+
+    def post(self, path: str, body: Any, cookie: str | None = None) -> int:
+        """The status of a request by the page."""
+        return self.client.post(f"/arena/{path}", json=body, headers={"Cookie": cookie or self.cookie}).status_code
+
+    def votes(self) -> int:
+        """How many votes count."""
+        return self.arena.boards.view().board.votes
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """Two contestants, one of whom talks for long."""
+    settings = Settings(storage=tmp_path, seed=1, grace_seconds=60)
+    catalog = Catalog((Contestant(name="quick", engine="fake"), Contestant(name="slow", engine="fake")))
+    engines = {
+        "quick": FakeEngine(saying("short")),
+        "slow": FakeEngine(saying("long " * 300, tokens_per_second=30)),
+    }
+    arena = Arena(settings, catalog, open_store(settings), Fleet(catalog, engines), masker=masker_of(catalog))
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await arena.start()
+        yield
+        await arena.close()
+
+    with TestClient(Starlette(routes=Routes(arena, VOTERS).all(), lifespan=lifespan)) as client:
+        yield Desk(arena, client)
+
+
+def test_ten_parallel_clicks_make_one_vote(desk: Desk) -> None:
+    """All are acknowledged, one is counted."""
+    body = {"battle": desk.battle(), "verdict": "model_a"}
+    with ThreadPoolExecutor(10) as threads:
+        statuses = list(threads.map(lambda _: desk.post("vote", body), range(10)))
+    assert statuses == [200] * 10
+    assert desk.votes() == 1
+
+
+def test_of_two_verdicts_the_first_counts_and_the_second_is_refused(desk: Desk) -> None:
+    """Names are known after the first."""
+    battle = desk.battle()
+    assert desk.post("vote", {"battle": battle, "verdict": "model_a"}) == 200
+    assert desk.post("vote", {"battle": battle, "verdict": "model_b"}) == 409
+    assert desk.votes() == 1
+
+
+def test_for_another_voter_the_battle_does_not_exist(desk: Desk) -> None:
+    """Neither to vote, nor to undo, nor to comment."""
+    battle = desk.battle()
+    assert desk.post("vote", {"battle": battle, "verdict": "tie"}, desk.other) == 404
+    assert desk.post("vote", {"battle": "no such battle", "verdict": "tie"}) == 404
+    assert desk.post("vote", {"battle": battle, "verdict": "tie"}) == 200
+    assert desk.post("undo", {"battle": battle}, desk.other) == 404
+    assert desk.votes() == 1
+
+
+def test_a_battle_that_takes_no_vote_says_so(desk: Desk) -> None:
+    """Still writing, or with names known."""
+    writing, named = desk.battle(answered=False), desk.battle(Mode.NAMED)
+    assert desk.post("vote", {"battle": writing, "verdict": "tie"}) == 409
+    assert desk.post("vote", {"battle": named, "verdict": "tie"}) == 409
+    assert desk.votes() == 0
+
+
+def test_an_undone_vote_is_gone_and_stays_gone(desk: Desk) -> None:
+    """Undoing twice, or voting again, is refused."""
+    battle = desk.battle()
+    desk.post("vote", {"battle": battle, "verdict": "tie"})
+    assert desk.post("undo", {"battle": battle}) == 200
+    assert desk.votes() == 0
+    assert desk.post("vote", {"battle": battle, "verdict": "tie"}) == 409
+    assert desk.votes() == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"battle": "x"},
+        {"battle": "", "verdict": "tie"},
+        {"battle": 7, "verdict": "tie"},
+        {"battle": "x", "verdict": "A"},
+        {"battle": "x", "verdict": None},
+        {"battle": "x\x00", "verdict": "tie"},
+        {"battle": ["x"], "verdict": "tie"},
+        [],
+        "tie",
+        None,
+    ],
+)
+def test_a_request_of_another_form_is_refused(desk: Desk, body: Any) -> None:
+    """400, and the answer says what is wrong."""
+    answer = desk.client.post("/arena/vote", json=body, headers={"Cookie": desk.cookie})
+    assert answer.status_code == 400
+    assert answer.json()["detail"]
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"\xff\xfe", b'{"battle": "\\ud800", "verdict": "tie"}', b"[" * 9000])
+def test_what_is_no_sane_json_is_refused(desk: Desk, raw: bytes) -> None:
+    """Half a character and a tower of brackets too."""
+    assert desk.client.post("/arena/vote", content=raw, headers={"Cookie": desk.cookie}).status_code == 400
+
+
+def test_a_request_that_is_too_large_is_refused_as_that(desk: Desk) -> None:
+    """Before it is read to its end."""
+    answer = desk.client.post("/arena/vote", content=b"x" * 20_000, headers={"Cookie": desk.cookie})
+    assert answer.status_code == 413
+
+
+def test_without_a_cookie_of_ours_nobody_votes(desk: Desk) -> None:
+    """None, a forged one, one for another code."""
+    battle = desk.battle()
+    for cookie in ("x=1", "arena_voter=me.00000000", desk.cookie.replace("me.", "you.")):
+        assert desk.post("vote", {"battle": battle, "verdict": "tie"}, cookie) == 400
+    assert desk.votes() == 0
+
+
+def test_reasons_are_of_the_list_and_a_long_comment_is_cut(desk: Desk) -> None:
+    """An unknown reason is refused whole."""
+    battle = desk.battle()
+    desk.post("vote", {"battle": battle, "verdict": "tie"})
+    assert desk.post("feedback", {"battle": battle, "reasons": ["useful", "rude"], "comment": ""}) == 400
+    assert desk.post("feedback", {"battle": battle, "reasons": "useful", "comment": ""}) == 400
+    assert desk.post("feedback", {"battle": battle, "reasons": ["useful"], "comment": "ы" * (COMMENT_LIMIT + 5)}) == 200
+
+
+def test_a_vote_is_a_post_and_an_unknown_file_is_not_there(desk: Desk) -> None:
+    """Nothing is changed by a link."""
+    assert desk.client.get("/arena/vote").status_code == 405
+    assert desk.client.get("/arena/export.exe").status_code == 404
+    assert desk.client.get("/arena/elsewhere").status_code == 404
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_votes_can_be_taken_away_in_every_form(desk: Desk, form: str) -> None:
+    """With a file name of its own."""
+    desk.post("vote", {"battle": desk.battle(), "verdict": "tie"})
+    answer = desk.client.get(f"/arena/export.{form}")
+    assert answer.status_code == 200
+    assert f"arena-votes.{form}" in answer.headers["content-disposition"]
+    assert len(answer.content) > 100

@@ -1,0 +1,83 @@
+"""A voter's cookie is recognized when this arena signed it, and never otherwise."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arena.ui.voters import COOKIE, Voters, language_of_request
+
+KEY = b"a key of at least sixteen bytes"
+
+
+def cookie_of(header: str) -> str:
+    """What a browser sends back for a Set-Cookie header."""
+    return header.split(";")[0]
+
+
+def test_a_browser_that_sends_its_cookie_back_is_the_same_voter() -> None:
+    """Also beside other cookies, and for another process with the same key."""
+    voters = Voters(KEY)
+    cookie = cookie_of(voters.set_cookie(voters.new()))
+    voter = voters.recognize(cookie)
+    assert voter is not None
+    assert Voters(KEY).recognize(f"other=1; {cookie}; theme=dark") == voter
+
+
+def test_two_browsers_are_two_voters() -> None:
+    """Codes are random."""
+    voters = Voters(KEY)
+    assert len({voters.recognize(cookie_of(voters.set_cookie(voters.new()))) for _ in range(50)}) == 50
+
+
+def test_a_cookie_of_another_key_is_nobody() -> None:
+    """Changing the secret makes everybody a new voter."""
+    theirs = Voters(b"another key of enough bytes")
+    assert Voters(KEY).recognize(cookie_of(theirs.set_cookie(theirs.new()))) is None
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_no_cookie_can_be_made_up(code: str, signature: str) -> None:
+    """Whatever code and signature somebody writes."""
+    assert Voters(KEY).recognize(f"{COOKIE}={code}.{signature}") is None
+
+
+def test_a_signature_that_lacks_or_changes_one_character_is_none() -> None:
+    """Every place of code and signature counts."""
+    voters = Voters(KEY)
+    cookie = cookie_of(voters.set_cookie("code"))
+    for place in range(len(COOKIE) + 1, len(cookie)):
+        other = "0" if cookie[place] != "0" else "1"
+        assert voters.recognize(cookie[:place] + other + cookie[place + 1 :]) is None
+    assert voters.recognize(cookie[:-1]) is None
+    assert voters.recognize(None) is None
+    assert voters.recognize(f"{COOKIE}=") is None
+
+
+def test_the_pseudonym_gives_the_cookie_away_to_nobody() -> None:
+    """What is stored and exported holds neither code nor signature."""
+    voters = Voters(KEY)
+    cookie = cookie_of(voters.set_cookie("secret-code"))
+    voter = voters.recognize(cookie)
+    assert voter is not None
+    assert voter not in cookie
+    assert "secret-code" not in voter
+
+
+def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites() -> None:
+    """Lax on an own server; partitioned, secure and sent along inside a Space's frame."""
+    own, framed = Voters(KEY).set_cookie("x"), Voters(KEY, in_frame=True).set_cookie("x")
+    assert "HttpOnly" in own
+    assert "SameSite=Lax" in own
+    assert "HttpOnly" in framed
+    assert "SameSite=None; Secure; Partitioned" in framed
+
+
+def test_the_language_is_the_switch_then_the_operators_then_the_browsers() -> None:
+    """Russian where nothing is known."""
+    assert language_of_request("arena_language=en", "ru-RU", "ru") == "en"
+    assert language_of_request("arena_language=xx", "ru-RU", "en") == "en"
+    assert language_of_request(None, "en-US,en;q=0.9,ru;q=0.8") == "en"
+    assert language_of_request(None, "uk-UA,uk;q=0.9") == "ru"
+    assert language_of_request(None, "de-DE") == "en"
+    assert language_of_request(None, None) == "ru"
