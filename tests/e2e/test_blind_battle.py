@@ -33,7 +33,7 @@ async def test_two_models_answer_a_vote_names_them_and_another_window_sees_the_b
     await mine.ask(LONGEST)
     await mine.can_vote()
     frames = await mine.page.evaluate("window.frames_seen")
-    assert all(len(frames[side]) >= 3 for side in ("a", "b")), "both answers grow on the screen"
+    assert all(len(frames[side]) >= 2 for side in ("a", "b")), "both answers grow on the screen"
     assert not TOYS & set(re.findall(r"toy-\w+", await mine.page.content())), "nobody is named before the vote"
     quiet = len(other.requests)
     await mine.press("ArrowLeft")
