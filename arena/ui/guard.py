@@ -96,6 +96,7 @@ class Guard:
             return
         path = scope["path"].removeprefix(self._root_path) or "/"
         scope, address = self._proxies.believed(scope)
+        scope["arena.address"] = str(address or "")
         headers = Headers(scope=scope)
         voter = self._voters.recognize(headers.get("cookie"))
         language = language_of_request(headers.get("cookie"), headers.get("accept-language"), self._language)

@@ -34,7 +34,8 @@ class Doorkeeper:
 
     def refusal(self, request: Request) -> int | None:
         """None when the request may pass, else the status to refuse it with: 403, or 429 after too many tries."""
-        address = request.client.host if request.client else ""
+        told = request.scope.get("arena.address")  # behind a trusted proxy, who stands before it
+        address = str(told) if told is not None else request.client.host if request.client else ""
         if self._must_wait(address):
             return 429
         scheme, _, shown = request.headers.get("authorization", "").partition(" ")

@@ -56,6 +56,15 @@ def test_after_too_many_wrong_tokens_even_the_right_one_waits() -> None:
     assert door.refusal(_from("1.2.3.4", "right-right-right")) is None
 
 
+def test_behind_a_proxy_who_guesses_does_not_lock_out_the_operator() -> None:
+    """Tries are counted for the address that the guard believes, not for the proxy's."""
+    door = Doorkeeper("right-right-right", clock=lambda: 0.0)
+    for _ in range(WRONG_TOKENS):
+        assert door.refusal(_from("10.0.0.1", "wrong", before_proxy="1.2.3.4")) == 403
+    assert door.refusal(_from("10.0.0.1", "right-right-right", before_proxy="1.2.3.4")) == 429
+    assert door.refusal(_from("10.0.0.1", "right-right-right", before_proxy="5.6.7.8")) is None
+
+
 def test_what_everybody_sees_of_the_page_names_nobody(it: Operated) -> None:
     """Only a field for the token, in both languages."""
     for language in ("ru", "en"):
@@ -129,6 +138,7 @@ def test_a_token_that_is_too_short_is_refused_at_the_start() -> None:
         Settings(admin_token="short")  # type: ignore[arg-type]
 
 
-def _from(address: str, token: str) -> Request:
+def _from(address: str, token: str, before_proxy: str | None = None) -> Request:
     headers = [(b"authorization", f"Bearer {token}".encode())]
-    return Request({"type": "http", "headers": headers, "client": (address, 1)})
+    told = {} if before_proxy is None else {"arena.address": before_proxy}
+    return Request({"type": "http", "headers": headers, "client": (address, 1)} | told)
