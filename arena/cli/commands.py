@@ -6,6 +6,7 @@ import typer
 
 from arena.cli.bench import app as bench
 from arena.cli.forget import forget
+from arena.cli.integrity import integrity
 from arena.cli.judge import judge
 from arena.cli.leaderboard import leaderboard
 from arena.cli.models import app as models
@@ -27,6 +28,7 @@ app.command("judge")(judge)
 app.add_typer(models, name="models")
 app.add_typer(votes, name="votes")
 app.add_typer(bench, name="bench")
+app.command("integrity")(integrity)
 app.command("backup")(backup)
 app.command("restore")(restore)
 app.command("doctor")(doctor)

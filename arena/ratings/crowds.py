@@ -21,7 +21,7 @@ LEAST_VOTES = 20
 """A z is told of so many votes on a contestant, not of fewer."""
 
 ALARM = 5.0
-"""So many deviations raise an alarm: once in two million by chance, and a dozen contestants in a few groups are looked at."""
+"""So many deviations raise an alarm: once in two million by chance, and a dozen contestants in five groups are seen."""
 
 _NEWCOMERS = (1, 3, 10, 30)
 """Voters with at most so many votes are looked at as a group."""

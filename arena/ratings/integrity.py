@@ -40,6 +40,9 @@ OPPOSED = -4.0
 _PRIOR = 0.05
 """Half a tenth of a win each way between any two: strengths stay finite, and no vote outweighs it for long."""
 
+_LEAST_CONTESTANTS = 12
+"""A small board is held to the evidence that a board of so many needs: its model is known less well."""
+
 _HONEST_SHARES = ((0.02, 0.8), (0.3, 0.2))
 """Bets on a rigger that leaves such a share of its votes on the target honest, and what is staked on each."""
 
@@ -142,7 +145,7 @@ def investigate(rows: Comparisons) -> Findings:
 
 def _threshold(rows: Comparisons, alpha: float) -> float:
     """Bonferroni over contestants and directions on top of the bound for one bet."""
-    return float(np.log(2 * max(len(rows.names), 1) / alpha))
+    return float(np.log(2 * max(len(rows.names), _LEAST_CONTESTANTS) / alpha))
 
 
 def _round(rows: Comparisons, out: BoolArray) -> tuple[list[Suspicion], float, float]:
@@ -216,7 +219,8 @@ def _log_odds(known: Comparisons, theta: FloatArray, ties: float) -> FloatArray:
 class _Sequences:
     """Votes by voter and contestant, each from the contestant's view, in order of arrival.
 
-    Sequence i is `length[i]` entries from `start[i]`; longer sequences come first.
+    Sequence i is `length[i]` entries from `start[i]`; longer sequences come first. `tie` is the voter's habit as it
+    shows on other contestants, `trials` the number of votes that this is worth.
     """
 
     names: Sequence[str]
@@ -227,10 +231,10 @@ class _Sequences:
     won: FloatArray
     logit: FloatArray
     tie: FloatArray
+    trials: FloatArray
 
     @classmethod
     def of(cls, known: Comparisons, logit: FloatArray, ties: float) -> _Sequences:
-        """`tie` is the voter's own habit: what everybody does, and what the voter did on other contestants."""
         assert known.voter is not None
         target = np.concatenate((known.a, known.b)).astype(np.intp)
         voter = np.tile(known.voter.astype(np.intp), 2)
@@ -243,7 +247,8 @@ class _Sequences:
         others = np.bincount(voter[order], tied, int(voter.max()) + 1)[voter[order][start]] / 2
         others -= np.add.reduceat(tied, start)
         count = np.bincount(voter)[voter[order][start]] / 2 - length
-        habit = (_TIE_HABIT * np.clip(ties, 0.02, 0.9) + others) / (_TIE_HABIT + count)
+        trials = _TIE_HABIT + count
+        habit = (_TIE_HABIT * np.clip(ties, 0.02, 0.9) + others) / trials
         return cls(
             known.names,
             voter[order][start][longest],
@@ -253,6 +258,7 @@ class _Sequences:
             np.concatenate((known.outcome, 1 - known.outcome))[order],
             np.concatenate((logit, -logit))[order],
             np.repeat(habit, length),
+            trials[longest],
         )
 
     def sums(self, values: FloatArray) -> FloatArray:
@@ -289,10 +295,12 @@ def _bets(sequences: _Sequences, taste: float) -> tuple[FloatArray, FloatArray]:
     shares = np.array([share for share, _ in _HONEST_SHARES])
     wealth = np.tile(np.log(stakes), (count, 2, 1))
     total, peak = np.zeros((count, 2)), np.zeros((count, 2))
+    tied = sequences.tie[sequences.start] * sequences.trials
     for step in range(int(sequences.length[0]) if count else 0):
         n = int(np.searchsorted(-sequences.length, -step, side="left"))  # those longer than `step`
         at = sequences.start[:n] + step
-        won, tie = sequences.won[at], sequences.tie[at]
+        won, tie = sequences.won[at], tied[:n] / (sequences.trials[:n] + step)
+        tied[:n] += won == 0.5
         p = 1 / (1 + np.exp(-(sequences.logit[at][:, None] + taste * _NODES)))
         side = np.where(won[:, None] == 1, p, np.where(won[:, None] == 0, 1 - p, 1.0))
         likely = side * np.where(won == 0.5, tie, 1 - tie)[:, None]

@@ -1,4 +1,4 @@
-"""Simulated crowds: honest voters who differ in taste, in sharpness and in how often they tie, and riggers among them."""
+"""Simulated crowds: honest voters who differ in taste, sharpness and how often they tie, and riggers among them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,136 @@
+"""The desk holds rigged votes back with a reason, and puts them back to the last digit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from arena.cli.commands import app
+from arena.config import Settings
+from arena.errors import ArenaError
+from arena.service.boards import Boards, default_parameters
+from arena.service.integrity import EVERYBODY, IntegrityDesk
+from arena.service.opening import open_store
+from arena.store.records import Contestant, NewBattle
+from arena.store.store import Store
+from arena.types import Answer, AnswerState, Mode, Verdict
+
+NAMES = ("alpha", "beta", "gamma", "delta")
+RIGGER = "rigger"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """Four contestants of falling strength, sixteen honest voters, and one for whom delta always wins."""
+    with open_store(Settings(storage=tmp_path)) as store:
+        records = store.register_contestants([Contestant(name) for name in NAMES]).result()
+        numbers = [record.id for record in records]
+        rng = np.random.default_rng(3)
+        for i in range(340):
+            voter = RIGGER if i % 17 == 0 else f"honest-{i % 17}"
+            a, b = (int(one) for one in rng.choice(4, 2, replace=False))
+            verdict = honest(rng, a, b)
+            if voter == RIGGER and 3 in (a, b):
+                verdict = Verdict.MODEL_A if a == 3 else Verdict.MODEL_B
+            cast(store, voter, numbers[a], numbers[b], verdict, "Почему небо голубое?" if i < 34 else f"Вопрос {i}")
+        yield store
+
+
+def honest(rng: np.random.Generator, a: int, b: int) -> Verdict:
+    if rng.random() < 0.2:
+        return Verdict.TIE
+    return Verdict.MODEL_A if rng.random() < 1 / (1 + np.exp(-0.8 * (b - a))) else Verdict.MODEL_B
+
+
+def cast(store: Store, voter: str, a: int, b: int, verdict: Verdict, prompt: str) -> None:
+    battle = store.create_battle(NewBattle(voter, Mode.ANONYMOUS, a, b)).result()
+    turn = store.append_turn(battle.id, prompt).result()
+    answer = Answer("Ответ.", AnswerState.COMPLETE)
+    store.finish_turn(battle.id, turn, answer, answer).result()
+    store.cast_vote(battle.id, voter, verdict).result()
+
+
+def ratings(store: Store) -> Mapping[str, tuple[float, float]]:
+    """Every contestant's Bradley–Terry and Elo rating."""
+    boards = Boards(store, parameters=default_parameters(4.0, 1000.0, 400.0), preliminary=0)
+    names = {record.id: record.name for record in store.contestants()}
+    elo = {names[number]: state.rating for number, state in store.elo_state().items()}
+    return {row.model: (row.rating or 0.0, elo[row.model]) for row in boards.view().board.rows}
+
+
+def test_a_rigger_is_held_and_the_honest_are_not(store: Store) -> None:
+    """Its votes leave the board with a reason that names the contestant; nobody else's do."""
+    desk = IntegrityDesk(store)
+    before = ratings(store)
+    assert [one.code for one in desk.view().flagged] == [RIGGER]
+    assert desk.quarantine() == 20
+    (held,) = desk.view().held
+    assert (held.code, len(held.sequences)) == (RIGGER, 20)
+    assert held.reason.startswith("integrity: raises delta: ")
+    assert ratings(store)["delta"][0] < before["delta"][0]
+    assert desk.view().votes == 320
+
+
+def test_releasing_brings_the_ratings_back(store: Store) -> None:
+    """Held and released, every rating is what it was to 1e-9; the released voter is not held again."""
+    desk = IntegrityDesk(store)
+    before = ratings(store)
+    desk.quarantine()
+    assert desk.release("rig") == 20
+    after = ratings(store)
+    assert max(abs(x - y) for name in NAMES for x, y in zip(before[name], after[name], strict=True)) <= 1e-9
+    assert store.check().ok
+    assert [one.code for one in desk.view().suspects if one.trusted] == [RIGGER]
+    assert desk.quarantine() == 0
+
+
+def test_releasing_nobody_is_an_error(store: Store) -> None:
+    """A code that fits no held vote is told, not passed over."""
+    desk = IntegrityDesk(store)
+    for code in ("nobody", "", EVERYBODY):
+        with pytest.raises(ArenaError, match="no vote of a voter"):
+            desk.release(code)
+
+
+def test_votes_held_by_hand_are_not_released_with_the_rest(store: Store) -> None:
+    """What an operator held for reasons of their own stays held until they release it themselves."""
+    desk = IntegrityDesk(store)
+    own = [vote.sequence for vote in store.votes() if vote.voter == "honest-3"]
+    store.quarantine(own, "asked for by the voter").result()
+    desk.quarantine()
+    desk.release(EVERYBODY)
+    assert [one.reason for one in desk.view().held] == ["asked for by the voter"]
+
+
+def test_repeated_prompts_are_counted(store: Store) -> None:
+    """Thirty-four votes on one prompt, the others each on their own: each prompt weighs one vote in all."""
+    repeats = IntegrityDesk(store).view().repeats
+    assert (repeats.known, repeats.distinct, repeats.largest) == (340, 307, 34)
+    assert repeats.weight.sum() == pytest.approx(307)
+
+
+def test_an_empty_arena_has_nothing_to_say(tmp_path: Path) -> None:
+    """No vote, no suspicion, no first place to flip."""
+    with open_store(Settings(storage=tmp_path)) as empty:
+        view = IntegrityDesk(empty).view()
+    assert (view.votes, view.suspects, view.crowds, view.held, view.flip) == (0, (), (), (), None)
+
+
+def test_the_command_shows_holds_and_puts_back(store: Store, tmp_path: Path) -> None:
+    """The same from the terminal, beside an open store."""
+    place = ["--storage", str(tmp_path), "--database", f"sqlite:///{tmp_path / 'arena.db'}"]
+    shown = CliRunner().invoke(app, ["integrity", *place])
+    assert shown.exit_code == 0, shown.output
+    assert "raises delta" in shown.output
+    assert "would put it first" in shown.output
+    held = json.loads(CliRunner().invoke(app, ["integrity", "--quarantine", "--json", *place]).output)
+    assert (held["held_now"], held["votes"], held["held"][0]["code"]) == (20, 320, RIGGER)
+    back = json.loads(CliRunner().invoke(app, ["integrity", "--restore", RIGGER, "--json", *place]).output)
+    assert (back["restored_now"], back["votes"], back["held"]) == (20, 340, [])
+    wrong = CliRunner().invoke(app, ["integrity", "--restore", "nobody", *place])
+    assert wrong.exit_code == 2
