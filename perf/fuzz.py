@@ -401,10 +401,10 @@ def forgery(rng: random.Random, town: Town, events: int) -> Call:
     """A vote that may not count: another's, forged, after the reveal, with names known, or through Gradio's doors."""
     verdict = rng.choice(VERDICTS)
     battles = (town.voted, town.retracted, town.votable, town.named, town.direct)
-    forged = _forged(rng, town)
+    near = forged(rng, town.owner, town.stranger)
     kind = rng.randrange(5)
     if kind == 0:  # not the owner, any battle
-        cookie = rng.choice((town.stranger, forged, ""))
+        cookie = rng.choice((town.stranger, near, ""))
         return as_json(cookie, {"battle": rng.choice(battles), "verdict": verdict}, "/arena/vote")
     if kind == 1:  # the owner, but the battle takes no vote (the verdict that stands is answered, and changes nothing)
         return as_json(
@@ -415,7 +415,7 @@ def forgery(rng: random.Random, town: Town, events: int) -> Call:
             (town.votable[:-1], town.votable.swapcase(), town.votable + " ", "x" * 22, "", "\x00", "' OR 1")
         )
         return as_json(town.owner, {"battle": battle, "verdict": verdict}, "/arena/vote")
-    cookie = rng.choice((town.stranger, forged, town.owner))
+    cookie = rng.choice((town.stranger, near, town.owner))
     if kind == 3:  # every event of the queue with everything a vote needs
         values = [town.votable, verdict, town.votable, verdict, "alpha", "beta"]
         body = {"data": values[: rng.randrange(7)], "fn_index": rng.randrange(events + 3), "session_hash": "forger"}
@@ -427,11 +427,11 @@ def forgery(rng: random.Random, town: Town, events: int) -> Call:
     return as_json(cookie, {"data": [town.votable, verdict], "battle": town.votable, "verdict": verdict}, door)
 
 
-def _forged(rng: random.Random, town: Town) -> str:
+def forged(rng: random.Random, owner: str, stranger: str) -> str:
     """A cookie that we never signed, near to one that we did."""
-    name, _, value = town.owner.partition("=")
+    name, _, value = owner.partition("=")
     code, _, signature = value.partition(".")
-    strange = town.stranger.partition(".")[2]
+    strange = stranger.partition(".")[2]
     flipped = signature[:-1] + ("0" if signature[-1] != "0" else "1")
     return (
         name
