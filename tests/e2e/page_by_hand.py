@@ -12,7 +12,10 @@ import httpx
 
 @dataclass
 class PageByHand:
-    """One voter. `received` holds status lines' headers and bodies of everything that was answered."""
+    """One voter. `received` holds the headers and bodies of everything that was answered.
+
+    `config` may be handed on from one voter to the next, since every page of an arena has the same.
+    """
 
     address: str
     client: httpx.AsyncClient
@@ -23,7 +26,7 @@ class PageByHand:
     async def open(self, *, with_assets: bool = False) -> PageByHand:
         """Load the page and its configuration as the browser does."""
         page = await self._get("/")
-        self.config = json.loads(await self._get("/config"))
+        self.config = self.config or json.loads(await self._get("/config"))
         if with_assets:
             for path in ("/theme.css", "/gradio_api/info", "/healthz", "/manifest.json", "/robots.txt", "/nowhere"):
                 await self._get(path)

@@ -101,6 +101,10 @@ async def test_light_and_dark_follow_the_browser(quick: ArenaProcess, open_windo
 async def test_a_battle_is_fought_by_keyboard_alone(quick: ArenaProcess, open_window: Opened) -> None:
     """Tab to a suggestion, Enter, an arrow, Tab to undo, Enter; the focus is always seen."""
     window = await open_window(quick)
+    await window.page.keyboard.press("Tab")
+    await window.page.keyboard.press("Enter")
+    await expect(window.part("prompt").locator("textarea")).to_be_focused()
+    await window.press("Escape")
     await _tab_to(window, "anonymous-suggestion-0")
     outline = "getComputedStyle(document.activeElement).outlineStyle"
     assert await window.page.evaluate(outline) == "solid", "the focused element is outlined"

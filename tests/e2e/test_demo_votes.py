@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -31,10 +32,10 @@ def is_right(prompt: str, shown: str) -> bool:
     return toy_text.is_correct(prompt, shown) or shown.split() == safe_markdown(expected).split()
 
 
-async def honest_vote(arena: ArenaProcess, prompt: str, gate: asyncio.Semaphore) -> str:
+async def honest_vote(arena: ArenaProcess, prompt: str, gate: asyncio.Semaphore, config: dict[str, Any]) -> str:
     """One voter: asks, reads both answers, prefers the correct one, cannot tell two of a kind apart."""
     async with gate, httpx.AsyncClient(timeout=180) as client:
-        page = await PageByHand(arena.address, client).open()
+        page = await PageByHand(arena.address, client, config=config).open()
         await page.ask(prompt)
         a, b = (is_right(prompt, text) for text in await page.answers())
         verdict = "tie" if a and b else "model_a" if a else "model_b" if b else "both_bad"
@@ -57,8 +58,10 @@ async def test_two_hundred_honest_votes_rank_the_toys_in_their_true_order(demo: 
     """The toy that learned everything comes first, the one that learned a third of it last."""
     prompts = [pair.prompt for pair in toy_text.pairs()]
     asked = random.Random(5).choices(prompts, k=VOTES)
+    async with httpx.AsyncClient() as client:
+        config = (await PageByHand(demo.address, client).open()).config
     gate = asyncio.Semaphore(AT_ONCE)
-    verdicts = await asyncio.gather(*(honest_vote(demo, prompt, gate) for prompt in asked))
+    verdicts = await asyncio.gather(*(honest_vote(demo, prompt, gate, config) for prompt in asked))
     assert len(set(verdicts)) == 4, "every verdict occurs"
     board = json.loads(await asyncio.to_thread(command, demo, "leaderboard", "--json"))
     assert [row["model"] for row in board["models"]] == TRUE_ORDER
