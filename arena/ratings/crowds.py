@@ -14,7 +14,7 @@ import numpy as np
 
 from arena.ratings.bradley_terry import maximize
 from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArray, PairCounts
-from arena.ratings.integrity import Findings, investigate, with_prior
+from arena.ratings.integrity import Findings, investigate, peers, with_prior
 from arena.ratings.intervals import laplacian, pseudo_inverse, win_probabilities
 
 LEAST_VOTES = 20
@@ -157,7 +157,7 @@ def pooled(rows: Comparisons, chosen: BoolArray) -> tuple[Shift, ...]:
     plus what the rest's own uncertainty adds.
     """
     size = len(rows.names)
-    score = with_prior(PairCounts.of(rows.where(~chosen)).score)
+    score = peers(rows.where(~chosen))
     theta = maximize(score)[0]
     p = win_probabilities(theta)
     spread = pseudo_inverse(laplacian((score + score.T) * p * p.T))

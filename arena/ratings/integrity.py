@@ -15,7 +15,7 @@ probability ≤ α at any time); G. Shafer, "Testing by betting", JRSS A 2021.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -46,6 +46,12 @@ _LEAST_CONTESTANTS = 12
 _HONEST_SHARES = ((0.02, 0.8), (0.3, 0.2))
 """Bets on a rigger that leaves such a share of its votes on the target honest, and what is staked on each."""
 
+_ACCOMPLICES = (0.001, 0.01, 0.1)
+"""Shares of a contestant's voters that may be in league, as bets on all of them at once."""
+
+_LEAGUE = 1e-4
+"""A league is believed in when these bets make more than 2m/_LEAGUE."""
+
 _TIE_HABIT = 8.0
 """So many votes' worth of belief that a voter ties as often as everybody does."""
 
@@ -54,6 +60,10 @@ _TASTE = (0.3, 1.0)
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(11)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+
+_VOICE = 3
+"""So many votes on one contestant count in full; of a voter who cast more there, each counts less. A rigger who casts
+hundreds must not write the model that it is measured by."""
 
 _ROUNDS = 5
 
@@ -162,9 +172,12 @@ def _round(rows: Comparisons, out: BoolArray) -> tuple[list[Suspicion], float, f
     agreement = _agreement(known, logit, out)
     votes = np.bincount(known.voter, minlength=len(out))
     found = []
-    for voter, bet in _strongest(sequences, _bets(sequences, taste), limits).items():
+    wealth = _bets(sequences, taste)
+    leagues = _leagues(sequences, np.where(wealth[0] > limits[0], 0, wealth[0]), _threshold(rows, _LEAGUE))
+    for voter, bet in _strongest(sequences, wealth, limits).items():
         z = float(agreement[voter])
-        favours = bet.log_e > limits[0] or bet.highest > limits[1]
+        least = leagues.get((bet.target, bet.direction), limits[0])
+        favours = bet.log_e > min(least, limits[0]) or bet.highest > limits[1]
         found.append(Suspicion(voter, int(votes[voter]), bet, None if np.isnan(z) else z, favours, z < OPPOSED))
     return found, taste, ties
 
@@ -182,11 +195,12 @@ def _leave_one_out(rows: Comparisons, known: Comparisons, out: BoolArray) -> Flo
     assert rows.voter is not None
     assert known.voter is not None
     size, voters = len(rows.names), len(out)
-    score = with_prior(PairCounts.of(rows.where(~_of(rows.voter, out))).score)
+    score = peers(rows.where(~_of(rows.voter, out)))
     theta = maximize(score)[0]
     p = win_probabilities(theta)
     spread = pseudo_inverse(laplacian((score + score.T) * p * p.T))
-    residual = known.outcome - p[known.a, known.b]
+    voice = _voices(known)
+    residual = voice * (known.outcome - p[known.a, known.b])
     base = known.voter.astype(np.intp) * size
     own = np.bincount(base + known.a, residual, voters * size) - np.bincount(base + known.b, residual, voters * size)
     own = own.reshape(voters, size)
@@ -194,9 +208,27 @@ def _leave_one_out(rows: Comparisons, known: Comparisons, out: BoolArray) -> Flo
     without = theta - own @ spread
     votes = np.bincount(known.voter, minlength=voters)
     for voter in np.flatnonzero((votes > max(30, len(rows) / 50)) & ~out):
-        cast = PairCounts.of(known.where(known.voter == voter)).score
+        mine = known.voter == voter
+        cast = PairCounts.of(replace(known.where(mine), weight=voice[mine])).score
         without[voter] = maximize(np.maximum(score - cast, _PRIOR * (1 - np.eye(size))))[0]
     return np.asarray(without)
+
+
+def peers(rows: Comparisons) -> FloatArray:
+    """What contestants scored against each other, everybody having a limited voice on each of them."""
+    return with_prior(PairCounts.of(replace(rows, weight=_voices(rows))).score)
+
+
+def _voices(rows: Comparisons) -> FloatArray:
+    """A weight per comparison; votes of unknown voters count in full."""
+    if rows.voter is None or not len(rows):
+        return np.ones(len(rows))
+    size, known = len(rows.names), rows.voter >= 0
+    base = np.maximum(rows.voter, 0).astype(np.intp) * size
+    keys = base + rows.a, base + rows.b
+    cast = np.bincount(np.concatenate([key[known] for key in keys]), minlength=int(base.max()) + size)
+    most = np.maximum(cast[keys[0]], cast[keys[1]])
+    return np.where(known, np.minimum(1.0, _VOICE / np.maximum(most, 1)), 1.0)
 
 
 def with_prior(score: FloatArray) -> FloatArray:
@@ -311,6 +343,24 @@ def _bets(sequences: _Sequences, taste: float) -> tuple[FloatArray, FloatArray]:
         total[:n] = np.logaddexp.reduce(wealth[:n], axis=2)
         peak = np.maximum(peak, total)
     return total, peak
+
+
+def _leagues(sequences: _Sequences, wealth: FloatArray, limit: float) -> dict[tuple[str, Direction], float]:
+    """Per contestant and direction that a league is at work on: the log-wealth from which a voter more likely belongs.
+
+    If a share s of the voters are riggers, one bet on all of them makes Π(1 − s + s·Eᵥ) of the voters'
+    wealths Eᵥ: its mean is 1 for honest voters, and many small suspicions add up. (Those who are flagged on
+    their own are handed in with a wealth of 1: they need no league.)
+    """
+    gains = {s: np.logaddexp(np.log1p(-s), np.log(s) + wealth) for s in _ACCOMPLICES}
+    found: dict[tuple[str, Direction], float] = {}
+    for way, direction in enumerate(Direction):
+        sums = {s: np.bincount(sequences.target, gain[:, way], len(sequences.names)) for s, gain in gains.items()}
+        for target, name in enumerate(sequences.names):
+            share = max(_ACCOMPLICES, key=lambda s: sums[s][target])
+            if sums[share][target] - np.log(len(_ACCOMPLICES)) > limit:
+                found[name, direction] = float(np.log((1 - share) / share))
+    return found
 
 
 def _strongest(

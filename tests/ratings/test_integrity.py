@@ -1,0 +1,164 @@
+"""Riggers are told from people with tastes, alone and in crowds; the long form is `perf/integrity.py`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rigged_votes import STRONG, THETA, WEAK, crowd, rigged
+
+from arena.ratings.bradley_terry import maximize
+from arena.ratings.comparisons import Comparisons, IntArray, PairCounts
+from arena.ratings.crowds import alarms, duplicates, examine, first_place, newcomers, newest, pooled
+from arena.ratings.integrity import Direction, Suspicion, investigate
+
+HONEST = [crowd(6000, seed) for seed in range(3)]
+
+
+def rigger(target: int, seed: int, *, lower: bool = False) -> Suspicion:
+    """What is found of one rigger of 100 votes among 6,000 honest ones."""
+    honest = HONEST[seed % len(HONEST)]
+    assert honest.voter is not None
+    found = investigate(rigged(honest, target, 100, 50 + seed, lower=lower))
+    return next(one for one in found.suspicions if one.voter == int(honest.voter.max()) + 1)
+
+
+def places(rows: Comparisons) -> IntArray:
+    """Every contestant's place, 0 being the first."""
+    return np.argsort(np.argsort(-maximize(PairCounts.of(rows).score)[0]))
+
+
+def without(rows: Comparisons, held: IntArray) -> Comparisons:
+    return rows.where(np.setdiff1d(np.arange(len(rows)), held))
+
+
+def test_a_rigger_of_a_weak_contestant_is_caught_within_100_votes() -> None:
+    """Thirty runs, all but one or none caught, and for what they did."""
+    found = [rigger(WEAK, seed) for seed in range(30)]
+    assert sum(one.flagged for one in found) >= 29
+    assert {one.bet.direction for one in found if one.flagged} == {Direction.RAISE}
+    assert {one.bet.target for one in found if one.flagged} == {f"m{WEAK}"}
+
+
+def test_a_rigger_of_a_strong_contestant_is_mostly_caught() -> None:
+    """The best three win most battles anyhow; three riggers of four are caught all the same."""
+    assert sum(rigger(STRONG + seed % 3, seed).flagged for seed in range(30)) >= 23
+
+
+def test_lowering_the_best_is_seen_as_well() -> None:
+    """Whoever always votes against a contestant is caught like one who always votes for it."""
+    found = [rigger(STRONG, seed, lower=True) for seed in range(10)]
+    assert [one.bet.direction for one in found if one.flagged].count(Direction.LOWER) >= 9
+
+
+def test_honest_voters_are_left_alone() -> None:
+    """Tastes, sharp and dull eyes and habits about ties are no rigging."""
+    found = [one for honest in HONEST for one in investigate(honest).suspicions]
+    assert len(found) > 1000
+    assert sum(one.flagged for one in found) / len(found) <= 0.005
+
+
+def test_a_voter_who_contradicts_everybody_is_seen() -> None:
+    """Always choosing the worse favours nobody in particular; the likelihood test sees it."""
+    honest = HONEST[0]
+    assert honest.voter is not None
+    last = int(honest.voter.max()) + 1
+    odd = honest.voter.copy()
+    odd[np.random.default_rng(1).choice(len(odd), 150, replace=False)] = last
+    outcome = np.where(odd == last, (THETA[honest.a] < THETA[honest.b]).astype(float), honest.outcome)
+    found = investigate(Comparisons(honest.names, honest.a, honest.b, outcome, voter=odd))
+    assert next(one for one in found.suspicions if one.voter == last).opposes
+
+
+@pytest.mark.parametrize(("riggers", "picks"), [(1, False), (1, True), (10, True), (100, True), (1000, True)])
+@pytest.mark.parametrize("target", [WEAK, 5])
+def test_a_thousand_rigged_votes_move_nobody_by_more_than_a_place(riggers: int, picks: bool, target: int) -> None:
+    """Cast by one voter or by a thousand, choosing battles or not: once held, the order is the honest one."""
+    honest = crowd(10_000, 7)
+    rows = rigged(honest, target, 1000, 8, riggers=riggers, picks=picks)
+    assert np.abs(places(without(rows, examine(rows).rows)) - places(honest)).max() <= 1
+
+
+def test_a_crowd_of_newcomers_raises_an_alarm() -> None:
+    """A thousand voters of one vote each give none of themselves away; together they do."""
+    rows = rigged(HONEST[0], WEAK, 500, 4, riggers=500, picks=True)
+    loudest = alarms(rows, np.ones(len(rows), dtype=bool))[0]
+    assert loudest.shift.model == f"m{WEAK}"
+    assert loudest.most in (1, 3)
+    assert loudest.shift.z is not None
+    assert loudest.shift.z > 10
+
+
+def test_an_honest_crowd_raises_none() -> None:
+    """Newcomers and the newest votes treat contestants as the rest do."""
+    for honest in HONEST:
+        assert alarms(honest, np.ones(len(honest), dtype=bool)) == ()
+
+
+def test_a_pooled_z_is_normal_for_honest_groups() -> None:
+    """Over groups drawn by chance its spread is that of a standard normal, within what 400 of them can tell."""
+    rng = np.random.default_rng(2)
+    rows = HONEST[1]
+    assert rows.voter is not None
+    found = []
+    for _ in range(34):
+        group = rng.random(int(rows.voter.max()) + 1) < 0.3
+        found += [shift.z for shift in pooled(rows, group[rows.voter]) if shift.z is not None]
+    assert np.std(found) == pytest.approx(1, abs=0.25)
+    assert abs(float(np.mean(found))) < 0.25
+
+
+def test_groups_are_what_they_say() -> None:
+    """Newcomers are counted by all their votes; the newest are the last."""
+    rows = Comparisons(("x", "y"), *(np.array([0, 0, 0, 0]), np.ones(4, dtype=int)), np.ones(4),
+                       voter=np.array([0, 0, 1, -1]))  # fmt: skip
+    assert newcomers(rows, 1).tolist() == [False, False, True, False]
+    assert newest(rows, 0.25).tolist() == [False, False, False, True]
+
+
+def test_the_flip_is_the_least_that_flips() -> None:
+    """With so many votes the challenger leads; with one less it does not."""
+    counts = PairCounts.of(HONEST[2])
+    flip = first_place(counts)
+    assert flip is not None
+    leader, challenger = (counts.names.index(name) for name in (flip.leader, flip.challenger))
+
+    def leads(votes: int) -> bool:
+        more = counts.copy()
+        for _ in range(votes):
+            more.add(challenger, leader, 1.0)
+        theta = maximize(more.score)[0]
+        return bool(theta[challenger] > theta[leader])
+
+    assert leads(flip.duels)
+    assert not leads(flip.duels - 1)
+    assert flip.battles > flip.duels
+
+
+def test_no_votes_have_no_first_place() -> None:
+    """Fewer than two who met: nothing to flip, nothing to suspect."""
+    assert first_place(PairCounts(["x", "y"])) is None
+    empty = Comparisons.of([], names=("x", "y"))
+    assert investigate(empty).suspicions == ()
+    assert len(examine(empty).rows) == 0
+
+
+@given(st.lists(st.integers(-1, 4), min_size=1, max_size=40))
+def test_each_prompt_counts_once(prompts: list[int]) -> None:
+    """Weights of a prompt sum to one; those of unknown prompts are one each."""
+    found = duplicates(np.array(prompts))
+    known = {prompt for prompt in prompts if prompt >= 0}
+    assert found.weight.sum() == pytest.approx(len(known) + prompts.count(-1))
+    assert found.distinct == len(known)
+    assert 0 <= found.share < 1
+
+
+def test_mirrored_votes_are_the_same_votes() -> None:
+    """Which side a contestant stood on changes no evidence."""
+    rows = rigged(HONEST[0], WEAK, 100, 3)
+    told, mirrored = (
+        {one.voter: one.bet.log_e for one in investigate(each).suspicions} for each in (rows, rows.mirrored())
+    )
+    assert told.keys() == mirrored.keys()
+    assert max(abs(told[voter] - mirrored[voter]) for voter in told) < 1e-6
