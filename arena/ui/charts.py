@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
 import plotly.graph_objects as go
 
+from arena.benchmarks.desk import Entry, TaskTable
 from arena.ratings.leaderboard import Leaderboard, Matrix, counts_matrix, win_matrix
 from arena.service.boards import HistoryPoint
-from arena.ui.texts import say
+from arena.ui.texts import TEXTS, number, say
 
 INK, SOFT, GRID = "#7a7a86", "#8a8a96", "rgba(128,128,140,.22)"
 SIDE_A, SIDE_B = "#0b7285", "#b4560c"
@@ -69,6 +70,72 @@ def history(points: Sequence[HistoryPoint], board: Leaderboard, language: str) -
     figure.update_layout(showlegend=True, legend={"orientation": "h"})
     figure.update_yaxes(title=say(language, "board_rating"))
     return figure
+
+
+def score_and_rating(view: TaskTable, language: str) -> go.Figure:
+    """The score of every model that people rated, against its rating, with the rank correlation above."""
+    figure = _figure(420)
+    _cloud(figure, view, [entry for entry in view.entries if entry.rating is not None], _rating, language)
+    found = view.correlations.get(view.main or "")
+    told = say(language, "bench_no_rho")
+    if found is not None and found.rho is not None:
+        told = f"ρ = {number(found.rho, language, 2)}, n = {len(found.models)}"
+    figure.update_layout(title={"text": told, "font": {"size": 15}})
+    figure.update_xaxes(title=say(language, "board_rating"))
+    return figure
+
+
+def score_and_length(view: TaskTable, language: str) -> go.Figure:
+    """The score against the average length of answers: whoever only talks more lies on a line."""
+    length = view.length or ""
+    figure = _figure(420)
+    _cloud(figure, view, view.entries, lambda entry: entry.figures.get(length), language)
+    figure.update_xaxes(title=say(language, f"bench_col_{length}"), rangemode="tozero")
+    return figure
+
+
+def radar(view: TaskTable, language: str) -> go.Figure:
+    """Every model's grades by category, out of ten; published ones are dotted."""
+    figure = _figure(480)
+    names = [say(language, key) if (key := f"bench_col_{one}") in TEXTS else one for one in view.categories]
+    rows = [entry for entry in view.entries if sum(one in entry.figures for one in view.categories) > 1]
+    for index, entry in enumerate(rows[: len(PALETTE)]):
+        values = [entry.figures.get(one) for one in view.categories]
+        figure.add_scatterpolar(
+            r=[*values, values[0]], theta=[*names, names[0]], name=entry.model, mode="lines+markers",
+            line={"color": PALETTE[index], "dash": "dot" if entry.quoted else "solid"},
+        )  # fmt: skip
+    axis = {"gridcolor": GRID, "linecolor": GRID}
+    figure.update_layout(
+        polar={"bgcolor": "rgba(0,0,0,0)", "radialaxis": {"range": [0, 10], **axis}, "angularaxis": axis},
+        showlegend=True, legend={"orientation": "h", "y": -0.15}, margin={"l": 60, "r": 60},
+    )  # fmt: skip
+    return figure
+
+
+def _rating(entry: Entry) -> float | None:
+    return entry.rating
+
+
+def _cloud(
+    figure: go.Figure, view: TaskTable, entries: Sequence[Entry], across: Callable[[Entry], float | None], language: str
+) -> None:
+    """Our models as filled points with their names, published ones as rings."""
+    main = view.main or ""
+    for quoted, symbol, color in ((False, "circle", SIDE_A), (True, "circle-open", SIDE_B)):
+        chosen = [entry for entry in entries if entry.quoted is quoted and main in entry.figures]
+        points = [(across(entry), entry.figures[main], entry.model) for entry in chosen if across(entry) is not None]
+        if points:
+            figure.add_scatter(
+                x=[point[0] for point in points], y=[point[1] for point in points], text=[point[2] for point in points],
+                mode="markers+text" if len(points) <= 12 else "markers", textposition="top center", cliponaxis=False,
+                marker={"size": 11, "symbol": symbol, "color": color},
+                name=say(language, "bench_quoted" if quoted else "bench_ours"),
+                hovertemplate="%{text}: %{y:.2f} (%{x:.0f})<extra></extra>",
+            )  # fmt: skip
+    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.12, "x": 1, "xanchor": "right"})
+    title = f"bench_col_{main}"
+    figure.update_yaxes(title=say(language, title) if title in TEXTS else main)
 
 
 def _heat(matrix: Matrix, *, colorscale: list[list[object]], zmin: float, zmax: float | None, format: str) -> go.Figure:

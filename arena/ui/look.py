@@ -36,10 +36,12 @@ def theme() -> gr.Theme:
 
 def css() -> str:
     """The stylesheets."""
-    return "\n".join((_STATIC / name).read_text(encoding="utf-8") for name in ("arena.css", "operator.css"))
+    return "\n".join(
+        (_STATIC / name).read_text(encoding="utf-8") for name in ("arena.css", "operator.css", "bench.css")
+    )
 
 
 def head() -> str:
     """The scripts, inline: one request less, and nothing to cache wrongly."""
-    scripts = ((_STATIC / name).read_text(encoding="utf-8") for name in ("arena.js", "operator.js"))
+    scripts = ((_STATIC / name).read_text(encoding="utf-8") for name in ("arena.js", "operator.js", "bench.js"))
     return "".join(f"<script>{script}</script>" for script in scripts)

@@ -158,6 +158,7 @@
       if (!tab) return;
       clearInterval(opening);
       tab.click();
+      tab.scrollIntoView({ block: "nearest", inline: "nearest" });
     }, 100);
     setTimeout(() => clearInterval(opening), 15000);
   }
