@@ -84,6 +84,7 @@ class Arena:
         self._accounts = Accounts(store, fleet.meters)
         self._matchmaker = Matchmaker(fleet, lambda: self.boards.chances().weight, self._rng)
         self._bell: Bell
+        self._version = 0
         self._unwatch: Callable[[], None] = lambda: None
 
     # ---------------------------------------------------------------- life
@@ -96,7 +97,8 @@ class Arena:
         for battle_id in self.store.battles_with(statuses=[BattleStatus.ANSWERING]):
             await self.store.set_battle_status(battle_id, BattleStatus.FAILED)
         self._bell = Bell()
-        self._unwatch = self.store.on_change(lambda version: self._bell.ring())
+        self._version = self.store.board_version()
+        self._unwatch = self.store.on_change(self._changed)
         self._accounts.open()
         await self.fleet.start()
         self._spawn(self._reap(), "reaper")
@@ -126,7 +128,12 @@ class Arena:
     async def news(self) -> AsyncIterator[tuple[Preparation, int] | None]:
         """Readiness and the board's version now and after every change; None when nothing happened for a while."""
         async for rung in self._bell.rings():
-            yield (self.preparation(), self.store.board_version()) if rung else None
+            yield (self.preparation(), self._version) if rung else None
+
+    def _changed(self, version: int) -> None:
+        """A thread of the store tells of the board's new version: one read for all listeners."""
+        self._version = version
+        self._bell.ring()
 
     def report(self) -> Report:
         """The arena as the operator sees it: with names, so not for voters."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from random import random
 from typing import Any
 
 from starlette.requests import Request
@@ -34,6 +35,10 @@ Body = dict[str, Any]
 Act = Callable[[str, Body], Awaitable[None]]
 
 
+SPREAD, CROWD = 0.8, 500
+"""Seconds over which the news reach a crowd of so many pages; few pages hear at once."""
+
+
 class BadRequest(Exception):
     """The request is not of the form this route takes."""
 
@@ -51,6 +56,7 @@ class Routes:
 
     def __init__(self, arena: Arena, voters: Voters) -> None:
         self._arena, self._voters = arena, voters
+        self._listeners = 0
 
     def all(self) -> list[Route]:
         """What to hand to the server."""
@@ -99,17 +105,25 @@ class Routes:
 
     async def _events(self, request: Request) -> Response:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(self._news(request), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(self._news(), media_type="text/event-stream", headers=headers)
 
-    async def _news(self, request: Request) -> AsyncIterator[str]:
+    async def _news(self) -> AsyncIterator[str]:
         """What a page should know, whenever it changes; a comment now and then tells that the line is open."""
+        self._listeners += 1
+        try:
+            async for line in self._lines():
+                yield line
+        finally:
+            self._listeners -= 1
+
+    async def _lines(self) -> AsyncIterator[str]:
         told = None
         async for now in self._arena.news():
-            if await request.is_disconnected():
-                return
             if now is None:
                 yield ": still here\n\n"
                 continue
+            if told is not None:  # a thousand pages are not told in the same instant: a vote between them would wait
+                await asyncio.sleep(random() * SPREAD * min(1.0, self._listeners / CROWD))
             preparation, version = now
             news = {"version": version, "done": preparation.done, "preparing": preparing(preparation)}
             if news != told:
