@@ -20,13 +20,14 @@ from arena.judge.desk import JudgeDesk
 from arena.service import Arena
 from arena.service.segments import keeper_of, not_kept
 from arena.types import Mode
-from arena.ui import look, render
+from arena.ui import integrity_tab, look, render
 from arena.ui.battle_events import BattleEvents
 from arena.ui.battle_tab import build_battle, welcome_html
 from arena.ui.bench_tab import BenchTab
 from arena.ui.board_tab import BoardTab
 from arena.ui.forms import Forms
 from arena.ui.guard import Guard
+from arena.ui.integrity_tab import IntegrityRoutes
 from arena.ui.judge_tab import JudgeTab
 from arena.ui.metrics import WatchRoutes
 from arena.ui.models_tab import OperatorRoutes, entrance
@@ -70,6 +71,8 @@ def build(arena: Arena, voters: Voters) -> gr.Blocks:
             if arena.settings.admin_token is not None:
                 with gr.Tab(i18n("tab_models"), id="models", elem_id="tab-models"):
                     gr.HTML(i18n("operator_html"), elem_id="operator")
+                with gr.Tab(i18n("tab_integrity"), id="integrity", elem_id="tab-integrity"):
+                    gr.HTML(i18n("integrity_html"), elem_id="integrity")
     return demo
 
 
@@ -101,7 +104,7 @@ def launch(make: Callable[[], Arena], *, prevent_thread_lock: bool = False) -> g
 def _operators_routes(arena: Arena) -> list[Route]:
     token = arena.settings.admin_token
     door = Doorkeeper(None if token is None else token.get_secret_value())
-    return [*WatchRoutes(arena, door).all(), *OperatorRoutes(arena, door).all()]
+    return [*WatchRoutes(arena, door).all(), *IntegrityRoutes(arena, door).all(), *OperatorRoutes(arena, door).all()]
 
 
 def translations() -> gr.I18n:
@@ -114,6 +117,7 @@ def translations() -> gr.I18n:
         table["header_html"] = _header(language)
         table["export_html"] = _export(language)
         table["operator_html"] = entrance(language)
+        table["integrity_html"] = integrity_tab.entrance(language)
         table["compare_html"] = f"<h2>{say(language, 'compare_title')}</h2>"
         tables[language] = table
     return gr.I18n(**tables)

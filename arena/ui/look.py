@@ -37,11 +37,14 @@ def theme() -> gr.Theme:
 def css() -> str:
     """The stylesheets."""
     return "\n".join(
-        (_STATIC / name).read_text(encoding="utf-8") for name in ("arena.css", "operator.css", "bench.css")
+        (_STATIC / name).read_text(encoding="utf-8")
+        for name in ("arena.css", "operator.css", "integrity.css", "bench.css")
     )
 
 
 def head() -> str:
     """The scripts, inline: one request less, and nothing to cache wrongly."""
-    scripts = ((_STATIC / name).read_text(encoding="utf-8") for name in ("arena.js", "operator.js", "bench.js"))
+    scripts = (
+        (_STATIC / name).read_text(encoding="utf-8") for name in ("arena.js", "operator.js", "integrity.js", "bench.js")
+    )
     return "".join(f"<script>{script}</script>" for script in scripts)

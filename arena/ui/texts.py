@@ -102,6 +102,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "warming": ("модели прогреваются, около {seconds} с", "the models are warming up, about {seconds} s"),
     "writing": ("пишет…", "writing…"),
     "stopped": ("остановлено", "stopped"),
+    "expired": ("время этого боя вышло", "this battle's time is over"),
     "empty_answer": ("Модель ответила пустым текстом.", "The model answered with an empty text."),
     "failed_answer": (
         "Ответы получить не удалось. Попробуйте ещё раз или начните новый бой.",
@@ -307,6 +308,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "bench_answer": ("Ответ модели", "The model's answer"),
     "bench_baseline": ("Ответ для сравнения", "The answer it is compared with"),
     "bench_judge": ("Судья {judge}:", "Judge {judge}:"),
+    "bench_baseline_is_a": ("· A — ответ для сравнения", "· A is the answer it is compared with"),
+    "bench_model_is_a": ("· A — ответ модели", "· A is the model's answer"),
     "bench_plot_rating": ("Балл и рейтинг", "Score and rating"),
     "bench_plot_length": ("Балл и длина", "Score and length"),
     "bench_plot_categories": ("Категории", "Categories"),
@@ -380,6 +383,61 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "operator_database": ("База данных отвечает", "The database answers"),
     "operator_database_down": ("База данных не отвечает", "The database does not answer"),
     "operator_gpu": ("{name}: {used} из {total} ГиБ, {watts} Вт", "{name}: {used} of {total} GiB, {watts} W"),
+    # integrity of votes
+    "tab_integrity": ("Честность", "Integrity"),
+    "integrity_closed": (
+        "Страница оператора: подозрительные голоса.",
+        "The operator's page: votes that look rigged.",
+    ),
+    "integrity_read": ("Прочитано голосов: {votes}, голосующих: {voters}", "Votes read: {votes}, voters: {voters}"),
+    "integrity_flip": (
+        "Первое место сменят {duels} голосов за {challenger} против {leader} "
+        "(или около {battles} случайных боёв того, кто всегда голосует за {challenger})",
+        "{duels} votes for {challenger} against {leader} would flip first place "
+        "(or about {battles} random battles of somebody who always votes for {challenger})",
+    ),
+    "integrity_prompts": (
+        "Повторные вопросы: {share} голосов, больше всего на один вопрос — {most}.",
+        "Repeated prompts: {share} of votes, at most {most} on one prompt.",
+    ),
+    "integrity_moved": (
+        "Если считать каждый вопрос один раз, места изменятся: {moved}",
+        "If each prompt counted once, places would change: {moved}",
+    ),
+    "integrity_unmoved": (
+        "Если считать каждый вопрос один раз, места не изменятся",
+        "If each prompt counted once, no place would change",
+    ),
+    "integrity_quarantine": ("Отложить подозрительные голоса: {votes}", "Hold back suspicious votes: {votes}"),
+    "integrity_clean": ("Подозрительных голосов нет.", "No vote is under suspicion."),
+    "integrity_held_now": ("Отложено голосов: {votes}", "Votes held back: {votes}"),
+    "integrity_back_now": ("Возвращено голосов: {votes}", "Votes put back: {votes}"),
+    "integrity_voter": ("Голосующий", "Voter"),
+    "integrity_votes": ("Голосов", "Votes"),
+    "integrity_deed": ("Самое непохожее на честность", "Least like an honest voter"),
+    "integrity_score": ("Набрано", "Score"),
+    "integrity_expected": ("Ожидалось", "Expected"),
+    "integrity_wealth": ("Улика, ln e", "Evidence, ln e"),
+    "integrity_agreement": ("Согласие с другими, σ", "Agreement with others, σ"),
+    "integrity_raise": ("поднимает {model}", "raises {model}"),
+    "integrity_lower": ("топит {model}", "lowers {model}"),
+    "integrity_of": ("{score} из {battles}", "{score} of {battles}"),
+    "integrity_flagged": ("под подозрением", "flagged"),
+    "integrity_trusted": ("оправдан", "trusted"),
+    "integrity_crowds": ("Группы", "Groups"),
+    "integrity_crowd": ("Кто", "Who"),
+    "integrity_newest": ("новейшая десятая часть голосов", "the newest tenth of votes"),
+    "integrity_few": ("голосующие, у кого голосов не больше {votes}", "voters of at most {votes} votes"),
+    "integrity_z": ("z", "z"),
+    "integrity_held": ("Отложенные голоса", "Votes held back"),
+    "integrity_reason": ("Причина", "Reason"),
+    "integrity_release": ("Вернуть и доверять", "Put back and trust"),
+    "integrity_note": (
+        "Улика — логарифм выигрыша в ставках против честности голосующего; под подозрением — выше {threshold}. "
+        "Честные вкусы учтены. Отложенные голоса не удалены: вернуть их можно в любой момент.",
+        "Evidence is the logarithm of what bets against the voter's honesty won; above {threshold} a voter is flagged. "
+        "Honest tastes are allowed for. Votes held back are not deleted and can be put back at any time.",
+    ),
     # preparation and trouble
     "preparing": ("Готовим модели: {ready} из {total}{eta}", "Preparing the models: {ready} of {total}{eta}"),
     "preparing_eta": (" · ещё около {seconds} с", " · about {seconds} s left"),

@@ -1,0 +1,205 @@
+"""The operator's page about votes: who is suspected and why, what is held back, how firm the first place is.
+
+Like the models' page it is only a door until the operator's token was shown: voters and contestants
+are named behind it. It is asked for when its tab is opened, since a look reads every vote.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from html import escape
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from arena.errors import ArenaError
+from arena.ratings.crowds import Alarm
+from arena.service import Arena
+from arena.service.integrity import Held, IntegrityDesk, IntegrityView, Suspect
+from arena.ui.operator import Doorkeeper
+from arena.ui.texts import number, percent, say
+from arena.ui.voters import language_of_request
+
+SHOWN = 20
+"""So many voters are listed, the flagged all."""
+
+
+class IntegrityRoutes:
+    """Handlers over one arena; they stand before the models' routes, whose address is more general."""
+
+    def __init__(self, arena: Arena, door: Doorkeeper) -> None:
+        self._arena, self._door = arena, door
+        self._desk = IntegrityDesk(arena.store)
+
+    def all(self) -> list[Route]:
+        """What to hand to the server."""
+        return [
+            Route("/arena/operator/integrity", self._show, methods=["POST"]),
+            Route("/arena/operator/integrity/quarantine", self._quarantine, methods=["POST"]),
+            Route("/arena/operator/integrity/restore", self._restore, methods=["POST"]),
+        ]
+
+    async def _show(self, request: Request) -> Response:
+        return self._refused(request) or await self._answer(request, "")
+
+    async def _quarantine(self, request: Request) -> Response:
+        if refusal := self._refused(request):
+            return refusal
+        held = await asyncio.to_thread(self._desk.quarantine)
+        return await self._answer(request, say(self._language(request), "integrity_held_now", votes=held))
+
+    async def _restore(self, request: Request) -> Response:
+        if refusal := self._refused(request):
+            return refusal
+        voter = await _voter_named(request)
+        if voter is None:
+            return JSONResponse({"error": 'the body must be {"voter": CODE}'}, 400)
+        try:
+            back = await asyncio.to_thread(self._desk.release, voter)
+        except ArenaError as error:
+            return JSONResponse({"error": str(error)}, 404)
+        return await self._answer(request, say(self._language(request), "integrity_back_now", votes=back))
+
+    async def _answer(self, request: Request, said: str) -> Response:
+        view = await asyncio.to_thread(self._desk.view)
+        body = {"html": page(view, self._language(request)), "said": said}
+        return JSONResponse(body, headers={"Cache-Control": "no-store"})
+
+    def _refused(self, request: Request) -> Response | None:
+        status = self._door.refusal(request)
+        if status is None:
+            return None
+        key = "operator_wrong" if status == 403 else "operator_wait"
+        return JSONResponse({"error": say(self._language(request), key)}, status)
+
+    def _language(self, request: Request) -> str:
+        headers = request.headers
+        return language_of_request(headers.get("cookie"), headers.get("accept-language"), self._arena.settings.language)
+
+
+async def _voter_named(request: Request) -> str | None:
+    try:
+        body: Any = await request.json()
+    except (ValueError, RecursionError):
+        return None
+    voter = body.get("voter") if isinstance(body, dict) else None
+    return voter if isinstance(voter, str) and voter else None
+
+
+def entrance(language: str) -> str:
+    """What stands in the page that everybody gets: a field for the token, and an empty place."""
+    return (
+        f'<form id="integrity-door"><h2>{say(language, "tab_integrity")}</h2>'
+        f"<p>{say(language, 'integrity_closed')}</p>"
+        '<input type="text" name="username" value="operator" autocomplete="username" hidden>'
+        f"<label>{say(language, 'operator_token')}"
+        '<input type="password" name="token" autocomplete="current-password" required></label>'
+        f'<button type="submit">{say(language, "operator_open")}</button><p role="alert"></p></form>'
+        '<div id="integrity-report" hidden></div>'
+    )
+
+
+def page(view: IntegrityView, language: str) -> str:
+    """Everything behind the door."""
+    flagged = sum(len(one.sequences) for one in view.flagged) + sum(len(one.sequences) for one in view.crowds)
+    facts = [
+        say(language, "integrity_read", votes=number(view.votes, language), voters=number(view.voters, language)),
+        _flip(view, language),
+        _prompts(view, language),
+    ]
+    act = (
+        f'<p><button type="button" data-integrity="quarantine">'
+        f"{say(language, 'integrity_quarantine', votes=number(flagged, language))}</button></p>"
+        if flagged
+        else f"<p>{say(language, 'integrity_clean')}</p>"
+    )
+    return (
+        f"<h2>{say(language, 'tab_integrity')}</h2>"
+        f'<ul class="operator-facts">{"".join(f"<li>{fact}</li>" for fact in facts if fact)}</ul>'
+        f"{act}{_suspects(view, language)}{_crowds(view, language)}{_held(view.held, language)}"
+        f'<p class="note">{say(language, "integrity_note", threshold=number(view.threshold, language, 1))}</p>'
+    )
+
+
+def _flip(view: IntegrityView, language: str) -> str:
+    if view.flip is None:
+        return ""
+    flip = view.flip
+    return say(
+        language,
+        "integrity_flip",
+        leader=escape(flip.leader),
+        challenger=escape(flip.challenger),
+        duels=number(flip.duels, language),
+        battles=number(flip.battles, language),
+    )
+
+
+def _prompts(view: IntegrityView, language: str) -> str:
+    if not view.repeats.share:
+        return ""
+    moved = ", ".join(f"{escape(one.model)} {one.place} → {one.place_once}" for one in view.moved)
+    share, most = percent(view.repeats.share, language), number(view.repeats.largest, language)
+    said = say(language, "integrity_moved", moved=moved) if moved else say(language, "integrity_unmoved")
+    return f"{say(language, 'integrity_prompts', share=share, most=most)} {said}"
+
+
+def _suspects(view: IntegrityView, language: str) -> str:
+    shown = view.suspects[: max(SHOWN, len(view.flagged))]
+    keys = ("voter", "votes", "deed", "score", "expected", "wealth", "agreement")
+    return _table([f"integrity_{key}" for key in keys], [_suspect(one, language) for one in shown], language)
+
+
+def _suspect(one: Suspect, language: str) -> str:
+    bet, z = one.evidence.bet, one.evidence.agreement
+    mark = "trusted" if one.trusted else "flagged" if one.flagged else ""
+    said = f'<span class="mark">{say(language, f"integrity_{mark}")}</span>' if mark else ""
+    cells = (
+        number(one.evidence.votes, language),
+        say(language, f"integrity_{bet.direction}", model=escape(bet.target)),
+        say(language, "integrity_of", score=number(bet.score, language, 1), battles=number(bet.battles, language)),
+        number(bet.expected, language, 1),
+        number(bet.log_e, language, 1),
+        "—" if z is None else number(z, language, 1),
+    )
+    code = f'<th scope="row"><code>{escape(one.code[:12])}</code>{said}</th>'
+    return f"<tr>{code}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _crowds(view: IntegrityView, language: str) -> str:
+    if not view.crowds:
+        return ""
+    rows = [_crowd(one.alarm, language) for one in view.crowds]
+    keys = ["integrity_crowd", "board_model", "integrity_score", "integrity_expected", "integrity_z"]
+    return f"<h3>{say(language, 'integrity_crowds')}</h3>{_table(keys, rows, language)}"
+
+
+def _crowd(alarm: Alarm, language: str) -> str:
+    shift = alarm.shift
+    who = say(language, "integrity_newest") if alarm.most is None else say(language, "integrity_few", votes=alarm.most)
+    score = say(language, "integrity_of", score=number(shift.score, language, 1), battles=shift.battles)
+    cells = (escape(shift.model), score, number(shift.expected, language, 1), number(shift.z or 0, language, 1))
+    return f'<tr><th scope="row">{who}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+
+
+def _held(held: tuple[Held, ...], language: str) -> str:
+    if not held:
+        return ""
+    release = say(language, "integrity_release")
+    rows = [
+        f'<tr><th scope="row"><code>{escape(one.code[:12])}</code></th><td>{len(one.sequences)}</td>'
+        f"<td>{escape(one.reason)}</td>"
+        f'<td><button type="button" data-integrity="restore" data-voter="{escape(one.code, quote=True)}">{release}'
+        "</button></td></tr>"
+        for one in held
+    ]
+    keys = ["integrity_voter", "integrity_votes", "integrity_reason", "operator_acts"]
+    return f"<h3>{say(language, 'integrity_held')}</h3>{_table(keys, rows, language)}"
+
+
+def _table(keys: list[str], rows: list[str], language: str) -> str:
+    head = "".join(f'<th scope="col">{say(language, key)}</th>' for key in keys)
+    body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+    return f'<div class="operator-scroll"><table>{body}</table></div>'
