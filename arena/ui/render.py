@@ -10,7 +10,7 @@ from html import escape
 from arena.battles.stream import Phase
 from arena.service import BattleView, Facts, Nameplate, Reveal
 from arena.service.views import RevealedSide
-from arena.types import Side, Verdict
+from arena.types import BattleStatus, Side, Verdict
 from arena.ui.markdown import quoted, safe_markdown
 from arena.ui.texts import number, percent, say
 
@@ -57,6 +57,8 @@ def _doing(view: BattleView, language: str) -> str:
     """What both sides are doing, in the same words for both."""
     if view.writing and view.warming is not None:
         return say(language, "warming", seconds=view.warming)
+    if view.status is BattleStatus.EXPIRED:
+        return say(language, "expired")
     return say(language, _PHASE_KEYS[view.phase]) if view.phase in _PHASE_KEYS else ""
 
 

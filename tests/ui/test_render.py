@@ -106,6 +106,16 @@ def test_a_failure_reads_the_same_on_both_sides() -> None:
     assert "half" not in render.answer(view, "a", "ru")
 
 
+@pytest.mark.parametrize(("language", "said"), [("ru", "время этого боя вышло"), ("en", "time is over")])
+def test_a_battle_left_too_long_says_why_it_takes_no_vote(language: str, said: str) -> None:
+    """On both sides, with the answers still there to read."""
+    view = view_of(BattleStatus.EXPIRED, Mode.ANONYMOUS)
+    assert not view.can_vote
+    for side in SIDES:
+        assert said in render.side_head(view, side, language)
+    assert render.answer(view, "a", language) == "one"
+
+
 def test_an_empty_answer_is_told_and_not_left_blank() -> None:
     """But only when it is complete."""
     done = BattleView("id", Mode.ANONYMOUS, BattleStatus.VOTABLE, Phase.ENDED, (TurnView("why?", " ", "text"),))

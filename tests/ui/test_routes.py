@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -108,6 +109,15 @@ def test_a_battle_that_takes_no_vote_says_so(desk: Desk) -> None:
     writing, named = desk.battle(answered=False), desk.battle(Mode.NAMED)
     assert desk.post("vote", {"battle": writing, "verdict": "tie"}) == 409
     assert desk.post("vote", {"battle": named, "verdict": "tie"}) == 409
+    assert desk.votes() == 0
+
+
+def test_a_battle_left_too_long_takes_no_vote(desk: Desk) -> None:
+    """It expired while its page lay open."""
+    battle = desk.battle()
+    assert desk.client.portal is not None
+    desk.client.portal.call(desk.arena.store.expire_battles, time.time() + 60)
+    assert desk.post("vote", {"battle": battle, "verdict": "tie"}) == 409
     assert desk.votes() == 0
 
 
