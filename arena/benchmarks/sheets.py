@@ -16,7 +16,9 @@ from arena.benchmarks.answers import AnswerLengths
 from arena.benchmarks.files import Record
 from arena.benchmarks.judging import Answers, preference
 from arena.benchmarks.questions import Question
+from arena.benchmarks.runlog import read_log
 from arena.benchmarks.runner import answers_of
+from arena.benchmarks.scoreboard import file_name
 from arena.benchmarks.scorers.against_baseline import Bootstrap
 from arena.benchmarks.task import Benchmark, JudgedBy, ScoreSheet
 from arena.benchmarks.tasks import alpaca_eval, arena_hard, ifeval, mt_bench
@@ -101,8 +103,25 @@ def _tokens(run: FinishedRun) -> int | None:
 
 def _battles(run: FinishedRun, file: Path) -> ScoreSheet:
     battles = arena_hard.read_judgments(file, run.baseline)
-    lengths = AnswerLengths.read(file.parent.parent / "answers.jsonl")
+    lengths = _lengths(run, file.parent.parent)
     return arena_hard.score(battles, baseline=run.baseline, bootstrap=run.bootstrap, lengths=lengths)
+
+
+def _lengths(run: FinishedRun, folder: Path) -> AnswerLengths:
+    """Tokens of the model's answers and, where the judge saw those of a run of ours, of the baseline's."""
+    own = AnswerLengths.read(folder / "answers.jsonl")
+    theirs = folder.parent / file_name(run.baseline) / "answers.jsonl"
+    known = texts_of(read_log(theirs))
+    seen = {str(line["question_id"]): tuple(line.get("baseline_answer", ())) for line in run.judgments}
+    same = bool(seen) and all(known.get(key) == texts for key, texts in seen.items())
+    if not same or not own.questions.keys() <= known.keys():
+        return own
+    lengths = AnswerLengths.read(theirs)
+    tokens = lengths.of(run.baseline)
+    if tokens is None:
+        return own
+    places = [lengths.questions[key] for key in own.questions]
+    return replace(own, by_model={**own.by_model, run.baseline: tokens[places]})
 
 
 def _preferences(run: FinishedRun) -> ScoreSheet:

@@ -93,6 +93,7 @@ def test_pairs_are_judged_in_both_orders_against_a_baselines_run(place: Path) ->
     scores = {row["model"]: row for row in found["models"]}
     assert (scores["plain"]["score"], scores["plain"]["battles"]) == (50, 6)
     assert scores["plain"]["avg_tokens"] == 3
+    assert scores["wordy"]["avg_tokens"] == 4
     path = place / "storage" / "runs" / "ru-arena-general" / "plain" / "judgments" / "likes-first_vs_wordy.jsonl"
     before = path.read_bytes()
     assert run(place, *arguments, "--baseline", "wordy")["models"] == found["models"]
