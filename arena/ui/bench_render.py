@@ -70,7 +70,8 @@ def tasks(names: Sequence[TaskName], wanted: Wanted, language: str) -> str:
 
 def table(view: TaskTable, shown: frozenset[Source], wanted: Wanted, language: str) -> str:
     """Models, rating, every figure; a heading sorts, and beneath stands how each column goes with the rating."""
-    columns = [column for column in view.columns if column not in _HIDDEN]
+    there = {column for entry in view.entries for column in entry.figures} - _HIDDEN
+    columns = [column for column in view.columns if column in there]
     rated = any(entry.rating is not None for entry in view.entries)
     digits = {column: _digits(column, view.entries) for column in columns}
     headings = [
@@ -248,11 +249,15 @@ def _answers(sample: Sample, turn: int, language: str) -> str:
 
 
 def _words(judgment: JudgeWords, language: str) -> str:
-    title = say(language, "bench_judge", judge=escape(judgment.judge))
+    """What a judge said, game by game, and what was read from it."""
     verdicts = judgment.verdicts if len(judgment.verdicts) == len(judgment.words) else [""] * len(judgment.words)
+    title = say(language, "bench_judge", judge=escape(judgment.judge))
+    games = [""] * len(judgment.words)
+    if judgment.baseline_answer and len(games) == 2:  # both orders, the baseline first
+        games = [say(language, "bench_baseline_is_a"), say(language, "bench_model_is_a")]
     return "".join(
-        _said(f"{title} {escape(verdict)}".strip(), text)
-        for text, verdict in zip(judgment.words, verdicts, strict=True)
+        _said(f"{title} <b>{escape(verdict)}</b> {game}", text)
+        for text, verdict, game in zip(judgment.words, verdicts, games, strict=True)
     )
 
 
