@@ -314,7 +314,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "bench_plot_length": ("Балл и длина", "Score and length"),
     "bench_plot_categories": ("Категории", "Categories"),
     "bench_ours": ("наши", "ours"),
-    "bench_no_rho": ("ρ: нужны хотя бы три модели в обоих", "ρ: at least three models in both are needed"),
+    "bench_no_rho": ("ρ: мало моделей или они не различаются", "ρ: too few models, or no difference between them"),
     "bench_col_score": ("Балл", "Score"),
     "bench_col_battles": ("Партий", "Games"),
     "bench_col_n": ("Вопросов", "Questions"),
