@@ -20,11 +20,12 @@ from arena.battles.battle import Battle, clean_prompt
 from arena.battles.masking import Masker
 from arena.battles.pairing import Pairing
 from arena.config import Catalog, Contestant, Settings
-from arena.errors import AlreadyVoted, ArenaError, BattleError, Busy, ModelUnavailable, StoreError, UnknownBattle
+from arena.errors import AlreadyVoted, ArenaError, BattleError, Busy, ModelUnavailable, UnknownBattle
 from arena.ratings.elo import EloParameters
 from arena.service.accounts import Accounts
 from arena.service.boards import Boards, default_parameters
 from arena.service.fleet import Fleet
+from arena.service.housekeeping import Housekeeping
 from arena.service.live import Answers, LiveTurn, Part, ShowEverything, TextFilter
 from arena.service.matchmaking import Matchmaker
 from arena.service.news import Bell
@@ -43,16 +44,11 @@ log = logging.getLogger(__name__)
 FRAMES_PER_SECOND = 12
 """How often a watching page is told what may be shown."""
 
-REAPER_SECONDS = 0.5
-BACKUPS_KEPT = 14
 WARMING_STEP = 5
 """Seconds to which the wait for models is rounded up: an estimate, and no stopwatch of a certain model."""
 
 OTHER_PAIRS = 3
 """How often a battle takes another pair because a model could not be loaded."""
-
-ROOM_SECONDS = 600.0
-"""How long a battle that nobody touches stays in memory; afterwards the store has it."""
 
 
 class Arena:
@@ -83,6 +79,7 @@ class Arena:
         self.operator = Operator(fleet, self._spawn)
         self._accounts = Accounts(store, fleet.meters)
         self._matchmaker = Matchmaker(fleet, lambda: self.boards.chances().weight, self._rng)
+        self._housekeeping = Housekeeping(settings, store, self._rooms, clock, self._spawn)
         self._bell: Bell
         self._version = 0
         self._unwatch: Callable[[], None] = lambda: None
@@ -101,12 +98,9 @@ class Arena:
         self._unwatch = self.store.on_change(self._changed)
         self._accounts.open()
         await self.fleet.start()
-        self._spawn(self._reap(), "reaper")
+        self._housekeeping.begin(self._bell, self.preparation)
         self._spawn(self.watching.keep_asking(), "endpoints")
         self._spawn(self.watching.keep_reading(), "GPUs")
-        self._spawn(self._announce(), "announcements")
-        self._spawn(self._expire(), "expiry")
-        self._spawn(self._back_up(), "backups")
 
     async def close(self) -> None:
         """Stop what is being written, then give back engines and the database."""
@@ -409,45 +403,6 @@ class Arena:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    async def _reap(self) -> None:
-        """Stop what nobody watches, forget rooms that nobody enters."""
-        while True:
-            await asyncio.sleep(REAPER_SECONDS)
-            for battle_id, room in list(self._rooms.items()):
-                if room.live is not None and room.live.neglected(self.settings.grace_seconds):
-                    self._spawn(_stopped(room.live), "neglected")
-                idle = time.monotonic() - room.touched > ROOM_SECONDS
-                if idle and room.battle.status is not BattleStatus.ANSWERING:
-                    del self._rooms[battle_id]
-
-    async def _announce(self) -> None:
-        """Tell listeners how the preparation goes, as long as it goes."""
-        while (now := self.preparation()).ready < now.total:
-            self._bell.ring()
-            await asyncio.sleep(1.0)
-        self._bell.ring()
-
-    async def _back_up(self) -> None:
-        """Copy the database at the operator's interval; PostgreSQL has tools of its own."""
-        hours = self.settings.backup_hours
-        while hours and self.settings.database.startswith("sqlite"):
-            await asyncio.sleep(hours * 3600)
-            try:
-                made = await asyncio.to_thread(self.store.backup, keep=BACKUPS_KEPT)
-            except (StoreError, OSError) as error:
-                log.error("no backup was made: %s", error)
-            else:
-                log.info("backed up to %s", made)
-
-    async def _expire(self) -> None:
-        while True:
-            await self.store.expire_battles(self._clock() - self.settings.battle_ttl_hours * 3600)
-            await asyncio.sleep(60)
-
-
-async def _stopped(live: LiveTurn) -> None:
-    await live.stop()
 
 
 def _stored(entry: Contestant) -> records.Contestant:
