@@ -124,3 +124,9 @@ def test_every_module_says_what_it_is_for() -> None:
     """A module opens with what it does."""
     silent = [m for m, path in modules() if path.stat().st_size and not ast.get_docstring(ast.parse(path.read_text()))]
     assert not silent
+
+
+def test_every_test_file_has_a_name_of_its_own() -> None:
+    """Test files are imported by their names alone, so two of one name cannot run together."""
+    names = [path.name for path in (ROOT.parent / "tests").rglob("test_*.py")]
+    assert {name for name in names if names.count(name) > 1} == set()

@@ -36,6 +36,12 @@ def crowd(votes: int, seed: int, like: Crowd = Crowd()) -> Comparisons:
     return _cast(voter[order], len(each), rng, like)
 
 
+def even_crowd(voters: int, each: int, seed: int, like: Crowd = Crowd()) -> Comparisons:
+    """Honest voters of equally many votes."""
+    rng = np.random.default_rng(seed)
+    return _cast(rng.permutation(np.repeat(np.arange(voters), each)), voters, rng, like)
+
+
 def _cast(voter: NDArray[np.intp], voters: int, rng: np.random.Generator, like: Crowd) -> Comparisons:
     size, n = len(THETA), len(voter)
     taste = THETA + rng.normal(0, like.taste, (voters, size))
