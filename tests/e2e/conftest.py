@@ -6,20 +6,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 import scenes
-from arena_process import ROOT, ArenaProcess, environment
+from arena_process import ROOT, ArenaProcess, Staged, environment
 from playwright.async_api import Browser, async_playwright
 from window import LAUNCH, RECORD_FRAMES, Opened, Window
 
 from tests.prepare import chromium
-
-Staged = Callable[..., ArenaProcess]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

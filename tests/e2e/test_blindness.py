@@ -8,8 +8,7 @@ from contextlib import suppress
 
 import httpx
 import pytest
-from arena_process import ArenaProcess
-from conftest import Staged
+from arena_process import ArenaProcess, Staged
 from page_by_hand import PageByHand
 from playwright.async_api import Error, Response
 from scenes import contestant

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from arena_process import ArenaProcess
-from conftest import Staged
+from arena_process import ArenaProcess, Staged
 from playwright.async_api import expect
 from scenes import BROKEN
 from test_voting import rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Staged
+from arena_process import Staged
 from hostile_texts import PAYLOADS
 from playwright.async_api import expect
 from scenes import contestant

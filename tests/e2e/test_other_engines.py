@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from arena_process import ArenaProcess, environment, free_port
-from conftest import Staged
+from arena_process import ArenaProcess, Staged, environment, free_port
 from playwright.async_api import expect
 from scenes import PLAIN, contestant
 from test_modes import choose
