@@ -8,17 +8,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from arena.cli.commands import app
-from arena.config import Settings
+from arena.config import Catalog, Settings
+from arena.config import Contestant as Entry
+from arena.engines.fake import FakeEngine, saying
 from arena.errors import ArenaError
+from arena.service import Arena
 from arena.service.boards import Boards, default_parameters
+from arena.service.fleet import Fleet
 from arena.service.integrity import EVERYBODY, IntegrityDesk
-from arena.service.opening import open_store
+from arena.service.opening import masker_of, open_store
 from arena.store.records import Contestant, NewBattle
 from arena.store.store import Store
 from arena.types import Answer, AnswerState, Mode, Verdict
+from arena.ui.integrity_tab import IntegrityRoutes, entrance
+from arena.ui.operator import Doorkeeper
 
 NAMES = ("alpha", "beta", "gamma", "delta")
 RIGGER = "rigger"
@@ -134,3 +142,48 @@ def test_the_command_shows_holds_and_puts_back(store: Store, tmp_path: Path) -> 
     assert (back["restored_now"], back["votes"], back["held"]) == (20, 340, [])
     wrong = CliRunner().invoke(app, ["integrity", "--restore", "nobody", *place])
     assert wrong.exit_code == 2
+
+
+@pytest.fixture
+def page(store: Store, tmp_path: Path) -> TestClient:
+    """The page's routes behind a door with a key."""
+    catalog = Catalog(tuple(Entry(name=name, engine="fake") for name in NAMES))
+    fleet = Fleet(catalog, {name: FakeEngine(saying("да")) for name in NAMES})
+    arena = Arena(Settings(storage=tmp_path), catalog, store, fleet, masker=masker_of(catalog))
+    return TestClient(Starlette(routes=IntegrityRoutes(arena, Doorkeeper("a-long-secret")).all()))
+
+
+TOKEN = {"Authorization": "Bearer a-long-secret", "Accept-Language": "en"}
+
+
+def test_the_page_names_nobody_without_the_token(page: TestClient) -> None:
+    """Neither looking nor acting is possible, and the door itself holds no name."""
+    for act in ("", "/quarantine", "/restore"):
+        for headers in ({}, {"Authorization": "Bearer another"}):
+            answer = page.post(f"/arena/operator/integrity{act}", json={"voter": RIGGER}, headers=headers)
+            assert answer.status_code == 403
+            assert RIGGER not in answer.text
+    assert not any(name in entrance(language) for name in (*NAMES, RIGGER) for language in ("ru", "en"))
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_the_page_shows_holds_and_puts_back(page: TestClient, store: Store, language: str) -> None:
+    """The operator sees the evidence, holds the votes, sees the reason, and puts them back."""
+    address, headers = "/arena/operator/integrity", TOKEN | {"Accept-Language": language}
+    shown = page.post(address, headers=headers).json()["html"]
+    assert RIGGER in shown
+    assert 'data-integrity="quarantine"' in shown
+    held = page.post(f"{address}/quarantine", headers=headers).json()["html"]
+    assert "integrity: raises delta" in held
+    assert len(list(store.votes())) == 320
+    back = page.post(f"{address}/restore", json={"voter": RIGGER}, headers=headers)
+    assert 'data-integrity="restore"' not in back.json()["html"]
+    assert len(list(store.votes())) == 340
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"voter": 7}', '{"voter": ""}', "[" * 100_000])
+def test_nonsense_is_refused(page: TestClient, body: str) -> None:
+    """A body without a voter restores nobody."""
+    assert page.post("/arena/operator/integrity/restore", content=body, headers=TOKEN).status_code == 400
+    unknown = page.post("/arena/operator/integrity/restore", json={"voter": "nobody"}, headers=TOKEN)
+    assert unknown.status_code == 404
