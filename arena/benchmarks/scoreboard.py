@@ -75,6 +75,10 @@ class Scoreboard:
         text = json.dumps(sheet.as_json(), ensure_ascii=False, allow_nan=False)
         self._shelf.keep_score(sheet.task, model, text).result()
 
+    def of(self, task: str, model: str) -> KeptSheet | None:
+        """The sheet of a task and model, None when none is kept."""
+        return next((sheet for sheet in self.kept(task) if sheet.model == model), None)
+
     def kept(self, task: str | None = None) -> Iterator[KeptSheet]:
         """Every kept sheet, or those of one task, in order of name. Raises `FileFormatError` for a damaged file."""
         found = {(sheet.task, sheet.model): sheet for sheet in self._from_files(task)}

@@ -148,6 +148,9 @@ def import_lm_eval(
     """Show the harness's results as columns beside the rating (ruMMLU, MERA, ruGSM8K …)."""
     with told():
         sheet = lm_eval.import_results(results, model)
-        with open_store(Settings.from_environment(database=database, storage=storage)) as store:
-            Scoreboard(store).keep(sheet, model)
+        settings = Settings.from_environment(database=database, storage=storage)
+        with open_store(settings) as store:
+            board = Scoreboard(store, settings.storage / "scores")
+            former = board.of(lm_eval.NAME, model)
+            board.keep(lm_eval.joined(former.sheet, sheet) if former else sheet, model)
         show(sheet, as_json)

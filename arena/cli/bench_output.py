@@ -47,10 +47,16 @@ def bars() -> Iterator[Bars]:
 def bar(shown: Bars, what: str) -> Shown:
     """A bar that follows a run."""
     task = shown.add_task(what, total=None, detail="")
+    before: int | None = None
 
     def follow(progress: Progress) -> None:
+        nonlocal before
+        done = progress.done + progress.failed
+        before = done if before is None else before
         detail = f"failed {progress.failed}" if progress.failed else ""
-        shown.update(task, completed=progress.done + progress.failed, total=progress.total, detail=detail)
+        if done == before < progress.total:  # a model that is loaded from disk takes its time
+            detail = "getting ready"
+        shown.update(task, completed=done, total=progress.total, detail=detail)
 
     return follow
 

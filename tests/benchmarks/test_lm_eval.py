@@ -13,7 +13,7 @@ import pytest
 from arena.benchmarks.correlation import rank_correlation
 from arena.benchmarks.scoreboard import Scoreboard
 from arena.benchmarks.task import ScoreSheet
-from arena.benchmarks.tasks.lm_eval import import_results
+from arena.benchmarks.tasks.lm_eval import import_results, joined
 from arena.config import Settings
 from arena.errors import FileFormatError
 from arena.service.opening import open_store
@@ -72,6 +72,19 @@ def test_kept_sheets_are_found_again_and_replaced(tmp_path: Path, store: Store) 
     assert kept.model == "../org/m"
     assert kept.sheet["models"][0]["rummlu"] == 60
     assert list(board.kept("arena-hard")) == []
+
+
+def test_results_of_several_files_become_one_row(tmp_path: Path) -> None:
+    """The harness is run task by task; what is run again replaces what was."""
+    first, second = tmp_path / "1.json", tmp_path / "2.json"
+    first.write_text(json.dumps(RESULTS))
+    second.write_text(json.dumps({"results": {"rummlu": {"acc,none": 0.7}, "rumath": {"exact_match,none": 0.25}}}))
+    sheet = joined(import_results(first, "m").as_json(), import_results(second, "m"))
+    assert sheet.models == [
+        {"model": "m", "rummlu": 70, "rugsm8k": 70, "wiki": 12.5, "mera": 25, "rumath": pytest.approx(25)}
+    ]
+    of_rummlu = [row["value"] for row in sheet.sections["metrics"] if row["task"] == "rummlu"]
+    assert of_rummlu == [70]
 
 
 def test_sheets_that_lie_as_files_are_shown_until_newer_ones_are_kept(tmp_path: Path, store: Store) -> None:

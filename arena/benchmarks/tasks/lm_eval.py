@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,16 @@ def import_results(path: Path, model: str) -> ScoreSheet:
         {"model": model} | {name: getattr(metric, name) for name in Metric.__dataclass_fields__} for metric in metrics
     ]
     return ScoreSheet(NAME, "lm-evaluation-harness 0.4 results", [row], 0, [], {"metrics": rows})
+
+
+def joined(former: Mapping[str, Any], later: ScoreSheet) -> ScoreSheet:
+    """A model's results from several files as one sheet: of a task that both have, the later file's count."""
+    rows = (*former.get("models", ()), *later.models)
+    row = {name: value for one in rows for name, value in one.items()}
+    metrics = later.sections.get("metrics", ())
+    anew = {metric["task"] for metric in metrics}
+    kept = [metric for metric in former.get("metrics", ()) if metric["task"] not in anew]
+    return replace(later, models=[row], sections={"metrics": [*kept, *metrics]})
 
 
 def read_results(path: Path) -> Iterator[Metric]:
