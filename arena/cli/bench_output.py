@@ -55,7 +55,7 @@ def bar(shown: Bars, what: str) -> Shown:
         before = done if before is None else before
         detail = f"failed {progress.failed}" if progress.failed else ""
         if done == before < progress.total:  # a model that is loaded from disk takes its time
-            detail = "getting ready"
+            detail = "waiting"
         shown.update(task, completed=done, total=progress.total, detail=detail)
 
     return follow
