@@ -83,7 +83,7 @@ class BattleEvents:
             going_on = battle if battle and self._goes_on(voter, battle) else None
             battle = await self._arena.ask(voter, prompt, battle_id=going_on, mode=self._mode, choice=choice)
         except ArenaError as error:
-            self._warn(error, language)
+            yield self._refused(error, language)
             return
         first = {self._tab.prompt: "", self._tab.battle: battle}
         async with aclosing(self._painted(voter, battle, language)) as paintings:
@@ -97,7 +97,7 @@ class BattleEvents:
         try:
             await self._arena.try_again(voter, battle)
         except ArenaError as error:
-            self._warn(error, language)
+            yield self._refused(error, language)
             return
         async with aclosing(self._painted(voter, battle, language)) as paintings:
             async for updates in paintings:
@@ -282,9 +282,14 @@ class BattleEvents:
             SUGGESTIONS - len(texts)
         )
 
+    def _refused(self, error: ArenaError, language: str) -> Updates:
+        """Say why, and leave the page as it is: a generator that yields nothing would empty every component."""
+        self._warn(error, language)
+        return {self._tab.prompt: gr.skip()}
+
     def _warn(self, error: ArenaError, language: str) -> None:
         key = f"error_{error.code}" if f"error_{error.code}" in TEXTS else "error_error"
         if self._mode is not Mode.ANONYMOUS and error.code == "battle":
             key = "error_choose"
         values = {"limit": self._arena.settings.max_prompt_chars} if error.code == "prompt_refused" else {}
-        gr.Warning(say(language, key, **values))
+        gr.Warning(say(language, key, **values), title=say(language, "refused"))
