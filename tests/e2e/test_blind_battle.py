@@ -23,6 +23,18 @@ async def votes_on_board(window: Window) -> int:
     return int(re.sub(r"\D", "", said.split("·")[0]))
 
 
+async def both_seen_growing(window: Window) -> bool:
+    """Ask until both answers were seen to grow: a toy on a busy machine may say all it knows between two looks."""
+    for _ in range(6):
+        await window.page.evaluate("window.frames_seen = {a: [], b: []}")
+        await window.ask_and_wait(LONGEST)
+        frames = await window.page.evaluate("window.frames_seen")
+        if all(len(frames[side]) >= 3 for side in ("a", "b")):
+            return True
+        await window.begin_again("new")
+    return False
+
+
 async def test_two_models_answer_a_vote_names_them_and_another_window_sees_the_board_move(
     demo: ArenaProcess, open_window: Opened
 ) -> None:
@@ -30,10 +42,7 @@ async def test_two_models_answer_a_vote_names_them_and_another_window_sees_the_b
     mine, other = await open_window(demo), await open_window(demo)
     await other.open_tab("Рейтинг")
     before = await votes_on_board(other)
-    await mine.ask(LONGEST)
-    await mine.can_vote()
-    frames = await mine.page.evaluate("window.frames_seen")
-    assert all(len(frames[side]) >= 2 for side in ("a", "b")), "both answers grow on the screen"
+    assert await both_seen_growing(mine), "both answers grow on the screen"
     assert not TOYS & set(re.findall(r"toy-\w+", await mine.page.content())), "nobody is named before the vote"
     quiet = len(other.requests)
     await mine.press("ArrowLeft")

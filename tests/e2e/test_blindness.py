@@ -72,8 +72,7 @@ async def test_a_browser_receives_no_name_before_the_vote_either(
         await window.ask("Почему небо голубое? Кто ты?")
         await window.part("again").wait_for(timeout=60_000)
         heard += [await window.page.content(), await _storage(window)]
-        await window.part("new").click()
-        await window.part("suggestion-0").wait_for()
+        await window.begin_again("new")
     await asyncio.gather(*bodies)
     assert len(heard) > 20
     assert CANARIES.findall("\n".join(heard)) == []

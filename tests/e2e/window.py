@@ -118,13 +118,15 @@ class Window:
     async def ask_and_wait(self, prompt: str = "Почему небо голубое?") -> None:
         """Ask, and wait until both answers can be voted on."""
         await self.ask(prompt)
+        await self.page.wait_for_function("() => sessionStorage.getItem('arena.anonymous')", timeout=PATIENCE)
         await expect(self.part("question")).to_contain_text(prompt, timeout=PATIENCE)
         await self.can_vote()
 
-    async def begin_again(self) -> None:
-        """Leave a battle that was voted on."""
-        await self.part("new-after").click()
+    async def begin_again(self, button: str = "new-after") -> None:
+        """Leave a battle, voted on or not; what stood there is gone when this returns."""
+        await self.part(button).click()
         await expect(self.part("suggestion-0")).to_be_visible(timeout=PATIENCE)
+        await self.page.wait_for_function("() => !sessionStorage.getItem('arena.anonymous')", timeout=PATIENCE)
 
     async def open_tab(self, name: str) -> None:
         """Open one of the page's tabs by its words."""
