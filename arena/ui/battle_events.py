@@ -292,4 +292,4 @@ class BattleEvents:
         if self._mode is not Mode.ANONYMOUS and error.code == "battle":
             key = "error_choose"
         values = {"limit": self._arena.settings.max_prompt_chars} if error.code == "prompt_refused" else {}
-        gr.Warning(say(language, key, **values), title=say(language, "refused"))
+        gr.Warning(say(language, key, **values))

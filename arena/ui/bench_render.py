@@ -149,7 +149,8 @@ def _who(entry: Entry, wanted: Wanted, language: str) -> str:
     said = [escape(label) for label in entry.labels]
     if entry.source is not None:
         mark = f'<span class="mark">{say(language, "bench_quoted")}</span>'
-        said = [escape(entry.source.name), escape(entry.date), *said, *map(escape, entry.notes)]
+        dated = [] if entry.date in entry.source.name else [escape(entry.date)]
+        said = [escape(entry.source.name), *dated, *said, *map(escape, entry.notes)]
         return f"{name}{mark}<small>{' · '.join(said)}</small>"
     said = [escape(entry.date[:10]), *said]
     if entry.sampled:

@@ -167,7 +167,8 @@ def my_data(code: str | None, language: str) -> str:
     title = say(language, "my_data")
     return (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width"><title>{title}</title>'
+        '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
+        f"<title>{title}</title>"
         "<body style='font: 18px/1.5 system-ui; margin: 10vh auto; max-width: 34em; padding: 0 1em'>"
         f"<h1>{title}</h1>{known if code else nothing}"
         f'<p><a href="..">{say(language, "brand")}</a></p></body></html>'

@@ -445,7 +445,6 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Это показ: модели игрушечные, обучены здесь на паре сотен вопросов и ответов. Настоящие — профили gpu и cpu.",
         "This is a demo: toy models, trained here on a few hundred questions. Real ones: profiles gpu and cpu.",
     ),
-    "refused": ("Внимание", "Please note"),
     "error_not_ready": (
         "Модели ещё готовятся. Спросите через несколько секунд.",
         "The models are being prepared. Ask again in a few seconds.",
