@@ -26,7 +26,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "switch_language_label": ("Switch to English", "Переключить на русский"),
     "skip_to_question": ("К полю вопроса", "Skip to the question"),
     # asking
-    "ask_first": ("Спросите о чём угодно — ответят две модели…", "Ask anything, two models will answer…"),
+    "ask_first": ("Вопрос сразу двум моделям…", "Ask anything, two models will answer…"),
     "ask_more": ("Спросить ещё у обеих…", "Ask both a follow-up…"),
     "ask_new": ("Новый вопрос начнёт новый бой…", "A new question starts a new battle…"),
     "ask_one": ("Сообщение модели…", "Message to the model…"),
