@@ -339,4 +339,5 @@ def test_the_planned_cache_is_what_the_worker_allocates(tmp_path: Path) -> None:
     footprint = plan(read_directory(tmp_path), "fp32", batch=3, device="cpu")
     answerer = answerer_for(load(spec), spec, lambda *piece: None)
     assert answerer._pool.size == footprint.kv_blocks  # type: ignore[attr-defined]
-    assert answerer._cache._places * footprint.kv_bytes_per_token == footprint.kv_cache  # type: ignore[attr-defined]
+    blocks, block_size = answerer._cache._shape  # type: ignore[attr-defined]
+    assert blocks * block_size * footprint.kv_bytes_per_token == footprint.kv_cache
