@@ -7,11 +7,13 @@ only touches the page itself (language, title, our script's data) and every answ
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import math
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from html import escape
 
 from starlette.datastructures import Headers
@@ -32,6 +34,7 @@ LEAST_BODY = 512 * 1024
 
 LONGEST_PATH, LONGEST_QUERY = 240, 4096
 BUSY_SECONDS = 10
+DRAIN_BYTES, DRAIN_SECONDS = 4 * 1024 * 1024, 2.0
 
 _READ = re.compile(
     r"/(?:$|config$|theme\.css$|favicon\.ico$|manifest\.json$|healthz$|metrics$|robots\.txt$"
@@ -102,6 +105,7 @@ class Guard:
         language = language_of_request(headers.get("cookie"), headers.get("accept-language"), self._language)
         plain = self._with_headers(send, ())
         if refusal := self._refused(scope, path, language) or self._too_fast(path, scope, voter, address, language):
+            await _drained(receive)
             await refusal(scope, receive, plain)
         elif path == _EVENT and scope["method"] == "POST":
             await self._event(scope, receive, plain, voter, address, language)
@@ -158,6 +162,7 @@ class Guard:
         """An event of the page: only in its own form, and not faster than a person."""
         body = await _read(receive, self._most_bytes)
         if body is None:
+            await _drained(receive)
             await _no(413, say(language, "error_too_long"))(scope, receive, send)
             return
         try:
@@ -246,6 +251,18 @@ async def _read(receive: Receive, limit: int) -> bytes | None:
             return None
         if not message.get("more_body"):
             return body
+
+
+async def _drained(receive: Receive) -> None:
+    """Hear out what is refused, within reason: a client that is cut off while it sends never reads the answer."""
+    heard = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while heard < DRAIN_BYTES:
+                message = await receive()
+                heard += len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body"):
+                    return
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
