@@ -39,6 +39,20 @@ async def test_a_conversation_goes_on_with_the_same_pair(quick: ArenaProcess, op
     assert rows(quick, "select count(*) from turns where battle_id = ?", battle) == [(2,)]
 
 
+async def test_a_refused_question_leaves_the_page_as_it_is(quick: ArenaProcess, open_window: Opened) -> None:
+    """A message that is too long is refused with a reason; its text, the suggestions and the buttons stay."""
+    window = await open_window(quick)
+    suggested = await window.part("suggestion-0").inner_text()
+    long = "слово " * 2000
+    await window.part("prompt").locator("textarea").fill(long)
+    await window.part("send").click()
+    await expect(window.page.get_by_test_id("toast-body")).to_be_visible(timeout=PATIENCE)
+    await window.page.wait_for_timeout(500)
+    assert await window.part("suggestion-0").inner_text() == suggested
+    assert await window.part("send").inner_text() != ""
+    assert await window.part("prompt").locator("textarea").input_value() == long
+
+
 async def test_again_asks_both_the_last_question_once_more(quick: ArenaProcess, open_window: Opened) -> None:
     """The turn is replaced, not added; the vote still opens."""
     window = await open_window(quick)
