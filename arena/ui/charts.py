@@ -45,9 +45,8 @@ def wins(board: Leaderboard, language: str) -> go.Figure:
     """Predicted probability that the row beats the column."""
     matrix = win_matrix(board)
     figure = _heat(matrix, colorscale=DIVERGING, zmin=0, zmax=1, format=".0%")
-    figure.add_annotation(
-        text=say(language, "plot_probability"), xref="paper", yref="paper", x=0, y=0, yshift=-24, showarrow=False
-    )
+    said = "compare_unknown" if np.isnan(matrix.values).all() else "plot_probability"
+    figure.add_annotation(text=say(language, said), xref="paper", yref="paper", x=0, y=0, yshift=-24, showarrow=False)
     return figure
 
 

@@ -501,7 +501,7 @@ def topic_name(topic: str, language: str) -> str:
 
 def number(value: float, language: str, digits: int = 0) -> str:
     """A number as the language writes it: 12 408,5 or 12,408.5."""
-    text = f"{value:,.{digits}f}"
+    text = f"{value:,.{digits}f}".replace("-", "\u2212")
     return text if language == "en" else text.replace(",", "\u202f").replace(".", ",")
 
 
