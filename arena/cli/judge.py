@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress
 
+from arena.cli.bench_output import bars as bars_on_stderr
 from arena.cli.storage import DatabaseOption, StorageOption, told
 from arena.config import Catalog, Judge, Settings, load_catalog, resolve_profile
 from arena.errors import ConfigError
@@ -76,7 +74,7 @@ async def _judge_with(
 ) -> dict[str, Tally]:
     """Every judge in turn (side by side when watching), each with an engine, a purse and a bar of its own."""
     fleet = judges_fleet(judges, catalog, settings)
-    with open_store(settings) as store, _bars() as bars:
+    with open_store(settings) as store, bars_on_stderr() as bars:
         await fleet.start()
         try:
             made = {
@@ -90,21 +88,6 @@ async def _judge_with(
         finally:
             await fleet.close()
     return {name: one.tally for name, one in made.items()}
-
-
-@contextmanager
-def _bars() -> Iterator[Progress]:
-    """Bars on standard error: done of all, the cost so far, the time left."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[detail]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield progress
 
 
 def _bar(bars: Progress, name: str) -> Shown:
