@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent / "arena"
 
-L0 = {"arena.types", "arena.errors"}
+L0 = {"arena.types", "arena.errors", "arena.markup"}
 MODELS = {"numpy", "torch", "transformers", "bitsandbytes", "accelerate", "safetensors", "tokenizers"}
 BASE = L0 | {"arena.config"}
 
@@ -18,6 +18,7 @@ BASE = L0 | {"arena.config"}
 TABLE: dict[str, tuple[set[str], set[str]]] = {
     "arena.types": (set(), set()),
     "arena.errors": (set(), set()),
+    "arena.markup": (set(), set()),
     "arena.config": (L0, {"pydantic", "pydantic_core", "yaml"}),
     "arena.ratings": (L0, {"numpy", "threadpoolctl"}),
     "arena.engines": (BASE, {"openai", "huggingface_hub", "httpx2", "starlette", "uvicorn", "pynvml"}),

@@ -30,6 +30,7 @@ from arena.service.live import Answers, LiveTurn, Part, ShowEverything, TextFilt
 from arena.service.matchmaking import Matchmaker
 from arena.service.news import Bell
 from arena.service.operating import Operator
+from arena.service.prompts import markup_of, slices_of
 from arena.service.rooms import Redact, Room, room_of
 from arena.service.suggestions import Suggestions
 from arena.service.views import BattleView, Preparation
@@ -230,7 +231,9 @@ class Arena:
         room = self._room(battle_id, voter)
         async with room.lock:
             try:
-                receipt = await self.store.cast_vote(battle_id, voter, verdict, slices=_slices(room.battle))
+                receipt = await self.store.cast_vote(
+                    battle_id, voter, verdict, slices=slices_of(room.battle), markup=markup_of(room.battle)
+                )
                 self.watching.voted(verdict)
             except VoteExists as second:
                 receipt = second.receipt
@@ -417,13 +420,6 @@ def _stored(entry: Contestant) -> records.Contestant:
         family=entry.family or "",
         toy=entry.toy,
     )
-
-
-def _slices(battle: Battle) -> tuple[str, ...]:
-    """The slices that the store cannot see by itself."""
-    turn = "turn=first" if len(battle.turns) == 1 else "turn=later"
-    length = "length=short" if len(battle.turns[0].prompt) < 200 else "length=long"
-    return turn, length
 
 
 def language_of(text: str) -> str:

@@ -152,6 +152,13 @@ def expire(db: Connection, before: float, now: float) -> int:
     return len(expired)
 
 
+def recent_pairs(db: Connection, limit: int) -> tuple[tuple[int, int], ...]:
+    """See `Store.recent_pairs`."""
+    pair = select(battles.c.contestant_a, battles.c.contestant_b, battles.c.mode)
+    latest = db.execute(pair.order_by(battles.c.created_at.desc()).limit(limit))
+    return tuple((a, b) for a, b, mode in latest if mode == Mode.ANONYMOUS)
+
+
 def require(db: Connection, battle_id: str) -> AnyRow:
     """The battle's row. Raises `UnknownBattle`."""
     row = db.execute(select(battles).where(battles.c.id == battle_id)).first()

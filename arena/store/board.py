@@ -14,6 +14,7 @@ from arena.store.counting import OUTCOME_COLUMNS, WHOLE, split_names
 from arena.store.log import current_sequence
 from arena.store.prepared import Prepared
 from arena.store.records import ALL, EloState, PairTable, VoteFilter, VoteRecord
+from arena.store.styled import markup_of
 from arena.store.tables import VERDICTS, AnyRow, board_snapshots, elo, pair_counts, slice_sets, slices, voters, votes
 from arena.types import Track
 
@@ -137,6 +138,7 @@ def _vote(row: AnyRow) -> VoteRecord:
         comment=row.comment or "",
         retracted_at=row.retracted_at,
         quarantined=row.quarantined,
+        markup=markup_of(row),
     )
 
 

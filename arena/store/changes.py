@@ -15,7 +15,8 @@ from arena.types import Track
 EVERYTHING_CHANGED = "rebuild"
 """Kind of the event after which a board has to be read anew."""
 
-_EVENT_SIGNS = {"undo": -1, "forget": -1, "quarantine": -1, "restore": 1}
+EVENT_SIGNS = {"undo": -1, "forget": -1, "quarantine": -1, "restore": 1}
+"""What the kinds of event that concern a vote do to the board."""
 
 
 def changes(db: Connection, after: int, limit: int) -> tuple[Change, ...]:
@@ -43,7 +44,7 @@ def _moved(db: Connection, after: int, limit: int) -> Iterator[Change]:
     )
     for row in db.execute(query):
         if row.vote_sequence is not None:
-            yield _change(row, row.number, Track.HUMAN, _EVENT_SIGNS[row.kind], row.at)
+            yield _change(row, row.number, Track.HUMAN, EVENT_SIGNS[row.kind], row.at)
         elif row.kind == EVERYTHING_CHANGED:
             yield Change(row.number, row.at)
 

@@ -148,13 +148,12 @@ def _parquet(part: Path) -> Iterator[Sink]:
         "tstamp": arrow.float64(),
         "weight": arrow.float64(),
         "propensity": arrow.float64(),
-        "sum_assistant_a_tokens": arrow.int64(),
-        "sum_assistant_b_tokens": arrow.int64(),
         "conversation_a": arrow.list_(message),
         "conversation_b": arrow.list_(message),
         "slices": arrow.list_(arrow.string()),
         "reasons": arrow.list_(arrow.string()),
     }
+    kinds |= dict.fromkeys(COLUMNS[COLUMNS.index("sum_assistant_a_tokens") :], arrow.int64())
     schema = arrow.schema([(column, kinds.get(column, arrow.string())) for column in COLUMNS])
     with parquet.ParquetWriter(part, schema, compression="zstd") as writer:  # type: ignore[no-untyped-call]
         yield _ParquetSink(lambda rows: writer.write_table(arrow.Table.from_pylist(rows, schema=schema)))

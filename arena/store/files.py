@@ -40,6 +40,7 @@ MODEL_COLUMNS = (("model_a", "model_b"), ("left", "right"))
 
 STYLE_COLUMNS: Mapping[str, tuple[str, str]] = {
     "tokens": ("sum_assistant_a_tokens", "sum_assistant_b_tokens"),
+    "characters": ("character_count_a", "character_count_b"),
     "headers": ("header_count_a", "header_count_b"),
     "lists": ("list_count_a", "list_count_b"),
     "bold": ("bold_count_a", "bold_count_b"),

@@ -23,6 +23,7 @@ from arena.store.files import read_rows
 from arena.store.interchange import ImportedBattle, imported
 from arena.store.log import next_sequence, write_event
 from arena.store.records import ImportReport
+from arena.store.styled import columns_of
 from arena.store.tables import VERDICT_CODES, answers, battles, contestants, elo, turns, votes
 from arena.store.tally import Tally, pack
 from arena.store.voting import Rules
@@ -176,6 +177,7 @@ class _Import:
             "elo_delta_b": delta_b,
             "reasons": json.dumps(battle.reasons, ensure_ascii=False) if battle.reasons else None,
             "comment": storable(battle.comment) or None,
+            **columns_of(battle.markup),
         }
 
     def _battle(self, battle_id: str, battle: ImportedBattle, vote: dict[str, Any]) -> dict[str, Any]:

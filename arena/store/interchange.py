@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from arena.markup import Markup, count_markup
 from arena.store.files import Row, models_of, verdict_of, weight_of
-from arena.store.records import BattleRecord, VoteRecord
+from arena.store.records import BattleRecord, BothMarkups, VoteRecord
 from arena.types import Conversation, Message, Role, Side, Verdict
 
 COLUMNS = (
@@ -42,7 +43,17 @@ COLUMNS = (
     "comment",
     "sum_assistant_a_tokens",
     "sum_assistant_b_tokens",
+    "character_count_a",
+    "character_count_b",
+    "header_count_a",
+    "header_count_b",
+    "list_count_a",
+    "list_count_b",
+    "bold_count_a",
+    "bold_count_b",
 )
+
+_COUNTS = ("character_count", "header_count", "list_count", "bold_count")
 
 WINNER_WORDS: Mapping[Verdict, str] = {
     Verdict.MODEL_A: "model_a",
@@ -83,6 +94,7 @@ class ImportedBattle:
     comment: str = ""
     conversation_a: Conversation = ()
     conversation_b: Conversation = ()
+    markup: BothMarkups | None = None
 
 
 def exported(vote: VoteRecord, battle: BattleRecord, redact: Redact) -> dict[str, Any]:
@@ -110,9 +122,15 @@ def exported(vote: VoteRecord, battle: BattleRecord, redact: Redact) -> dict[str
         "slices": own_slices(vote.slices),
         "reasons": list(vote.reasons),
         "comment": redact(vote.comment),
-        "sum_assistant_a_tokens": _tokens(battle, "a"),
-        "sum_assistant_b_tokens": _tokens(battle, "b"),
+        **_tokens(battle),
+        **_counts(vote.markup or counted(battle.conversation("a"), battle.conversation("b"))),
     }
+
+
+def counted(a: Conversation, b: Conversation) -> BothMarkups | None:
+    """Length and Markdown of both sides' answers; None where there are none."""
+    answers = [[message.content for message in one if message.role is Role.ASSISTANT] for one in (a, b)]
+    return (count_markup(*answers[0]), count_markup(*answers[1])) if all(answers) else None
 
 
 def own_slices(names: Sequence[str]) -> list[str]:
@@ -127,6 +145,7 @@ def imported(row: Row) -> ImportedBattle | None:
     model_a, model_b = models_of(row)
     if model_a == model_b:
         raise ValueError(f"{model_a} cannot battle itself")
+    said = _conversation(row, "conversation_a"), _conversation(row, "conversation_b")
     return ImportedBattle(
         question_id=_identity(row.get("question_id")),
         model_a=model_a,
@@ -144,8 +163,9 @@ def imported(row: Row) -> ImportedBattle | None:
         slices=_turn_slice(row) + _words(row, "slices"),
         reasons=_words(row, "reasons"),
         comment=_text(row, "comment"),
-        conversation_a=_conversation(row, "conversation_a"),
-        conversation_b=_conversation(row, "conversation_b"),
+        conversation_a=said[0],
+        conversation_b=said[1],
+        markup=_told(row) or counted(*said),
     )
 
 
@@ -161,10 +181,46 @@ def _turn_slice(row: Row) -> tuple[str, ...]:
     return (f"turn={turn}",) if turn.isdecimal() and not known else ()
 
 
-def _tokens(battle: BattleRecord, side: Side) -> int | None:
+def _tokens(battle: BattleRecord) -> dict[str, int | None]:
+    """Tokens by the engines' own counts, for both sides or for none: half a pair compares nothing."""
+    a, b = _tokens_of(battle, "a"), _tokens_of(battle, "b")
+    known = a is not None and b is not None
+    return {"sum_assistant_a_tokens": a if known else None, "sum_assistant_b_tokens": b if known else None}
+
+
+def _tokens_of(battle: BattleRecord, side: Side) -> int | None:
     answers = [turn.a if side == "a" else turn.b for turn in battle.turns]
     counted = [answer.usage.completion_tokens for answer in answers if answer is not None]
     return None if not counted or None in counted else sum(tokens for tokens in counted if tokens is not None)
+
+
+def _counts(markup: BothMarkups | None) -> dict[str, int | None]:
+    """The field's columns of length and Markdown."""
+    amounts = [(None,) * 4] * 2 if markup is None else [(m.characters, m.headers, m.lists, m.bold) for m in markup]
+    return {
+        f"{name}_{side}": amount
+        for name, both in zip(_COUNTS, zip(*amounts, strict=True), strict=True)
+        for side, amount in zip(("a", "b"), both, strict=True)
+    }
+
+
+def _told(row: Row) -> BothMarkups | None:
+    """Length and Markdown as the file's own columns have them, where it has all of them."""
+    cells = [[row.get(f"{name}_{side}") for name in _COUNTS] for side in ("a", "b")]
+    if any(cell is None or cell == "" for side in cells for cell in side):
+        return None
+    a, b = ([_whole(cell) for cell in side] for side in cells)
+    return Markup(*a), Markup(*b)
+
+
+def _whole(cell: Any) -> int:
+    try:
+        number = float(cell)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number < 2**31 or number != int(number):
+        raise ValueError(f"a count of characters or Markdown is a whole number, not {cell!r}")
+    return int(number)
 
 
 def _messages(conversation: Conversation, redact: Redact) -> list[dict[str, str]]:

@@ -1,6 +1,6 @@
 """What the store takes and gives: frozen values that know nothing of SQL.
 
-Standard library and `arena.types` only, so that every module may hold them. Times are Unix
+Standard library and the lowest layer only, so that every module may hold them. Times are Unix
 seconds (UTC) as floats. Contestants are referred to by the integer that the store gave them,
 because a name outlives its weights: a changed fingerprint is another contestant.
 """
@@ -13,12 +13,19 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from arena.errors import AlreadyVoted
+from arena.markup import Markup
 from arena.types import Answer, AnswerState, BattleStatus, Conversation, Message, Mode, Role, Track, Verdict
 
 __all__ = ["Answer", "AnswerState", "BattleStatus"]  # words of arena.types that records are made of
 
 ALL = ""
 """The name of the slice that holds every comparison of a track."""
+
+BothMarkups = tuple[Markup, Markup]
+"""Length and Markdown of side a and of side b."""
+
+MARKUP_COLUMNS = tuple(f"{name}_{side}" for side in ("a", "b") for name in ("characters", "headers", "lists", "bold"))
+"""Where a vote's row and a `StyleTable` hold them."""
 
 
 class JudgmentStatus(StrEnum):
@@ -162,6 +169,7 @@ class VoteRecord:
     comment: str = ""
     retracted_at: float | None = None
     quarantined: str | None = None
+    markup: BothMarkups | None = None  # None where it was not counted
 
     @property
     def counts(self) -> bool:
@@ -216,6 +224,24 @@ class PairTable:
     def __iter__(self) -> Iterator[PairCount]:
         columns = (self.a, self.b, self.wins_a, self.wins_b, self.ties, self.both_bad)
         return (PairCount(*row) for row in zip(*columns, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class StyleTable:
+    """Votes with what style control needs, as parallel columns: `numpy.frombuffer` reads each.
+
+    `numbers` holds int64 columns by name: `sequence`, `contestant_a`, `contestant_b`, `verdict` (its place in
+    `Verdict`), `voter_id`, `slice_set_id` and those of `MARKUP_COLUMNS`. `counting` is 0 for votes off the board.
+    `last` is the number of the last vote looked at, those without counts included.
+    """
+
+    numbers: Mapping[str, array[int]]
+    weight: array[float]
+    counting: array[int]
+    last: int
+
+    def __len__(self) -> int:
+        return len(self.weight)
 
 
 @dataclass(frozen=True, slots=True)

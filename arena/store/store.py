@@ -21,7 +21,7 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection
 
 from arena.errors import StoreUnavailable
-from arena.store import backups, battles, board, judgments, roster, scores, upkeep, voting
+from arena.store import backups, battles, board, judgments, roster, scores, styled, upkeep, voting
 from arena.store.changes import changes
 from arena.store.connections import Database
 from arena.store.exporting import drop_exports, export_votes
@@ -34,6 +34,7 @@ from arena.store.records import (
     Answer,
     BattleRecord,
     BattleStatus,
+    BothMarkups,
     Change,
     Contestant,
     ContestantRecord,
@@ -46,6 +47,7 @@ from arena.store.records import (
     NewBattle,
     PairTable,
     ScoreRecord,
+    StyleTable,
     VoteFilter,
     VoteReceipt,
     VoteRecord,
@@ -204,14 +206,16 @@ class Store:
         expected: Sequence[str] = (BattleStatus.VOTABLE,),
         slices: Sequence[str] = (),
         weight: float = 1.0,
+        markup: BothMarkups | None = None,
     ) -> Pending[VoteReceipt]:
         """Record a verdict, its pair counts (per slice), both Elo ratings and the board's version at once.
 
         Slices `language=…`, `topic=…`, `month=YYYY-MM` and `masked` follow from the battle; `slices` adds more
-        (`turn=first`, `length=short`, `hard`). Raises `UnknownBattle` (also for another's battle), `VotingClosed`
-        (mode or status), `VoteExists` with the first vote's receipt, `StoreUnavailable` (nothing was recorded).
+        (`turn=first`, `length=short`, `hard`). `markup` is the counted style of both sides. Raises `UnknownBattle`
+        (also for another's battle), `VotingClosed` (mode or status), `VoteExists` with the first vote's receipt,
+        `StoreUnavailable` (nothing was recorded).
         """
-        ballot = voting.Ballot(battle_id, voter, verdict, tuple(expected), tuple(slices), weight)
+        ballot = voting.Ballot(battle_id, voter, verdict, tuple(expected), tuple(slices), weight, markup)
         return self._write(lambda db: voting.cast(db, ballot, self._rules, self._clock()))
 
     def retract_vote(self, battle_id: str, voter: str, *, within: float = 30.0) -> Pending[VoteReceipt]:
@@ -294,6 +298,23 @@ class Store:
     def changes(self, after: int, *, limit: int = 10_000) -> tuple[Change, ...]:
         """The board's steps numbered above `after`, in order; no number is ever filled in later."""
         return self._read(lambda db: changes(db, after, limit))
+
+    def style_votes(self, after: int = 0, *, limit: int = 20_000) -> StyleTable:
+        """Votes numbered above `after` with length and Markdown of both answers; those without are left out."""
+        return self._read(lambda db: styled.style_table(db, after, limit))
+
+    def moved_votes(self, after: int) -> tuple[int, Mapping[int, bool]]:
+        """Votes that left the board or came back by steps numbered above `after`: the last such step, and by the
+        vote's number whether it counts now."""
+        return self._read(lambda db: styled.moved(db, after))
+
+    def slice_members(self) -> Mapping[str, frozenset[int]]:
+        """By slice the numbers of the slice sets (`slice_set_id`) that belong to it."""
+        return self._read(styled.slice_members)
+
+    def recent_pairs(self, limit: int = 2000) -> tuple[tuple[int, int], ...]:
+        """Both contestants of the latest blind battles, newest first, voted or not."""
+        return self._read(lambda db: battles.recent_pairs(db, limit))
 
     def on_change(self, callback: Callable[[int], None], *, poll_seconds: float = 0.25) -> Callable[[], None]:
         """Call back with the board's version after changes by this process or any other; returns how to stop.

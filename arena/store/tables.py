@@ -27,6 +27,7 @@ from sqlalchemy import (
     text,
 )
 
+from arena.store.records import MARKUP_COLUMNS
 from arena.types import Verdict
 
 VERDICT_CODES: Mapping[Verdict, int] = {
@@ -90,6 +91,7 @@ battles = Table(
     Column("changed_at", Double, nullable=False),
     Index("battles_by_voter", "voter_id", "created_at"),
     Index("battles_by_status", "status", "created_at"),
+    Index("battles_by_time", "created_at"),
 )
 
 turns = Table(
@@ -163,6 +165,7 @@ votes = Table(
     Column("quarantined", Text),
     Column("reasons", Text),  # JSON array
     Column("comment", Text),
+    *[Column(name, Integer) for name in MARKUP_COLUMNS],  # None where the texts were never here
     UniqueConstraint("battle_id", "voter_id", name="one_vote_per_battle_and_voter"),
     Index("votes_by_voter", "voter_id"),
 )

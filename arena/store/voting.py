@@ -26,7 +26,8 @@ from arena.store.counting import (
 )
 from arena.store.log import current_sequence, next_sequence, write_event
 from arena.store.prepared import Prepared
-from arena.store.records import VoteExists, VoteReceipt
+from arena.store.records import BothMarkups, VoteExists, VoteReceipt
+from arena.store.styled import columns_of
 from arena.store.tables import VERDICT_CODES, VERDICTS, AnyRow, battles, slice_sets, voters, votes
 from arena.types import BattleStatus, Mode, Track, Verdict
 
@@ -78,6 +79,7 @@ class Ballot:
     expected: tuple[str, ...] = (BattleStatus.VOTABLE,)
     slices: tuple[str, ...] = ()
     weight: float = 1.0
+    markup: BothMarkups | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.weight < math.inf:
@@ -139,6 +141,7 @@ def _record(db: Connection, battle: Votable, ballot: Ballot, slices: SliceSet, r
         elo_before_b=before_b,
         elo_delta_a=delta_a,
         elo_delta_b=delta_b,
+        **columns_of(ballot.markup),
     )
     if written is None:
         _raise_exists(db, ballot)

@@ -1,22 +1,16 @@
-"""Length, headers, lists and bold of an answer, counted by the name of whose counts they are.
+"""Length, headers, lists and bold of an answer, as features of a pair by the name of whose they are.
 
-FastChat (LMSYS style control, 2024) and Arena-Hard v2 (2025) count the same way, with code blocks
-stripped: headers `#` to `######`, list items by number or by `-`, `*`, `+`, bold by `**` or `__`
-within a line. They differ in what they make of a pair of counts; both are here. Knows texts and
-token counts, not models; fitting with the features is the ratings' business.
+FastChat (LMSYS style control, 2024) and Arena-Hard v2 (2025) count the same way (`arena.markup`) and differ
+in what they make of a pair of counts; both are here. Knows texts and token counts, not models; fitting with
+the features is the ratings' business.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-_CODE = re.compile(r"```[^`]*```")
-_HEADER = re.compile(r"^#{1,6}\s", re.MULTILINE)
-_ORDERED = re.compile(r"^\s*\d+\.\s", re.MULTILINE)
-_UNORDERED = re.compile(r"^\s*[-*+]\s", re.MULTILINE)
-_BOLD = (re.compile(r"\*\*[^*\n]+\*\*"), re.compile(r"__[^_\n]+__"))
+from arena.markup import count_markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +29,8 @@ Features = dict[str, float]
 
 def count_style(answer: str, tokens: int) -> Style:
     """Count an answer's Markdown outside its code blocks; `tokens` is the engine's count of the whole."""
-    text = _CODE.sub("", answer)
-    return Style(
-        tokens,
-        len(_HEADER.findall(text)),
-        len(_ORDERED.findall(text)) + len(_UNORDERED.findall(text)),
-        sum(len(pattern.findall(text)) for pattern in _BOLD),
-    )
+    found = count_markup(answer)
+    return Style(tokens, found.headers, found.lists, found.bold)
 
 
 def fastchat_features(a: Style, b: Style) -> Features:

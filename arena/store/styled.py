@@ -1,0 +1,70 @@
+"""Length and Markdown of voted answers: columns of a vote, and all votes' columns for style control.
+
+A vote whose texts were never here (an import without conversations) has none. Nothing here counts or rates.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, select
+
+from arena.markup import Markup
+from arena.store.changes import EVENT_SIGNS
+from arena.store.counting import split_names
+from arena.store.records import MARKUP_COLUMNS, BothMarkups, StyleTable
+from arena.store.tables import AnyRow, events, slice_sets, votes
+
+_HALF = len(MARKUP_COLUMNS) // 2
+
+
+def columns_of(markup: BothMarkups | None) -> dict[str, int | None]:
+    """The columns of a vote's row."""
+    if markup is None:
+        return dict.fromkeys(MARKUP_COLUMNS)
+    amounts = [amount for one in markup for amount in (one.characters, one.headers, one.lists, one.bold)]
+    return dict(zip(MARKUP_COLUMNS, amounts, strict=True))
+
+
+def markup_of(row: AnyRow) -> BothMarkups | None:
+    """What a vote's row says; None where it was not counted."""
+    amounts = [row._mapping[name] for name in MARKUP_COLUMNS]
+    return None if amounts[0] is None else (Markup(*amounts[:_HALF]), Markup(*amounts[_HALF:]))
+
+
+def style_table(db: Connection, after: int, limit: int) -> StyleTable:
+    """See `Store.style_votes`."""
+    on_board = votes.c.retracted_at.is_(None) & votes.c.quarantined.is_(None)
+    read = ("sequence", "contestant_a", "contestant_b", "verdict", "voter_id", "slice_set_id", *MARKUP_COLUMNS)
+    query = (
+        select(*[votes.c[name] for name in read], votes.c.weight, on_board)
+        .where(votes.c.sequence > after)
+        .order_by(votes.c.sequence)
+        .limit(limit)
+    )
+    rows = db.execute(query).all()
+    known = [row for row in rows if row.characters_a is not None]
+    *numbers, weight, counting = zip(*known, strict=True) if known else ((),) * (len(read) + 2)
+    named = {name: array("q", column) for name, column in zip(read, numbers, strict=True)}
+    return StyleTable(named, array("d", weight), array("b", map(bool, counting)), rows[-1].sequence if rows else after)
+
+
+def moved(db: Connection, after: int) -> tuple[int, Mapping[int, bool]]:
+    """See `Store.moved_votes`."""
+    query = select(events.c.sequence, events.c.vote_sequence, events.c.kind).where(
+        events.c.sequence > after, events.c.vote_sequence.is_not(None)
+    )
+    last, found = after, {}
+    for number, vote, kind in db.execute(query.order_by(events.c.sequence)):
+        last, found[vote] = number, EVENT_SIGNS[kind] > 0
+    return last, found
+
+
+def slice_members(db: Connection) -> Mapping[str, frozenset[int]]:
+    """See `Store.slice_members`."""
+    members: dict[str, set[int]] = {}
+    for row in db.execute(select(slice_sets.c.id, slice_sets.c.names)):
+        for name in split_names(row.names):
+            members.setdefault(name, set()).add(row.id)
+    return {name: frozenset(numbers) for name, numbers in members.items()}
