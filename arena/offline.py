@@ -18,7 +18,7 @@ from arena.ratings.elo import EloParameters, Scale
 from arena.ratings.leaderboard import Anchor, Leaderboard, bradley_terry_board, elo_board, style_board
 from arena.ratings.separation import Separation, separation
 from arena.ratings.style import STYLE_FEATURES, Variant
-from arena.store.files import STYLE_COLUMNS, read_comparisons
+from arena.store.files import STYLE_COLUMNS, YES, read_comparisons
 from arena.types import Comparison
 
 
@@ -35,6 +35,7 @@ class Rating:
 
     `features` are the style features to control for: known ones, or NAME where the file has
     columns NAME_a and NAME_b. `slice` keeps only comparisons whose tags have these values (language, topic, turn …).
+    `inverse_propensity` weighs every battle by 1/propensity: as if all pairs had been equally likely.
     """
 
     method: Method = Method.BT
@@ -47,6 +48,7 @@ class Rating:
     variant: Variant = Variant.OURS
     features: tuple[str, ...] = STYLE_FEATURES
     slice: Mapping[str, str] = field(default_factory=dict)
+    inverse_propensity: bool = False
 
 
 def rate_file(path: Path, rating: Rating = Rating()) -> Leaderboard:
@@ -56,7 +58,7 @@ def rate_file(path: Path, rating: Rating = Rating()) -> Leaderboard:
     what is asked for does not fit the file (an unknown anchor, a slice without battles).
     """
     named = [name for name in rating.features if name not in STYLE_COLUMNS] if rating.style_control else []
-    rows = read_comparisons(path, features=named)
+    rows = read_comparisons(path, features=named, inverse_propensity=rating.inverse_propensity)
     board = rate(_sliced(rows, rating.slice), rating)
     if not board.rows:
         kept = " of this slice" if rating.slice else ""
@@ -68,15 +70,29 @@ def rate(rows: Iterable[Comparison], rating: Rating = Rating()) -> Leaderboard:
     """Rate comparisons in their order. Raises `ConfigError` when the request does not fit them."""
     _check(rating)
     try:
-        return _board(Comparisons.of(rows), rating)
+        comparisons = Comparisons.of(rows)
+        board = _board(comparisons, rating)
+        return _weighed(board, comparisons) if rating.inverse_propensity else board
     except ValueError as error:
         raise ConfigError(str(error)) from error
+
+
+def _weighed(board: Leaderboard, rows: Comparisons) -> Leaderboard:
+    """Say that battles were weighed, and what they are worth (Kish's effective size, (Σw)²/Σw²)."""
+    worth = len(rows) if rows.weight is None else round(float(rows.weight.sum() ** 2 / (rows.weight**2).sum()))
+    note = (
+        "Every battle weighs 1/propensity, as if all pairs had been equally likely: "
+        f"{len(rows)} battles are worth {worth} equal ones."
+    )
+    return replace(board, notes=(*board.notes, note))
 
 
 def _check(rating: Rating) -> None:
     """Refuse combinations that no method computes."""
     if rating.method is Method.ELO and (rating.style_control or rating.ties is not Ties.HALF):
         raise ConfigError("style control and tie models belong to Bradley-Terry", key="--method", suggestion="bt")
+    if rating.method is Method.ELO and rating.inverse_propensity:
+        raise ConfigError("inverse propensity belongs to Bradley-Terry", key="--method", suggestion="bt")
     if rating.style_control and rating.ties is not Ties.HALF:
         raise ConfigError("style control counts ties as half a win", key="--ties", suggestion="half")
 
@@ -109,11 +125,11 @@ def anchor_of(text: str) -> Anchor:
 
 
 def tag_of(text: str) -> tuple[str, str]:
-    """Read "NAME=VALUE", what a slice is cut by. Raises `ConfigError` for anything else."""
+    """Read "NAME=VALUE", or "NAME" for what is there or not ("hard"). Raises `ConfigError` for anything else."""
     name, sign, value = text.partition("=")
-    if not (name and sign and value):
+    if not name or (sign and not value):
         raise ConfigError(f"{text!r} does not name a tag and its value", key="--slice", suggestion="turn=1")
-    return name, value
+    return name, value or YES
 
 
 def compared(rate_by: Callable[[Rating], Leaderboard], rating: Rating, first: str, second: str) -> Separation:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -19,13 +19,22 @@ from rich.markup import escape
 from rich.table import Table
 
 from arena.config import Settings
-from arena.errors import ArenaError
+from arena.errors import ArenaError, ConfigError
 from arena.offline import Method, Rating, anchor_of, compared, rate_file, tag_of
 from arena.ratings.bradley_terry import Ties
+from arena.ratings.elo import Scale
 from arena.ratings.leaderboard import Leaderboard, Row
 from arena.ratings.style import STYLE_FEATURES, Variant
 from arena.service import open_store
 from arena.service.boards import Boards, default_parameters
+from arena.service.vote_fits import FEATURES, VoteFits
+from arena.store.files import YES
+from arena.store.records import ALL
+from arena.store.store import Store
+from arena.types import Track
+
+_UNASKED = (4.0, 1000.0, 400.0)
+"""K, start and scale where nobody named others: the settings' own are taken then."""
 
 
 def leaderboard(
@@ -50,8 +59,12 @@ def leaderboard(
     language: Annotated[str | None, typer.Option("--language", help="Only battles in this language.")] = None,
     topic: Annotated[str | None, typer.Option("--topic", help="Only battles on this topic.")] = None,
     slice: Annotated[
-        list[str] | None, typer.Option("--slice", help="TAG=VALUE: only battles with this tag (repeat).")
+        list[str] | None,
+        typer.Option("--slice", help="TAG=VALUE or TAG (hard): only battles with this tag (repeat)."),
     ] = None,
+    inverse_propensity: Annotated[
+        bool, typer.Option("--inverse-propensity", help="Weigh battles as if all pairs had been equally likely.")
+    ] = False,
     compare: Annotated[
         tuple[str, str] | None, typer.Option("--compare", help="Two models: which is better, and how surely.")
     ] = None,
@@ -70,8 +83,9 @@ def leaderboard(
             ties=ties,
             style_control=style_control,
             variant=variant,
-            features=tuple(feature or STYLE_FEATURES),
+            features=tuple(feature or (STYLE_FEATURES if votes else FEATURES)),
             slice=_slice(language, topic, slice or []),
+            inverse_propensity=inverse_propensity,
         )
 
         def rate_by(rating: Rating) -> Leaderboard:
@@ -100,22 +114,52 @@ def _slice(language: str | None, topic: str | None, tags: list[str]) -> dict[str
 def _from_database(database: str | None, rating: Rating) -> Leaderboard:
     """The board of the arena's own votes, read beside a running server without disturbing it.
 
-    What the stored counts answer is answered from them; the rest (style, other parameters) from the votes.
+    What the page shows is computed as there; the rest (Elo with other parameters, other style controls, weights)
+    from an export. Raises `ConfigError` for an anchor without a rating.
     """
     settings = Settings.from_environment(database=database)
     with closing(open_store(settings)) as store:
-        live = Rating(method=rating.method, k=settings.elo_k, start=settings.elo_start, scale=settings.elo_scale)
-        if rating in (Rating(method=rating.method), live):
-            boards = Boards(
-                store,
-                parameters=default_parameters(live.k, live.start, live.scale),
-                preliminary=settings.preliminary_battles,
-            )
-            return boards.view(method=rating.method.value).board
+        try:
+            board = _as_on_the_page(store, rating, settings)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+        if board is not None:
+            return board
         with TemporaryDirectory() as folder:
             votes = Path(folder) / "votes.parquet"
             store.export_votes(votes)
             return rate_file(votes, rating)
+
+
+def _as_on_the_page(store: Store, rating: Rating, settings: Settings) -> Leaderboard | None:
+    """The page's own board at this rating; None where the page has none."""
+    slices = ["=".join(pair).removesuffix(f"={YES}") for pair in rating.slice.items()]
+    if len(slices) > 1 or rating.ties is not Ties.HALF or rating.inverse_propensity:
+        return None
+    slice = slices[0] if slices else ALL
+    settings_scale = (settings.elo_k, settings.elo_start, settings.elo_scale)
+    if (rating.k, rating.start, rating.scale) == _UNASKED:  # nothing else was asked for
+        rating = replace(rating, k=settings.elo_k, start=settings.elo_start, scale=settings.elo_scale)
+    boards = Boards(
+        store,
+        parameters=default_parameters(rating.k, rating.start, rating.scale),
+        preliminary=settings.preliminary_battles,
+    )
+    if slice not in (ALL, *boards.slices()):
+        return None
+    if rating.method is Method.ELO:
+        kept = slice == ALL and (rating.k, rating.start, rating.scale) == settings_scale
+        return boards.view(method="elo", anchor=rating.anchor).board if kept else None
+    with closing(VoteFits(store, Scale(rating.start, rating.scale), boards.widen)) as fits:
+        if not rating.style_control:
+            fits.cluster(slice)
+            return boards.view(slice=slice, anchor=rating.anchor).board
+        if rating.variant is not Variant.OURS or rating.features != FEATURES:
+            return None
+        fit = fits.fit_style(slice, anchor=rating.anchor)
+        if fit.board is None:
+            raise ConfigError(fit.trouble or "no vote has its answers' style counted", key="--style-control")
+        return boards.dressed(fit.board, Track.HUMAN, slice).board
 
 
 def _print(board: Leaderboard) -> None:

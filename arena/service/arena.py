@@ -34,6 +34,7 @@ from arena.service.prompts import markup_of, slices_of
 from arena.service.rooms import Redact, Room, room_of
 from arena.service.suggestions import Suggestions
 from arena.service.views import BattleView, Preparation
+from arena.service.vote_fits import VoteFits
 from arena.service.watching import Report, Watching, log_turn
 from arena.store import records
 from arena.store.records import ContestantRecord, NewBattle, VoteExists
@@ -69,6 +70,7 @@ class Arena:
         self.settings, self.catalog, self.store, self.fleet = settings, catalog, store, fleet
         self.parameters: EloParameters = default_parameters(settings.elo_k, settings.elo_start, settings.elo_scale)
         self.boards = Boards(store, parameters=self.parameters, preliminary=settings.preliminary_battles)
+        self.fits = VoteFits(store, self.parameters.scale, self.boards.widen)
         self.suggestions = Suggestions(settings, catalog)
         self._rng = rng or Random(settings.seed)
         self._clock = clock
@@ -112,6 +114,7 @@ class Arena:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._unwatch()
+        await asyncio.to_thread(self.fits.close)
         await self._keep_accounts()
         await self.fleet.close()
         self.store.close()

@@ -5,15 +5,20 @@ Nothing here grows with the number of votes, but for `history`, which replays th
 
 from __future__ import annotations
 
+import math
 import threading
+import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from arena.errors import ArenaError
-from arena.ratings.comparisons import PairCounts
+from arena.ratings.comparisons import FloatArray, PairCounts
 from arena.ratings.elo import EloParameters, Scale
 from arena.ratings.leaderboard import Anchor, Leaderboard
-from arena.ratings.live import LiveBoard, LiveVote, counts_of_columns
+from arena.ratings.live import LiveBoard, LiveRatings, LiveVote, counts_of_columns
 from arena.ratings.sampling import Chances, chances
 from arena.service.head_to_head import PairView, meeting, pair_view
 from arena.service.rooms import nameplate
@@ -27,6 +32,13 @@ HISTORY = 20_000
 
 FOLLOWED = 500
 """The most changes that are followed one by one; after more the counts are read anew."""
+
+
+MASKED, UNMASKED = "masked", "-masked"
+"""Battles in which a model named itself, and all others: the second is the difference of two stored slices."""
+
+RECENT, RECENT_FOR = 2_000, 10.0
+"""How many of the latest battles sampling rates are taken over, and for how many seconds they are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,8 @@ class Boards:
         self._since: dict[tuple[Track, str], int] = {}
         self._live = LiveBoard(parameters=parameters)
         self._chances: tuple[int, Chances] | None = None
+        self._wider: dict[str, Mapping[str, float]] = {}
+        self._rates: tuple[float, Mapping[int, float]] = (-math.inf, {})
 
     def view(
         self, track: Track = Track.HUMAN, slice: str = ALL, method: str = "bt", *, anchor: Anchor | None = None
@@ -67,15 +81,54 @@ class Boards:
             kept = self._kept.get((track, slice, method))
             if anchor is None and kept is not None and kept.version == self._version:
                 return kept
-            self._have(track, slice)
-            if method == "elo":
-                board = self._live.elo_board(str(track), anchor=anchor)
-            else:
-                board = self._live.board(str(track), slice, anchor=anchor)
-            view = self._dressed(board, track, slice)
+            view = self._dressed(self._rated(track, slice, method, anchor), track, slice)
             if anchor is None:
                 self._kept[track, slice, method] = view
             return view
+
+    def widen(self, slice: str, by: Mapping[str, float]) -> None:
+        """Take in by how much votes that share a voter widen the intervals of people's board (1 is not at all)."""
+        with self._lock:
+            if self._wider.get(slice, {}) == by:
+                return
+            self._wider[slice] = by
+            if (Track.HUMAN, slice) in self._since:
+                self._live.ratings(str(Track.HUMAN), slice).widening = by
+            for key in [key for key in self._kept if key[:2] == (Track.HUMAN, slice)]:
+                del self._kept[key]
+
+    def dressed(self, board: Leaderboard, track: Track, slice: str = ALL) -> BoardView:
+        """A board that was made elsewhere of the same contestants, with marks and nameplates."""
+        with self._lock:
+            self._follow()
+            return self._dressed(board, track, slice)
+
+    def _rated(self, track: Track, slice: str, method: str, anchor: Anchor | None) -> Leaderboard:
+        if method == "elo":
+            self._have(track, ALL)
+            return self._live.elo_board(str(track), anchor=anchor)
+        return self._ratings(track, slice).board(self._parameters.scale, anchor)
+
+    def _ratings(self, track: Track, slice: str) -> LiveRatings:
+        """The ratings of a slice, its counts read when it is first asked for."""
+        if slice != UNMASKED:
+            self._have(track, slice)
+            return self._live.ratings(str(track), slice)
+        ratings = LiveRatings(self._unmasked(track))
+        ratings.widening = self._wider.get(slice, {}) if track is Track.HUMAN else {}
+        return ratings
+
+    def _unmasked(self, track: Track) -> PairCounts:
+        """Counts of the battles in which no model named itself."""
+        for part in (ALL, MASKED):
+            self._have(track, part)
+        whole, masked = (self._live.ratings(str(track), part).counts for part in (ALL, MASKED))
+        left = (
+            _less(whole.score, masked.score),
+            _less(whole.ties, masked.ties),
+            _less(whole.both_bad, masked.both_bad),
+        )
+        return PairCounts(whole.names, *left)
 
     def chances(self) -> Chances:
         """How likely each pair should be next, by what people's votes leave uncertain."""
@@ -89,8 +142,7 @@ class Boards:
         """Two contestants against each other. Raises `ArenaError` for a name that is not on the board."""
         with self._lock:
             self._follow()
-            self._have(track, slice)
-            ratings = self._live.ratings(str(track), slice)
+            ratings = self._ratings(track, slice)
             if a == b or a not in ratings.counts.names or b not in ratings.counts.names:
                 raise ArenaError("choose two different contestants of the board")
             first, second = ratings.counts.names.index(a), ratings.counts.names.index(b)
@@ -107,7 +159,9 @@ class Boards:
 
     def slices(self, track: Track = Track.HUMAN) -> tuple[str, ...]:
         """The slices that hold a comparison."""
-        return tuple(sorted(name for name in self._store.slices(track) if name != ALL))
+        held = self._store.slices(track)
+        others = [UNMASKED] if 0 < held.get(MASKED, 0.0) < held.get(ALL, math.inf) else []
+        return tuple(sorted([*(name for name in held if name != ALL), *others]))
 
     def history(self, track: Track = Track.HUMAN) -> tuple[HistoryPoint, ...]:
         """Online Elo after each of the latest votes, oldest first."""
@@ -154,6 +208,7 @@ class Boards:
                 for track in Track
             }
             self._live = LiveBoard.from_counts(counts, rated, names=names.values(), parameters=self._parameters)
+            self._widen_again(Track.HUMAN, ALL)
 
     def _apply(self, change: Change, names: Mapping[int, str]) -> None:
         last = change.sequence
@@ -178,6 +233,11 @@ class Boards:
     def _have(self, track: Track, slice: str) -> None:
         if (track, slice) not in self._since:
             self._live.load(str(track), slice, self._stored(track, slice))
+            self._widen_again(track, slice)
+
+    def _widen_again(self, track: Track, slice: str) -> None:
+        if track is Track.HUMAN and slice in self._wider:
+            self._live.ratings(str(track), slice).widening = self._wider[slice]
 
     def _stored(self, track: Track, slice: str) -> PairCounts:
         table = self._store.pair_counts(track, slice)
@@ -190,16 +250,35 @@ class Boards:
         """Retired and preliminary contestants carry their marks; everyone has a nameplate."""
         names = labels(self._records)
         retired = {names[record.id] for record in self._records if record.retired_at is not None}
+        rates = {names[number]: rate for number, rate in self._sampling_rates().items() if number in names}
         rows = tuple(
             replace(
                 row,
                 retired=row.model in retired,
                 preliminary=not row.identified or row.battles < self._preliminary,
+                sampling_rate=rates.get(row.model, 0.0) if rates else None,
             )
             for row in board.rows
         )
         plates = tuple(replace(nameplate(record), name=names[record.id]) for record in self._records)
         return BoardView(replace(board, rows=rows), self._version, track, slice, plates)
+
+    def _sampling_rates(self) -> Mapping[int, float]:
+        """By contestant's number the share of the latest blind battles in which it was drawn."""
+        kept_at, rates = self._rates
+        if time.monotonic() - kept_at > RECENT_FOR:
+            pairs = self._store.recent_pairs(RECENT)
+            drawn = Counter(number for pair in pairs for number in pair)
+            rates = {number: times / len(pairs) for number, times in drawn.items()}
+            self._rates = time.monotonic(), rates
+        return rates
+
+
+def _less(whole: FloatArray, part: FloatArray) -> FloatArray:
+    """What is left of counts, without the dust of rounding."""
+    left = whole - part
+    left[np.abs(left) < 1e-9] = 0
+    return left
 
 
 def labels(records: Sequence[ContestantRecord]) -> Mapping[int, str]:

@@ -20,7 +20,7 @@ SEVERAL = 3
 """Points of a list, or sentences, from which a question makes several demands."""
 
 _POINT = re.compile(r"^\s*(?:[-*+•]|\d{1,2}[.)])\s+\S", re.MULTILINE)
-_SENTENCE = re.compile(r"\w[.!?…]+(?=\s|$)")
+_SENTENCE = re.compile(r"[^\s\d.!?…][.!?…]+(?=\s|$)")
 _CODE = re.compile(
     r"```|`[^`\n]+`|\b(?:def|class|import|return|const|public|lambda|func)\s+\w|#include|\w\(.*\)\s*[;{:]"
     r"|</\w+>|\bSELECT\b.+\bFROM\b|\bfor\s*\(|=>|==|!=",

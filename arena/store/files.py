@@ -50,6 +50,9 @@ STYLE_COLUMNS: Mapping[str, tuple[str, str]] = {
 TAG_COLUMNS = ("language", "topic", "turn")
 """Columns that slices are cut by."""
 
+YES = "yes"
+"""The value of a tag that is either there or not."""
+
 METADATA_COLUMN = "conv_metadata"
 
 _ACTIVE = re.compile(r"'*(?:[\t\r\n]|\s*[=+\-@|%＝＋－＠])")
@@ -86,19 +89,21 @@ def read_comparisons(
     path: Path,
     *,
     features: Sequence[str] = (),
+    inverse_propensity: bool = False,
     on_skip: Callable[[int, str], None] | None = None,
 ) -> Iterator[Comparison]:
     """Comparisons of a battle file in its order, ready for rating.
 
     Needs `model_a, model_b, winner` or `left, right, winner`; takes `weight` and the style columns where
-    there are any. `features` names further covariates, each held by columns `NAME_a` and `NAME_b`.
+    there are any. `features` names further covariates, each held by columns `NAME_a` and `NAME_b`. With
+    `inverse_propensity` a row weighs 1/`propensity`, as if every pair had been equally likely to be drawn.
     A model compared with itself says nothing about anybody: `on_skip(line, reason)` hears of it.
     Raises `FileFormatError` naming the line of the first row that cannot be understood.
     """
     covariates = {**STYLE_COLUMNS, **{name: (f"{name}_a", f"{name}_b") for name in features}}
     for line, row in read_rows(path):
         try:
-            comparison = comparison_of(row, covariates, needed=features)
+            comparison = comparison_of(row, covariates, needed=features, inverse_propensity=inverse_propensity)
         except ValueError as error:
             raise FileFormatError(str(error), path=path, line=line) from None
         if comparison.model_a != comparison.model_b:
@@ -108,7 +113,11 @@ def read_comparisons(
 
 
 def comparison_of(
-    row: Row, covariates: Mapping[str, tuple[str, str]] = STYLE_COLUMNS, *, needed: Sequence[str] = ()
+    row: Row,
+    covariates: Mapping[str, tuple[str, str]] = STYLE_COLUMNS,
+    *,
+    needed: Sequence[str] = (),
+    inverse_propensity: bool = False,
 ) -> Comparison:
     """One row as a comparison. Raises `ValueError` saying what is wrong with the row."""
     model_a, model_b = models_of(row)
@@ -117,11 +126,11 @@ def comparison_of(
         model_a,
         model_b,
         verdict.outcome,
-        weight_of(row),
+        weight_of(row) / (propensity_of(row) if inverse_propensity else 1.0),
         features=dict(_features_of(row, covariates, needed)),
         voter=str(row["judge"]) if row.get("judge") else None,
         both_bad=verdict is Verdict.BOTH_BAD,
-        tags={name: str(row[name]) for name in TAG_COLUMNS if row.get(name)},
+        tags=_tags_of(row),
     )
 
 
@@ -151,6 +160,38 @@ def weight_of(row: Row) -> float:
     if weight == 0:
         raise ValueError("weight 0 means that the row does not count: remove the row")
     return weight
+
+
+def propensity_of(row: Row) -> float:
+    """The probability with which the row's pair was drawn. Raises `ValueError` where there is none."""
+    value = row.get("propensity")
+    if value is None or value == "":
+        raise ValueError("weighing by inverse propensity needs the column propensity")
+    share = _amount(value, "propensity")
+    if not 0 < share <= 1:
+        raise ValueError(f"propensity {value!r} is not a probability above 0")
+    return share
+
+
+def _tags_of(row: Row) -> dict[str, str]:
+    """What slices are cut by: columns, and the arena's own `slices` (`hard`, `turn=first`), whose value may be YES."""
+    tags = {name: str(row[name]) for name in TAG_COLUMNS if row.get(name)}
+    if str(row.get("masked", "")).strip().lower() in ("true", "1"):
+        tags["masked"] = YES
+    for slice in _listed(row.get("slices")):
+        name, _, value = str(slice).partition("=")
+        if value and name in tags:  # the column `turn` numbers what `turn=first` names
+            tags[f"{name}={value}"] = YES
+        else:
+            tags[name] = value or YES
+    return tags
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    """A list, or a list as JSON text; nothing where it is neither."""
+    if isinstance(value, str) and value.startswith("["):
+        value = json.loads(value)
+    return value if isinstance(value, list) else ()
 
 
 def _features_of(

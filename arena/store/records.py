@@ -25,7 +25,7 @@ BothMarkups = tuple[Markup, Markup]
 """Length and Markdown of side a and of side b."""
 
 MARKUP_COLUMNS = tuple(f"{name}_{side}" for side in ("a", "b") for name in ("characters", "headers", "lists", "bold"))
-"""Where a vote's row and a `StyleTable` hold them."""
+"""Where a vote's row and a `VoteTable` hold them."""
 
 
 class JudgmentStatus(StrEnum):
@@ -227,12 +227,12 @@ class PairTable:
 
 
 @dataclass(frozen=True, slots=True)
-class StyleTable:
-    """Votes with what style control needs, as parallel columns: `numpy.frombuffer` reads each.
+class VoteTable:
+    """Votes with their voters, slices and style, as parallel columns: `numpy.frombuffer` reads each.
 
     `numbers` holds int64 columns by name: `sequence`, `contestant_a`, `contestant_b`, `verdict` (its place in
     `Verdict`), `voter_id`, `slice_set_id` and those of `MARKUP_COLUMNS`. `counting` is 0 for votes off the board.
-    `last` is the number of the last vote looked at, those without counts included.
+    `last` is the number of the last vote; a style that was not counted is −1.
     """
 
     numbers: Mapping[str, array[int]]

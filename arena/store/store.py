@@ -47,10 +47,10 @@ from arena.store.records import (
     NewBattle,
     PairTable,
     ScoreRecord,
-    StyleTable,
     VoteFilter,
     VoteReceipt,
     VoteRecord,
+    VoteTable,
 )
 from arena.store.recount import rebuild
 from arena.store.voting import EloFold, EloStep, Rules
@@ -299,9 +299,9 @@ class Store:
         """The board's steps numbered above `after`, in order; no number is ever filled in later."""
         return self._read(lambda db: changes(db, after, limit))
 
-    def style_votes(self, after: int = 0, *, limit: int = 20_000) -> StyleTable:
-        """Votes numbered above `after` with length and Markdown of both answers; those without are left out."""
-        return self._read(lambda db: styled.style_table(db, after, limit))
+    def vote_columns(self, after: int = 0, *, limit: int = 20_000) -> VoteTable:
+        """Votes numbered above `after` as columns, in order; those off the board are marked."""
+        return self._read(lambda db: styled.vote_table(db, after, limit))
 
     def moved_votes(self, after: int) -> tuple[int, Mapping[int, bool]]:
         """Votes that left the board or came back by steps numbered above `after`: the last such step, and by the

@@ -1,4 +1,4 @@
-"""Length and Markdown of voted answers: columns of a vote, and all votes' columns for style control.
+"""Length and Markdown of voted answers: columns of a vote, and all votes as columns for fits that need each of them.
 
 A vote whose texts were never here (an import without conversations) has none. Nothing here counts or rates.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from arena.markup import Markup
 from arena.store.changes import EVENT_SIGNS
 from arena.store.counting import split_names
-from arena.store.records import MARKUP_COLUMNS, BothMarkups, StyleTable
+from arena.store.records import MARKUP_COLUMNS, BothMarkups, VoteTable
 from arena.store.tables import AnyRow, events, slice_sets, votes
 
 _HALF = len(MARKUP_COLUMNS) // 2
@@ -33,21 +33,17 @@ def markup_of(row: AnyRow) -> BothMarkups | None:
     return None if amounts[0] is None else (Markup(*amounts[:_HALF]), Markup(*amounts[_HALF:]))
 
 
-def style_table(db: Connection, after: int, limit: int) -> StyleTable:
-    """See `Store.style_votes`."""
+def vote_table(db: Connection, after: int, limit: int) -> VoteTable:
+    """See `Store.vote_columns`."""
     on_board = votes.c.retracted_at.is_(None) & votes.c.quarantined.is_(None)
-    read = ("sequence", "contestant_a", "contestant_b", "verdict", "voter_id", "slice_set_id", *MARKUP_COLUMNS)
-    query = (
-        select(*[votes.c[name] for name in read], votes.c.weight, on_board)
-        .where(votes.c.sequence > after)
-        .order_by(votes.c.sequence)
-        .limit(limit)
-    )
-    rows = db.execute(query).all()
-    known = [row for row in rows if row.characters_a is not None]
-    *numbers, weight, counting = zip(*known, strict=True) if known else ((),) * (len(read) + 2)
-    named = {name: array("q", column) for name, column in zip(read, numbers, strict=True)}
-    return StyleTable(named, array("d", weight), array("b", map(bool, counting)), rows[-1].sequence if rows else after)
+    read = ("sequence", "contestant_a", "contestant_b", "verdict", "voter_id", "slice_set_id")
+    style = [func.coalesce(votes.c[name], -1) for name in MARKUP_COLUMNS]
+    query = select(*[votes.c[name] for name in read], *style, votes.c.weight, on_board)
+    rows = db.execute(query.where(votes.c.sequence > after).order_by(votes.c.sequence).limit(limit)).all()
+    names = (*read, *MARKUP_COLUMNS)
+    *numbers, weight, counting = zip(*rows, strict=True) if rows else ((),) * (len(names) + 2)
+    columns = {name: array("q", column) for name, column in zip(names, numbers, strict=True)}
+    return VoteTable(columns, array("d", weight), array("b", map(bool, counting)), rows[-1].sequence if rows else after)
 
 
 def moved(db: Connection, after: int) -> tuple[int, Mapping[int, bool]]:

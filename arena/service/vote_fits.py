@@ -1,0 +1,171 @@
+"""What needs every vote, fitted in the background: ratings at equal style, and intervals clustered by voter.
+
+Neither has small sufficient statistics. People's votes are kept here as columns, to which only what is new is read
+from the store; a vote itself never waits for any of it. Every result is told with its age.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arena.ratings import bradley_terry
+from arena.ratings.bradley_terry import FEWEST_VOTERS
+from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArray, PairCounts
+from arena.ratings.elo import Scale
+from arena.ratings.leaderboard import Anchor, Leaderboard, style_board
+from arena.ratings.live import widening_of
+from arena.service.background import Made, Workbench
+from arena.service.boards import MASKED, UNMASKED, labels
+from arena.store.records import ALL, MARKUP_COLUMNS, ContestantRecord
+from arena.store.store import Store
+from arena.types import Verdict
+
+FEATURES = ("characters", "headers", "lists", "bold")
+"""What is controlled for: length in characters, which means the same for every model, and Markdown of each kind."""
+
+MOST = 2_000_000
+"""The most votes that are looked at, the latest ones: 130 MB, and some seconds of a core now and then."""
+
+_INTEGERS = ("contestant_a", "contestant_b", "verdict", "voter_id", "slice_set_id", *MARKUP_COLUMNS)
+_OUTCOMES = np.array([verdict.outcome for verdict in Verdict])
+_BAD = list(Verdict).index(Verdict.BOTH_BAD)
+
+Column = TypeVar("Column", bound=NDArray[Any])
+
+
+@dataclass(frozen=True, slots=True)
+class StyleFit:
+    """A board at equal style over `counted` votes; `board` None says why not in `trouble`."""
+
+    board: Leaderboard | None
+    counted: int
+    trouble: str = ""
+
+
+@dataclass(slots=True)
+class _Columns:
+    """Votes as columns, in the order of their numbers."""
+
+    sequence: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    counting: BoolArray = field(default_factory=lambda: np.empty(0, bool))
+    weight: FloatArray = field(default_factory=lambda: np.empty(0))
+    integers: dict[str, IntArray] = field(default_factory=lambda: {name: np.empty(0, np.int32) for name in _INTEGERS})
+    last: int = 0
+    moved: int = 0
+
+    def catch_up(self, store: Store) -> None:
+        """Read the votes that came, then which votes left the board or came back."""
+        before, runs = self.last, []
+        while (table := store.vote_columns(self.last)).last > self.last:
+            self.last = table.last
+            runs.append(table)
+        if runs:
+            self.sequence = _joined(self.sequence, [np.frombuffer(one.numbers["sequence"], np.int64) for one in runs])
+            self.counting = _joined(self.counting, [np.frombuffer(one.counting, bool) for one in runs])
+            self.weight = _joined(self.weight, [np.frombuffer(one.weight) for one in runs])
+            for name, column in self.integers.items():
+                self.integers[name] = _joined(column, [np.frombuffer(one.numbers[name], np.int64) for one in runs])
+        self.moved, changed = store.moved_votes(self.moved)
+        for number, counts in changed.items():
+            place = int(np.searchsorted(self.sequence, number))
+            if number <= before and place < len(self.sequence) and self.sequence[place] == number:
+                self.counting[place] = counts
+
+
+def _joined(column: Column, runs: Sequence[NDArray[Any]]) -> Column:
+    return np.concatenate([column, *(run.astype(column.dtype) for run in runs)])  # type: ignore[return-value]
+
+
+class VoteFits:
+    """Fits over people's votes, by slice. Safe to call from any thread."""
+
+    def __init__(
+        self, store: Store, scale: Scale, widen: Callable[[str, Mapping[str, float]], None] = lambda *_: None
+    ) -> None:
+        """`widen(slice, by)` hears by how much sharing a voter widens each contestant's interval."""
+        self._store, self._scale, self._widen = store, scale, widen
+        self._columns = _Columns()
+        self._lock = threading.Lock()
+        self._bench: Workbench[StyleFit] = Workbench("votes")
+
+    def style(self, slice: str = ALL) -> Made[StyleFit] | None:
+        """The last fit of a slice, and a new one begun when votes came; None while the first is under way."""
+        return self._bench.get(("style", slice), self._store.board_version(), lambda: self.fit_style(slice))
+
+    def keep_clustered(self, slice: str = ALL) -> None:
+        """See to it that the intervals of a slice know who voted, soon."""
+        version = self._store.board_version()
+        self._bench.get(("voters", slice), version, lambda: self.cluster(slice), patience=0.0)
+
+    def fit_style(self, slice: str = ALL, *, anchor: Anchor | None = None) -> StyleFit:
+        """Fit as of now. Blocks: seconds for a million votes."""
+        rows = self._comparisons(slice, counted_only=True)
+        if not len(rows):
+            return StyleFit(None, 0)
+        trouble = ""
+        for features in (FEATURES, FEATURES[:1]):  # few votes may not tell one kind of Markdown from another
+            try:
+                return StyleFit(style_board(rows, features, scale=self._scale, anchor=anchor), len(rows))
+            except ValueError as error:
+                trouble = str(error)
+        return StyleFit(None, len(rows), trouble)
+
+    def close(self) -> None:
+        """Begin no more fits."""
+        self._bench.close()
+
+    def cluster(self, slice: str = ALL) -> StyleFit:
+        """Tell by how much intervals widen, nothing where too few voters are known. Blocks."""
+        rows = self._comparisons(slice)
+        found: Mapping[str, float] = {}
+        if rows.voter is not None and len(np.unique(rows.voter)) >= FEWEST_VOTERS:
+            counts = PairCounts.of(rows)
+            plain = bradley_terry.fit(counts)
+            clustered = bradley_terry.fit(counts, voters=rows)
+            found = widening_of(clustered.strengths(), plain.strengths())
+        self._widen(slice, found)
+        return StyleFit(None, len(rows))
+
+    def _comparisons(self, slice: str, *, counted_only: bool = False) -> Comparisons:
+        """The votes of a slice that count; with `counted_only` those whose answers' style is known."""
+        with self._lock:
+            kept = self._columns
+            kept.last = kept.last or max(0, self._store.board_version() - MOST)
+            kept.catch_up(self._store)
+            chosen = kept.counting & self._within(slice)
+            if counted_only:
+                chosen &= kept.integers["characters_a"] >= 0
+            columns = {name: column[chosen] for name, column in kept.integers.items()}
+            weight = kept.weight[chosen]
+        records = self._store.contestants()
+        verdict = columns["verdict"]
+        amounts = {name: (columns[f"{name}_a"].astype(float), columns[f"{name}_b"].astype(float)) for name in FEATURES}
+        return Comparisons(
+            tuple(labels(records).values()),
+            _places(records, columns["contestant_a"]),
+            _places(records, columns["contestant_b"]),
+            _OUTCOMES[verdict],
+            None if (weight == 1).all() else weight,
+            verdict == _BAD,
+            columns["voter_id"],
+            amounts if counted_only else {},
+        )
+
+    def _within(self, slice: str) -> BoolArray:
+        """Which votes are of the slice."""
+        sets = self._columns.integers["slice_set_id"]
+        if slice == ALL:
+            return np.ones(len(sets), dtype=bool)
+        wanted = self._store.slice_members().get(MASKED if slice == UNMASKED else slice, frozenset())
+        return np.isin(sets, list(wanted), invert=slice == UNMASKED)
+
+
+def _places(records: Sequence[ContestantRecord], numbers: IntArray) -> IntArray:
+    """Contestants' numbers as places among the records, which come by number."""
+    return np.searchsorted(np.array([record.id for record in records]), numbers).astype(np.int32)

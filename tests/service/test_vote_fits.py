@@ -1,0 +1,128 @@
+"""Ratings at equal style and clustered intervals of the stored votes: the same as from an exported file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from arena.offline import Rating, rate_file
+from arena.ratings.elo import EloParameters, Scale
+from arena.service.boards import UNMASKED, Boards
+from arena.service.prompts import count_markup
+from arena.service.vote_fits import FEATURES, VoteFits
+from arena.store.records import ALL, Contestant, NewBattle
+from arena.store.store import Store
+from arena.types import Answer, AnswerState, Mode, Verdict
+
+TEXTS = ("Plain words.", "# One\ntext that is somewhat longer", "- one\n- two\n- three", "**bold** words", "x" * 90)
+NAMES = ("x", "y", "z")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Sixty voters who like long answers, whoever wrote them; some answers name their model, some votes are undone."""
+    draw = Random(5)
+    with Store.open(None, storage_dir=tmp_path_factory.mktemp("fits"), elo_step=lambda a, b, _: (a, b)) as store:
+        ids = [one.id for one in store.register_contestants([Contestant(name) for name in NAMES]).result()]
+        for number in range(180):
+            a, b = draw.sample(ids, 2)
+            voter = f"voter-{number % 60}"
+            battle = store.create_battle(NewBattle(voter, Mode.ANONYMOUS, a, b, propensity=0.1 + 0.05 * a)).result()
+            store.append_turn(battle.id, "?").result()
+            texts = [draw.choice(TEXTS) + draw.choice(TEXTS) + "." * draw.randrange(9) for _ in "ab"]
+            answers = [Answer(text, AnswerState.COMPLETE) for text in texts]
+            store.finish_turn(battle.id, 0, *answers, masked=number % 7 == 0).result()
+            liked = len(texts[0]) - len(texts[1]) + draw.gauss(0, 40)
+            verdict = Verdict.MODEL_A if liked > 0 else Verdict.MODEL_B
+            markup = (count_markup(texts[0]), count_markup(texts[1]))
+            store.cast_vote(battle.id, voter, verdict, slices=["hard"] * (number % 2), markup=markup).result()
+            if number % 30 == 0:
+                store.retract_vote(battle.id, voter).result()
+        yield store
+
+
+@pytest.fixture
+def fits(store: Store) -> Iterator[VoteFits]:
+    """Fits over these votes."""
+    fits = VoteFits(store, Scale())
+    yield fits
+    fits.close()
+
+
+def boards_of(store: Store) -> Boards:
+    """Boards over these votes."""
+    return Boards(store, parameters=EloParameters(), preliminary=30)
+
+
+def test_a_fit_over_stored_votes_is_that_of_their_export(store: Store, fits: VoteFits, tmp_path: Path) -> None:
+    """Ratings, intervals and what length bought; undone votes count in neither."""
+    store.export_votes(tmp_path / "votes.parquet")
+    filed = rate_file(tmp_path / "votes.parquet", Rating(style_control=True, features=FEATURES))
+    found = fits.fit_style().board
+    assert found is not None
+    assert found.style is not None
+    assert filed.style is not None
+    assert found.votes == filed.votes == 174
+    for mine, theirs in zip(found.style.coefficients, filed.style.coefficients, strict=True):
+        assert (mine.value, mine.low, mine.high) == pytest.approx((theirs.value, theirs.low, theirs.high), abs=1e-9)
+    for row in filed.rows:
+        assert found.row(row.model).rating == pytest.approx(row.rating, abs=1e-7)
+        assert found.row(row.model).ci_low == pytest.approx(row.ci_low, abs=1e-7)
+    length = found.style.coefficients[0]
+    assert length.low is not None
+    assert length.low > 0, "these voters pay for length"
+
+
+def test_votes_that_came_or_went_are_followed(store: Store, fits: VoteFits) -> None:
+    """The next fit has read only what is new, and is a fresh one's equal."""
+    before = fits.fit_style().counted
+    store.quarantine([9, 10], "test").result()
+    assert fits.fit_style().counted == before - 2
+    store.restore([9, 10]).result()
+    assert fits.fit_style().counted == before
+    fresh = VoteFits(store, Scale())
+    assert fresh.fit_style().counted == before
+    fresh.close()
+
+
+def test_slices_are_fitted_apart(store: Store, fits: VoteFits) -> None:
+    """A slice and what is left of the whole."""
+    boards = boards_of(store)
+    for slice in ("hard", "masked", UNMASKED):
+        assert fits.fit_style(slice).counted == boards.view(slice=slice).board.votes
+    assert boards.view(slice=UNMASKED).board.votes + boards.view(slice="masked").board.votes == 174
+
+
+def test_intervals_of_the_board_know_who_voted(store: Store, tmp_path: Path) -> None:
+    """Once the votes were looked at they are as wide as a fit by voter makes them, also after one more vote."""
+    boards = boards_of(store)
+    assert boards.view().board.parameters["intervals"] == "sandwich"
+    fits = VoteFits(store, Scale(), boards.widen)
+    fits.cluster(ALL)
+    store.export_votes(tmp_path / "votes.parquet")
+    exact = rate_file(tmp_path / "votes.parquet")
+    board = boards.view().board
+    assert board.parameters["intervals"] == exact.parameters["intervals"] == "sandwich, clustered by voter"
+    for row in exact.rows:
+        assert board.row(row.model).ci_low == pytest.approx(row.ci_low, abs=1e-3)
+    fits.close()
+
+
+def test_who_was_drawn_how_often_stands_on_the_board(store: Store) -> None:
+    """Shares of the latest battles: two contestants are drawn for each."""
+    rates = [row.sampling_rate for row in boards_of(store).view().board.rows]
+    assert sum(rate for rate in rates if rate is not None) == pytest.approx(2.0)
+
+
+def test_inverse_propensity_weighs_what_was_seldom_drawn(store: Store, tmp_path: Path) -> None:
+    """The export carries each draw's probability; the board says what the votes are worth then."""
+    store.export_votes(tmp_path / "votes.csv")
+    plain = rate_file(tmp_path / "votes.csv")
+    weighed = rate_file(tmp_path / "votes.csv", Rating(inverse_propensity=True))
+    assert weighed.votes == plain.votes
+    assert weighed.notes[-1].startswith("Every battle weighs 1/propensity")
+    assert [weighed.row(name).rating for name in NAMES] != [plain.row(name).rating for name in NAMES]
+    assert rate_file(tmp_path / "votes.csv", Rating(slice={"hard": "yes"})).votes == 90
