@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
@@ -36,6 +37,21 @@ _COMPRESSIONS: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
     (b"\x28\xb5\x2f\xfd", lambda data: bytes(pa.CompressedInputStream(pa.BufferReader(data), "zstd").read())),
 )
 
+
+_NAMES = (
+    "model",
+    "model_a",
+    "model_b",
+    "winner",
+    "winner_ab",
+    "winner_ba",
+    "judge",
+    "lang",
+    "category",
+    "proto",
+    "who",
+)
+"""Columns of a CSV that are text whatever they look like: a model may be called 1.0 or true."""
 
 _SUFFIXES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".parquet", ".gz", ".bz2", ".xz", ".zst"})
 
@@ -64,10 +80,15 @@ def read_bytes(path: Path) -> bytes:
 
 def read_records(path: Path) -> list[Record]:
     """Rows as dictionaries, in order, whatever the kind of file. JSON lines keep their nesting."""
+    return [record for _, record in read_rows(path)]
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, Record]]:
+    """Rows as dictionaries with where they stand: the line of JSON lines, the row of other kinds from 1."""
     data = read_bytes(path)
     if _is_json(data):
-        return [record for _, record in _json_records(path, data)]
-    return [dict(row) for row in _arrow_table(path, data).to_pylist()]
+        return _json_records(path, data)
+    return enumerate((dict(row) for row in _arrow_table(path, data).to_pylist()), start=1)
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, Record]]:
@@ -128,8 +149,9 @@ class Table:
         column = self._columns[name]
         if not isinstance(column, pa.ChunkedArray):
             return _codes(self.text(name))
-        encoded = column.combine_chunks()
-        encoded = (encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded).dictionary_encode("encode")
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        encoded = pa.compute.dictionary_encode(column.combine_chunks(), null_encoding="encode")
         texts = [as_text(value) for value in encoded.dictionary.to_pylist()]
         return texts, np.asarray(encoded.indices, dtype=np.int64)
 
@@ -173,7 +195,7 @@ def _is_json(data: bytes) -> bool:
 def _json_records(path: Path, data: bytes) -> Iterator[tuple[int, Record]]:
     text = _decode(path, data)
     if text.lstrip().startswith("["):
-        yield from ((1, record) for record in _json_array(path, text))
+        yield from enumerate(_json_array(path, text), start=1)
         return
     # Only a line feed ends a line: answers hold U+2028 and the like, which splitlines would cut at.
     for number, line in enumerate(text.split("\n"), start=1):
@@ -207,14 +229,25 @@ def _arrow_table(path: Path, data: bytes) -> Any:
             return pa.parquet.read_table(pa.BufferReader(data))
         if not data.strip():
             raise FileFormatError("the file is empty", path=path)
-        _decode(path, data)
+        text = _decode(path, data)
         return pa.csv.read_csv(
             io.BytesIO(data),
-            parse_options=pa.csv.ParseOptions(newlines_in_values=True),
-            convert_options=pa.csv.ConvertOptions(strings_can_be_null=True, null_values=["", "nan", "NaN"]),
+            read_options=pa.csv.ReadOptions(use_threads=False),  # else an error cannot name its row
+            parse_options=pa.csv.ParseOptions(delimiter=_delimiter(text), newlines_in_values=True),
+            convert_options=pa.csv.ConvertOptions(
+                strings_can_be_null=True,
+                null_values=["", "nan", "NaN"],
+                column_types={name: pa.string() for name in _NAMES},
+            ),
         )
     except pa.ArrowException as error:
         raise FileFormatError(f"neither CSV, JSON lines nor Parquet: {error}", path=path) from error
+
+
+def _delimiter(text: str) -> str:
+    """What parts the columns: the commonest of comma, tab and semicolon in the heading."""
+    heading = text.partition("\n")[0]
+    return max(",\t;", key=heading.count)
 
 
 def _decode(path: Path, data: bytes) -> str:

@@ -16,6 +16,7 @@ from arena.benchmarks.files import Table
 from arena.benchmarks.scorers.against_baseline import Bootstrap
 from arena.benchmarks.tasks import alpaca_eval, arena_hard, grounded_rag, ifeval, mt_bench
 from arena.cli.bench_output import show, told, write_lines
+from arena.errors import FileFormatError
 
 app = typer.Typer(help="Score files that others made.", no_args_is_help=True)
 
@@ -62,6 +63,7 @@ def score_arena_hard(
     ] = None,
     version: Annotated[ArenaHardVersion, typer.Option(help="Rules of Arena-Hard.")] = ArenaHardVersion.V0_1,
     category: Annotated[str | None, typer.Option(help="Only judgments of this category (v2.0).")] = None,
+    judge: Annotated[str | None, typer.Option(help="Only judgments of this judge.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Win rates against a baseline with bootstrap intervals (Arena-Hard, Ru-Arena-General)."""
@@ -69,9 +71,10 @@ def score_arena_hard(
         raise typer.BadParameter("give exactly one of --battles and --judgments")
     with told():
         if judgments is not None:
-            if baseline is None:
-                raise typer.BadParameter("judgments do not name their baseline", param_hint="--baseline")
-            rows = arena_hard.read_judgments(judgments, baseline, protocol=version.value, category=category)
+            rows = arena_hard.read_judgments(
+                judgments, baseline, protocol=version.value, category=category, judge=judge
+            )
+            baseline = rows.models[0]
         else:
             assert battles is not None
             rows = arena_hard.read_battles(battles)
@@ -166,10 +169,13 @@ def _score_instructions(
 ) -> None:
     with told():
         asked = ifeval.read_prompts(prompts)
-        checked = ifeval.check(asked, ifeval.read_responses(responses), language)
+        answered = ifeval.read_responses(responses)
+        checked = ifeval.check(asked, answered, language)
+        if not checked:
+            raise FileFormatError("no response belongs to a prompt, by key or by wording", path=responses)
         if flags is not None:
             write_lines(flags, (item.as_flags() for item in checked))
-        show(ifeval.score(asked, checked, language), as_json)
+        show(ifeval.score(asked, checked, language, strangers=answered.strangers(asked)), as_json)
 
 
 @app.command("grounded-rag")

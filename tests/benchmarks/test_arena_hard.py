@@ -152,6 +152,83 @@ def test_version_2_drops_a_pair_when_either_game_has_no_verdict(tmp_path: Path) 
     assert sheet.unscored == 2
 
 
+def test_rows_that_carry_a_length_mark_are_weighed_only_when_asked(tmp_path: Path) -> None:
+    """A plain score stays plain; a note tells what the file has."""
+    path = write_csv(tmp_path / "b.csv", HEADER + ",answer_len_delta", "1,base,m,model_b,0.1", "2,base,m,model_a,0.9")
+    sheet = arena_hard.score(arena_hard.read_battles(path), baseline="base")
+    assert rows_of(sheet)["m"]["score"] == 50
+    assert "answer_len_delta" in sheet.notes[0]
+
+
+def test_a_model_without_a_single_verdict_has_a_row_of_nulls(tmp_path: Path) -> None:
+    """It was judged, so it is not missing; nothing is known of it."""
+    path = write_csv(tmp_path / "b.csv", HEADER, "1,base,m,model_b", "2,base,mute,A<B")
+    row = arena_hard.score(arena_hard.read_battles(path), baseline="base").as_json()["models"][-1]
+    assert (row["model"], row["score"], row["ci_low"], row["battles"]) == ("mute", None, None, 0)
+
+
+def test_a_heading_alone_is_an_error_and_a_baseline_alone_is_not(tmp_path: Path) -> None:
+    """Nothing to score is a wrong file; a baseline that met only itself stands at 50 with no interval."""
+    with pytest.raises(FileFormatError, match="no row to score"):
+        arena_hard.score(arena_hard.read_battles(write_csv(tmp_path / "b.csv", HEADER)), baseline="base")
+    alone = arena_hard.score(arena_hard.read_battles(write_csv(tmp_path / "b.csv", HEADER, "1,base,base,tie")))
+    (row,) = alone.as_json()["models"]
+    assert (row["score"], row["ci_low"], row["battles"]) == (50, None, 0)
+
+
+def judgment(number: int, *labels: str | None, **more: object) -> dict[str, object]:
+    """A line of a judgment file."""
+    return {"question_id": str(number), "model": "m", "games": game(*labels), **more}
+
+
+def test_several_judges_are_never_mixed(tmp_path: Path) -> None:
+    """In folders of their own or in one, named in the line or by the folder: one is to be chosen."""
+    for place, more in (("x/first.jsonl", {"judge": "strict"}), ("x/second.jsonl", {"judge": "kind"})):
+        write_jsonl(tmp_path / place, [judgment(1, "B>A", "A>B", **more)])
+    write_jsonl(tmp_path / "y/strict/m.jsonl", [judgment(1, "B>A", "A>B")])
+    write_jsonl(tmp_path / "y/kind/m.jsonl", [judgment(1, "A>B", "B>A")])
+    for folder in ("x", "y"):
+        with pytest.raises(FileFormatError, match=r"several judges \(kind, strict\)"):
+            arena_hard.read_judgments(tmp_path / folder, "base")
+    chosen = arena_hard.read_judgments(tmp_path / "y", "base", judge="strict")
+    assert rows_of(arena_hard.score(chosen, baseline="base"))["m"]["score"] == 100
+
+
+def test_an_answer_judged_twice_counts_once_or_is_an_error(tmp_path: Path) -> None:
+    """The same line again is one judgment; another verdict on the same question has to be settled."""
+    lines = [judgment(1, "B>A", "A>B"), judgment(2, "A>B", "A>B"), judgment(1, "B>A", "A>B")]
+    battles = arena_hard.read_judgments(write_jsonl(tmp_path / "m.jsonl", lines), "base")
+    assert len(battles.outcome) == 4
+    assert "1 judgments stand twice" in battles.notes[0]
+    path = write_jsonl(tmp_path / "n.jsonl", [judgment(1, "B>A", "A>B"), judgment(1, "A>B", "A>B")])
+    with pytest.raises(FileFormatError, match=r"n\.jsonl:2: .*twice, differently \(before: n\.jsonl:1\)"):
+        arena_hard.read_judgments(path, "base")
+
+
+def test_version_2_lines_name_their_baseline(tmp_path: Path) -> None:
+    """It need not be given then, must not contradict, and several are told apart by category."""
+    hard = {"baseline": "o3", "category": "hard_prompt"}
+    path = write_jsonl(tmp_path / "m.jsonl", [judgment(1, "B>A", "A>B", **hard)])
+    assert arena_hard.read_judgments(path).models == ("o3", "m")
+    with pytest.raises(FileFormatError, match="judged against o3"):
+        arena_hard.read_judgments(path, "another")
+    both = [judgment(1, "B>A", "A>B", **hard), judgment(2, "A>B", "A>B", baseline="gem", category="creative_writing")]
+    path = write_jsonl(tmp_path / "both.jsonl", both)
+    with pytest.raises(FileFormatError, match="judged against gem, o3"):
+        arena_hard.read_judgments(path)
+    assert arena_hard.read_judgments(path, category="hard_prompt").models == ("o3", "m")
+
+
+def test_games_without_a_read_score_are_read_from_the_judges_words(tmp_path: Path) -> None:
+    """One distinct label counts, also of 2.0's words under `answer`; two or an unknown one do not."""
+    words = ["so [[B>A]], yes [[B>A]]", {"answer": "[[A>>B]]"}, "[[A>B]] or [[B>A]]", "[[A<B]]"]
+    games = [{"judgment": text} for text in words]
+    path = write_jsonl(tmp_path / "m.jsonl", [{"uid": "u", "model": "m", "games": games}])
+    battles = arena_hard.read_judgments(path, "base")
+    assert list(battles.outcome) == [0, 0, 0, 0]
+    assert battles.unscored == 2
+
+
 def test_average_tokens_come_from_the_answers_beside_the_judgments(tmp_path: Path) -> None:
     """The folder layout of the benchmark itself is enough."""
     for model, length in (("base", 10), ("org/m", 21)):

@@ -81,3 +81,33 @@ def test_a_models_dots_are_not_taken_for_suffixes() -> None:
     """Qwen2.5 is not Qwen2."""
     assert stem(Path("a/Qwen2.5-7B.jsonl.gz")) == "Qwen2.5-7B"
     assert stem(Path("t-lite-instruct-0.1")) == "t-lite-instruct-0.1"
+
+
+@pytest.mark.parametrize("parted", [",", "\t", ";"])
+def test_a_table_of_text_is_parted_by_what_its_heading_is_parted_by(tmp_path: Path, parted: str) -> None:
+    """Comma, tab or semicolon, with Windows line ends and a byte order mark."""
+    (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbf" + ROWS.replace(",", parted).replace("\n", "\r\n").encode())
+    table = Table.read(tmp_path / "t.csv", required=["model", "index", "note"])
+    assert table.text("model") == ["alpha", "бета"]
+
+
+def test_a_models_name_is_text_whatever_it_looks_like(tmp_path: Path) -> None:
+    """1.0 and true are names, not a number and a yes."""
+    (tmp_path / "t.csv").write_text("model_a,model_b,winner\n1.0,true,tie\n")
+    table = Table.read(tmp_path / "t.csv")
+    assert table.text("model_a") + table.text("model_b") == ["1.0", "true"]
+
+
+def test_a_categorical_column_with_gaps_reads_as_its_texts(tmp_path: Path) -> None:
+    """As pandas writes it."""
+    column = pa.chunked_array([pa.array(["a", None]).dictionary_encode(), pa.array(["b", "a"]).dictionary_encode()])
+    pq.write_table(pa.table({"model": column}), tmp_path / "t.parquet")
+    texts, code = Table.read(tmp_path / "t.parquet").codes("model")
+    assert [texts[number] for number in code] == ["a", "", "b", "a"]
+
+
+def test_a_row_with_too_few_cells_is_named_by_its_number(tmp_path: Path) -> None:
+    """Row 3 of the file, heading included."""
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n3\n")
+    with pytest.raises(FileFormatError, match="Row #3: Expected 2 columns, got 1"):
+        Table.read(tmp_path / "t.csv")

@@ -125,7 +125,9 @@ def test_an_instruction_tells_right_from_wrong(kind: str, arguments: dict[str, A
     [
         ("keywords:existence", {"keywords": ["кошка", "ёлка"]}, "Кошками и елками", "кот и сосна"),
         ("keywords:frequency", {"keyword": "дом", "frequency": 2, "relation": "at least"}, "Дома, домами", "дом"),
+        ("keywords:existence", {"keywords": ["мать"]}, "гордимся «матерями»", "«мате»"),
         ("keywords:forbidden_words", {"forbidden_words": ["год"]}, "выгодный", "прошли года"),
+        ("detectable_content:postscript", {"postscript_marker": "P. S."}, "Всё.\np. s. ещё", "P.S. ещё"),
         (
             "keywords:letter_frequency",
             {"letter": "ё", "let_frequency": 2, "let_relation": "at least"},
@@ -243,3 +245,21 @@ def test_missing_arguments_are_named_with_their_prompt(tmp_path: Path) -> None:
     """A broken prompts file is the file's fault, not the model's."""
     with pytest.raises(FileFormatError, match=r"prompt 7 .*keywords"):
         score(tmp_path, [prompt(7, "One", "keywords:existence")], [{"prompt": "One", "response": "x"}])
+
+
+def test_a_key_answered_twice_differently_is_an_error_with_its_line(tmp_path: Path) -> None:
+    """Which one counts is for the file's owner to say; the same answer again changes nothing."""
+    prompts = [prompt(1, "One", "punctuation:no_comma")]
+    same = {"model": "m", "key": 1, "response": "a b"}
+    assert score(tmp_path, prompts, [same, same]).models[0]["prompt_strict"] == 100
+    with pytest.raises(FileFormatError, match=r":2: m answers prompt 1 twice"):
+        score(tmp_path, prompts, [same, {**same, "response": "a, b"}])
+
+
+def test_answers_to_other_prompts_are_counted_and_told(tmp_path: Path) -> None:
+    """A file of another version of the prompts does not pass unseen."""
+    asked = ifeval.read_prompts(write_jsonl(tmp_path / "p.jsonl", [prompt(1, "One", "punctuation:no_comma")]))
+    path = write_jsonl(tmp_path / "r.jsonl", [{"prompt": text, "response": "fine"} for text in ("One", "Two", "Three")])
+    answered = ifeval.read_responses(path)
+    sheet = ifeval.score(asked, ifeval.check(asked, answered), strangers=answered.strangers(asked))
+    assert "2 responses belong to no prompt" in sheet.notes[0]

@@ -2,6 +2,7 @@
 
 A grade is `[[n]]`, else `[n]`; a choice is `[[A]]`, `[[B]]` or `[[C]]` (tie). FastChat takes the
 first match, others the last. Out of range or absent is None: it is counted, never guessed.
+Arena-Hard's labels are `[[A>>B]]` and so on.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ Choice = Literal["A", "B", "tie"]
 _DOUBLE = re.compile(r"\[\[(\d+\.?\d*)\]\]")
 _SINGLE = re.compile(r"\[(\d+\.?\d*)\]")
 _CHOICE = re.compile(r"\[\[([ABC])\]\]")
+_LABEL = re.compile(r"\[\[([AB<>=]+)\]\]")
 _CHOICES: dict[str, Choice] = {"A": "A", "B": "B", "C": "tie"}
 
 
@@ -29,3 +31,8 @@ def choice(text: str, which: Which = "first") -> Choice | None:
     """Which answer the judge prefers, by the letters it was shown."""
     found = _CHOICE.findall(text)
     return _CHOICES[found[0 if which == "first" else -1]] if found else None
+
+
+def labels(text: str) -> tuple[str, ...]:
+    """The distinct pairwise labels in a judge's text, as `A>>B` of `[[A>>B]]`: two say as little as none."""
+    return tuple(dict.fromkeys(_LABEL.findall(text)))

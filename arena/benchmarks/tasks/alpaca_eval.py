@@ -176,6 +176,8 @@ def _row(
     weights: Mapping[str, Weights] | None,
 ) -> tuple[dict[str, object], list[str]]:
     valid, notes = rows.valid, []
+    if repeated := len(rows.index) - len(np.unique(rows.index)):
+        notes.append(f"{model}: {repeated} rows repeat an instruction; all are counted")
     hardness = _hardness(difficulty, valid.index)
     known = ~np.isnan(hardness) & ~np.isnan(valid.length) & ~np.isnan(valid.baseline_length)
     fitted, hardness = _where(valid, known), hardness[known]

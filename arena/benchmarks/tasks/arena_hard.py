@@ -6,10 +6,7 @@ baseline's in both orders. An item of `question.jsonl`, invented here:
 
     {"question_id": 7, "cluster": 2, "turns": [{"content": "Why does bread rise? Answer in two lines."}]}
 
-and a line of `model_judgment/<judge>/<model>.jsonl` (game 1 has A = the baseline, game 2 is swapped):
-
-    {"question_id": 7, "model": "tiny-1", "judge": "strict-1", "games": [{"score": "A>>B"}, {"score": "B>A"}]}
-
+its judgments are `model_judgment/<judge>/<model>.jsonl` (`arena.benchmarks.judgments`).
 Labels are `A>>B, A>B, A=B, B>A, B>>A`; `>>` stands for three rows. Anything else is unscored: it
 is counted and told, never guessed. Version 2.0 drops a pair when either game has no verdict and
 reports the mean of the bootstrap rounds with their 5th and 95th percentiles.
@@ -18,7 +15,7 @@ reports the mean of the bootstrap rounds with their 5th and 95th percentiles.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +23,8 @@ from typing import Any, Literal
 import numpy as np
 
 from arena.benchmarks.answers import AnswerLengths, lengths_beside, same_model
-from arena.benchmarks.files import Table, as_text, read_jsonl, stem
+from arena.benchmarks.files import Table
+from arena.benchmarks.judgments import Judgment, read_judgment_files
 from arena.benchmarks.questions import HubFile
 from arena.benchmarks.scorers.against_baseline import Bootstrap, Floats, Rows, WinRates, win_rates
 from arena.benchmarks.scorers.length_penalty import deviation, penalty
@@ -34,7 +32,6 @@ from arena.benchmarks.task import Benchmark, JudgedBy, ScoreSheet
 from arena.errors import FileFormatError
 
 NAME = "arena-hard"
-STRONG_WEIGHT = 3
 
 BENCHMARKS = (
     Benchmark(
@@ -63,18 +60,14 @@ BENCHMARKS = (
 Protocol = Literal["v0.1", "v2.0"]
 
 _WINNERS = {"model_a": 1.0, "model_b": 0.0, **dict.fromkeys(("tie", "tie (bothbad)", "bothbad", "both_bad"), 0.5)}
-_LABELS: Mapping[str, tuple[float, int]] = {
-    "A>>B": (1.0, STRONG_WEIGHT),
-    "A>B": (1.0, 1),
-    "A=B": (0.5, 1),
-    "B>A": (0.0, 1),
-    "B>>A": (0.0, STRONG_WEIGHT),
-}
 
 
 @dataclass(frozen=True, slots=True)
 class BattleFile:
-    """Battle rows as read, before the baseline is known: names, question of each row, A's score, a weight mark."""
+    """Battle rows as read, before the baseline is known: names, question of each row, A's score, a weight mark.
+
+    `models` are all that the file speaks of, also those without a row that has a verdict.
+    """
 
     model_a: Sequence[str]
     model_b: Sequence[str]
@@ -84,6 +77,7 @@ class BattleFile:
     unscored: int = 0
     notes: tuple[str, ...] = ()
     lengths: AnswerLengths | None = field(default=None, compare=False)
+    models: tuple[str, ...] = ()
 
 
 def read_battles(path: Path) -> BattleFile:
@@ -105,30 +99,34 @@ def read_battles(path: Path) -> BattleFile:
         mark,
         int(table.rows - len(kept)),
         _unscored_note(lost, "rows"),
+        models=tuple(name for name in dict.fromkeys((*names_a, *names_b)) if name),
     )
 
 
 def read_judgments(
-    directory: Path, baseline: str, *, protocol: Protocol = "v0.1", category: str | None = None
+    directory: Path,
+    baseline: str | None = None,
+    *,
+    protocol: Protocol = "v0.1",
+    category: str | None = None,
+    judge: str | None = None,
 ) -> BattleFile:
     """Games of `model_judgment` files turned into battle rows, the baseline as model A throughout."""
+    judged, told = read_judgment_files(directory, judge=judge, category=category)
+    baseline = _one_baseline(judged, baseline, directory)
     names: list[str] = []
     questions: list[str] = []
     outcomes: list[float] = []
     lost: Counter[str] = Counter()
-    for path, line, record in _judgment_lines(directory):
-        if category is not None and as_text(record.get("category")) != category:
+    for one in judged:
+        lost.update(one.lost)
+        if one.lost and protocol == "v2.0":
+            lost.update(["the pair's other game"] * len(one.games))
             continue
-        model = as_text(record.get("model")) or stem(path)
-        verdicts, wrong = _verdicts_of(record, path, line)
-        lost.update(wrong)
-        if wrong and protocol == "v2.0":
-            lost.update(["the pair's other game"] * len(verdicts))
-            continue
-        won = [score for score, weight in verdicts for _ in range(weight)]
+        won = [score for score, weight in one.games for _ in range(weight)]
         outcomes += won
-        names += [model] * len(won)
-        questions += [as_text(record.get("question_id", record.get("uid")))] * len(won)
+        names += [one.model] * len(won)
+        questions += [one.question] * len(won)
     return BattleFile(
         [baseline] * len(names),
         names,
@@ -136,9 +134,23 @@ def read_judgments(
         np.array(outcomes, dtype=np.float64),
         None,
         sum(lost.values()),
-        _unscored_note(lost, "games"),
+        (*_unscored_note(lost, "games"), *told),
         lengths_beside(directory),
+        tuple(dict.fromkeys((baseline, *(one.model for one in judged)))),
     )
+
+
+def _one_baseline(judged: Sequence[Judgment], wanted: str | None, path: Path) -> str:
+    """Whom the answers were compared with: as the lines say, else as asked. Raises where these disagree."""
+    named = sorted({one.baseline for one in judged if one.baseline})
+    if len(named) > 1 or (named and wanted is not None and named != [wanted]):
+        raise FileFormatError(
+            f"judged against {', '.join(named)}; name one as --baseline, and its --category where there are several",
+            path=path,
+        )
+    if not named and wanted is None:
+        raise FileFormatError("these judgments do not name their baseline; name it with --baseline", path=path)
+    return wanted or named[0]
 
 
 def score(
@@ -157,6 +169,8 @@ def score(
     if against_itself:
         notes.append(f"{against_itself} rows of the baseline against itself tell nothing and are left out")
     rows, told = _length_controlled(rows, battles, baseline, length_control)
+    if battles.length_mark is not None and length_control is None:
+        notes.append("the rows carry answer_len_delta, which is not used: give the file as --length-control too")
     rates = win_rates(rows, bootstrap)
     if isinstance(length_control, AnswerLengths):
         lengths = lengths or length_control
@@ -164,36 +178,6 @@ def score(
     return ScoreSheet(
         NAME, _protocol_text(protocol, bootstrap, baseline, told), table, battles.unscored, [*notes, *told, *more]
     )
-
-
-def _judgment_lines(directory: Path) -> list[tuple[Path, int, dict[str, Any]]]:
-    """Every judgment under the folder, files in order of name; one judge at a time."""
-    paths = [directory] if directory.is_file() else sorted(directory.rglob("*.jsonl*"))
-    if not paths:
-        raise FileFormatError("no .jsonl file of judgments in this folder", path=directory)
-    found = [(path, line, record) for path in paths for line, record in read_jsonl(path)]
-    judges = sorted({as_text(record["judge"]) for _, _, record in found if record.get("judge")})
-    if len(judges) > 1 and len({path.parent for path in paths}) > 1:
-        raise FileFormatError(f"several judges ({', '.join(judges)}); name the folder of one", path=directory)
-    return found
-
-
-def _verdicts_of(record: Mapping[str, Any], path: Path, line: int) -> tuple[list[tuple[float, int]], list[str]]:
-    """What each game says as (the baseline's score, weight), and the labels that say nothing."""
-    games = record.get("games")
-    if not isinstance(games, list):
-        raise FileFormatError("a judgment has a list `games`", path=path, line=line)
-    verdicts, wrong = [], []
-    for number in range(max(2, len(games))):
-        game = games[number] if number < len(games) else None
-        label = game.get("score") if isinstance(game, Mapping) else None
-        known = _LABELS.get(label.strip().strip("[]")) if isinstance(label, str) else None
-        if known is None:
-            wrong.append(as_text(label) or "no verdict")
-        else:
-            outcome, weight = known
-            verdicts.append((outcome if number % 2 == 0 else 1 - outcome, weight))
-    return verdicts, wrong
 
 
 def _unscored_note(lost: Counter[str], what: str) -> tuple[str, ...]:
@@ -217,7 +201,9 @@ def _baseline_of(battles: BattleFile) -> str:
 
 def _rows(battles: BattleFile, baseline: str) -> tuple[Rows, int]:
     """Rows as codes. A model against itself is left out (upstream's design matrix breaks on it)."""
-    names = list(dict.fromkeys([baseline, *battles.model_a, *battles.model_b]))
+    names = list(dict.fromkeys([baseline, *battles.models, *battles.model_a, *battles.model_b]))
+    if not battles.models:
+        raise FileFormatError("there is no row to score")
     if len(battles.outcome) and not (baseline in battles.model_a or baseline in battles.model_b):
         raise FileFormatError(f"the baseline {baseline!r} is in no row; models: {', '.join(names[1:8])}")
     index = {name: number for number, name in enumerate(names)}
@@ -230,20 +216,21 @@ def _rows(battles: BattleFile, baseline: str) -> tuple[Rows, int]:
 def _length_controlled(
     rows: Rows, battles: BattleFile, baseline: str, control: AnswerLengths | Sequence[float] | Literal["rows"] | None
 ) -> tuple[Rows, list[str]]:
-    """The rows with Vikhr's weights where length control is asked for or the rows themselves carry it."""
+    """The rows with Vikhr's weights where length control is asked for."""
     two = np.array([a != b for a, b in zip(battles.model_a, battles.model_b, strict=True)], dtype=bool)
     question = [name for name, keep in zip(battles.question, two, strict=True) if keep]
-    mark = battles.length_mark if control is None or control == "rows" else None
+    mark = battles.length_mark
+    if control is None:
+        return rows, []
     if control == "rows" and mark is None:
         raise FileFormatError("the battle rows have no column answer_len_delta; give the answer-features file")
     if isinstance(control, AnswerLengths):
         wins, told = _penalties_by_length(rows, question, control)
-    elif control is not None and control != "rows":
+    elif control != "rows":
         wins, told = _penalties_by_mark(rows, question, np.asarray(control, dtype=np.float64)[two])
-    elif mark is not None:
-        wins, told = _penalties_by_mark(rows, question, mark[two])
     else:
-        return rows, []
+        assert mark is not None
+        wins, told = _penalties_by_mark(rows, question, mark[two])
     model_won = np.where(rows.first == rows.baseline, rows.outcome == 0, rows.outcome == 1)
     has_baseline = (rows.first == rows.baseline) | (rows.second == rows.baseline)
     return replace(rows, weight=np.where(model_won & has_baseline, wins, 1.0)), ["length control: Vikhr's", *told]

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from arena.benchmarks.files import as_text, read_jsonl, read_records, stem
+from arena.benchmarks.files import as_text, read_rows, stem
 from arena.benchmarks.questions import HubFile
 from arena.benchmarks.scorers.instructions.checks import CHECKS
 from arena.benchmarks.scorers.instructions.following import Flag, Following, Instruction, following
@@ -75,7 +75,7 @@ class Checked:
 def read_prompts(path: Path) -> list[Prompt]:
     """`key, prompt, instruction_id_list, kwargs`; arguments that are null are not set."""
     prompts = []
-    for line, record in read_jsonl(path):
+    for line, record in read_rows(path):
         kinds, arguments = record.get("instruction_id_list"), record.get("kwargs")
         if not isinstance(kinds, list) or not isinstance(arguments, list) or len(kinds) != len(arguments):
             raise FileFormatError("instruction_id_list and kwargs are lists of one length", path=path, line=line)
@@ -85,6 +85,9 @@ def read_prompts(path: Path) -> list[Prompt]:
         )
         key = as_text(record.get("key")) or str(line)
         prompts.append(Prompt(key, as_text(record.get("prompt")), instructions))
+    twice = [key for key, count in Counter(prompt.key for prompt in prompts).items() if count > 1]
+    if twice:
+        raise FileFormatError(f"several prompts have the key {twice[0]}; give each its own", path=path)
     return prompts
 
 
@@ -94,6 +97,13 @@ class Responses:
 
     by_key: Mapping[str, Mapping[str, str]]
     by_wording: Mapping[str, Mapping[str, Sequence[str]]]
+
+    def strangers(self, prompts: Sequence[Prompt]) -> int:
+        """How many keys and wordings belong to no prompt."""
+        keys, wordings = {prompt.key for prompt in prompts}, {prompt.text.strip() for prompt in prompts}
+        return sum(len(answers.keys() - keys) for answers in self.by_key.values()) + sum(
+            len(answers.keys() - wordings) for answers in self.by_wording.values()
+        )
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -117,13 +127,16 @@ def read_responses(path: Path) -> Responses:
     """`prompt, response` or `model, key, response`, as JSON lines, CSV or Parquet; no model is the file's name."""
     keyed: defaultdict[str, dict[str, str]] = defaultdict(dict)
     worded: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for number, record in enumerate(read_records(path), start=1):
+    for number, record in read_rows(path):
         if "response" not in record or ("key" not in record and "prompt" not in record):
             raise FileFormatError("a row has `response` and `key` or `prompt`", path=path, line=number)
         model = as_text(record.get("model")) or stem(path)
         response = as_text(record["response"])
-        if as_text(record.get("key")):
-            keyed[model][as_text(record["key"])] = response
+        if key := as_text(record.get("key")):
+            if keyed[model].setdefault(key, response) != response:
+                raise FileFormatError(
+                    f"{model} answers prompt {key} twice, differently; keep one", path=path, line=number
+                )
         else:
             worded[model][as_text(record["prompt"]).strip()].append(response)
     return Responses(keyed, worded)
@@ -147,7 +160,9 @@ def _flags(answer: str, prompt: Prompt, language: Language) -> Following:
         raise FileFormatError(f"prompt {prompt.key} ({kinds}): its kwargs lack or misname {error}") from error
 
 
-def score(prompts: Sequence[Prompt], checked: Sequence[Checked], language: Language = "en") -> ScoreSheet:
+def score(
+    prompts: Sequence[Prompt], checked: Sequence[Checked], language: Language = "en", *, strangers: int = 0
+) -> ScoreSheet:
     """Accuracies 0–100 at prompt and instruction level; unanswered prompts and unknown kinds are left out and told."""
     by_model: defaultdict[str, list[Checked]] = defaultdict(list)
     for item in checked:
@@ -157,8 +172,8 @@ def score(prompts: Sequence[Prompt], checked: Sequence[Checked], language: Langu
     unknown = Counter(kind.kind for item in checked for kind in item.prompt.instructions if kind.kind not in CHECKS)
     notes = [f"{model}: {count} prompts without an answer left out" for model, count in missing.items()]
     notes += [f"{count} instructions of unknown kind {kind} left out" for kind, count in unknown.items()]
-    if not checked:
-        notes.append("no response matches a prompt, by key or by wording")
+    if strangers:
+        notes.append(f"{strangers} responses belong to no prompt, by key or by wording")
     name = NAME if language == "en" else RUSSIAN_NAME
     return ScoreSheet(
         name,

@@ -130,7 +130,7 @@ def placeholders_are_enough(answer: str, arguments: Arguments, reading: Reading)
 def postscript_follows(answer: str, arguments: Arguments, reading: Reading) -> bool:
     """A postscript with `postscript_marker`, whose usual forms may have a space inside."""
     marker = str(arguments["postscript_marker"]).strip().lower()
-    return re.search(_SPACED_MARKERS.get(marker, re.escape(marker)), answer.lower()) is not None
+    return _pattern(_SPACED_MARKERS.get(marker, marker)).search(answer) is not None
 
 
 @_kind("detectable_format:constrained_response")

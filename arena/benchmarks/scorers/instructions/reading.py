@@ -34,8 +34,9 @@ class Reading:
     quotes: tuple[tuple[str, str], ...]
 
 
-# ruIFEval blanks Latin letters, digits and ASCII punctuation (and the em dash) before lemmatising.
-_NOT_RUSSIAN = re.compile(r"[A-Za-z0-9!-/:-@\[\]^_`{|}~—]+")
+# ruIFEval blanks Latin letters, digits and punctuation before lemmatising; its own list lacks the guillemets,
+# without which a word in them keeps its form («матерями» would hold no «мать»).
+_NOT_RUSSIAN = re.compile(r"[A-Za-z0-9!-/:-@\[-`{-~—–…«»„“”‘’]+")
 
 
 def lemmatised(text: str) -> str:
