@@ -111,7 +111,8 @@ def _whole(value: object) -> int | None:
 
 
 def _is_fraction(name: str, value: float) -> bool:
-    return 0 <= value <= 1 and (name in _FRACTIONS or name.startswith(("acc", "exact_match", "f1", "pass")))
+    named = name in _FRACTIONS or name.startswith(("acc", "exact_match", "f1", "pass")) or name.endswith("_acc")
+    return named and -1 <= value <= 1  # a correlation such as mcc may be negative
 
 
 def _preference(metric: Metric) -> tuple[int, int]:
