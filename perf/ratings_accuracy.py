@@ -146,11 +146,11 @@ def statsmodels(scale: int) -> Line:
 
 def many_styled(scale: int) -> Line:
     """The short way for millions against the exact one."""
-    from arena.ratings import style, style_likelihood
+    from arena.ratings import style_likelihood
 
     rows = styled(2_000_000)
     quick = fit_style(rows)
-    style.MANY = style_likelihood.MANY = 10**9
+    style_likelihood.MANY = 10**9
     exact = fit_style(rows)
     gap = float(np.abs(quick.theta - exact.theta).max()) * PER_NAT
     reach = float(np.abs(quick.strengths().deviation - exact.strengths().deviation).max()) * PER_NAT * normal_quantile()

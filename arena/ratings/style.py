@@ -12,7 +12,7 @@ off x would favour a side, and nothing is penalised.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -21,12 +21,11 @@ from arena.ratings.bradley_terry import Strengths, bound_outside, maximize
 from arena.ratings.comparisons import Comparisons, FloatArray, IntArray
 from arena.ratings.connectivity import pieces
 from arena.ratings.intervals import contrast_deviation, normal_quantile
-from arena.ratings.style_likelihood import MANY, Design, Excess, Solution, pair_keys, pair_scores, solve
+from arena.ratings.style_likelihood import Design, Solution, precision_for, solve
+from arena.ratings.style_rows import Reals, StyleRows
 
 STYLE_FEATURES = ("tokens", "headers", "lists", "bold")
 """What style means unless other columns are named: length, and how much Markdown there is of each kind."""
-
-_CHUNK = 1 << 16
 
 _LN_10 = float(np.log(10))
 
@@ -87,9 +86,8 @@ def fit_style(
     Raises ValueError when a feature is not among the columns, or when features cannot be told
     apart (one is a combination of others).
     """
-    excess, spread = _covariates(rows, features, variant)
-    key = pair_keys(rows)
-    score = pair_scores(rows, key)
+    table, spread = _laid_out(rows, features, variant)
+    score = table.scores()
     groups = pieces(score)
     penalised = variant is Variant.FASTCHAT
     rated = np.arange(len(rows.names)) if penalised or not groups else np.sort(groups[0].core)
@@ -97,35 +95,39 @@ def fit_style(
     if penalised:  # ¼·‖(r, β)‖² with θ = ln 10·r
         ridge[:] = 0.5
         ridge[: len(rated)] /= _LN_10**2
-    design = Design.of(rows, key, excess if (spread > 0).all() else excess[spread > 0], rated, ridge)
+    if len(rated) < len(rows.names):
+        table = table.within(rated)
+    design = Design(rated, table, 1 / spread[spread > 0], ridge)
     start = np.zeros(len(ridge))
     if not penalised and len(rated) > 1:
         start[: len(rated)], _ = maximize(score[np.ix_(rated, rated)])
     return _result(rows, features, variant, spread, solve(design, start), score)
 
 
-def _covariates(rows: Comparisons, features: Sequence[str], variant: Variant) -> tuple[Excess, FloatArray]:
-    """Excess of side a per feature (k × n), scaled, and the spread that scaled it (0: it never differed)."""
+def _laid_out(rows: Comparisons, features: Sequence[str], variant: Variant) -> tuple[StyleRows, FloatArray]:
+    """Comparisons with the features that differ as covariates, and every feature's spread (0: it never differed)."""
     for name in features:
         if name not in rows.features:
             known = ", ".join(rows.features) or "none"
             raise ValueError(f"style feature {name!r} is not among the columns of these battles (there: {known})")
-    precision = np.dtype(np.float32 if len(rows) > MANY else np.float64)
-    excess: Excess = np.empty((len(features), len(rows)), dtype=precision)
-    spread = np.empty(len(features))
-    for line, name in enumerate(features):
-        total = squares = 0.0
-        for start in range(0, len(rows), _CHUNK):
-            x = _excess(rows, name, variant, slice(start, start + _CHUNK))
-            excess[line, start : start + _CHUNK] = x
-            total += float(x.sum())
-            squares += float(x @ x)
-        mean, spread[line] = _centre_and_spread(variant, len(rows), total, squares)
-        if mean:
-            excess[line] -= mean
-        if spread[line] > 0:
-            excess[line] *= 1 / spread[line]
-    return excess, spread
+    precision = precision_for(len(rows))
+    sums: dict[tuple[int, int], tuple[float, float]] = {}
+
+    def covariate(line: int, part: slice) -> Reals:
+        found = _excess(rows, features[line], variant, part, precision)
+        sums[line, part.start] = 0.0 if variant is Variant.OURS else float(found.sum()), float(found @ found)
+        return found
+
+    table = StyleRows.of(rows, covariate, len(features), precision)
+    centre, spread = np.zeros(len(features)), np.zeros(len(features))
+    for line in range(len(features)):
+        total, squares = np.sum([(0.0, 0.0), *(sums[key] for key in sorted(sums) if key[0] == line)], axis=0).tolist()
+        centre[line], spread[line] = _centre_and_spread(variant, len(rows), total, squares)
+    if centre.any():
+        table.x[:] -= centre[:, None].astype(precision)
+    if not spread.all():
+        table = replace(table, x=table.x[spread > 0])
+    return table, spread
 
 
 def _centre_and_spread(variant: Variant, n: int, total: float, squares: float) -> tuple[float, float]:
@@ -138,19 +140,22 @@ def _centre_and_spread(variant: Variant, n: int, total: float, squares: float) -
     return mean, float(np.sqrt(variance)) if variance > 1e-13 * squares / max(n, 1) else 0.0
 
 
-def _excess(rows: Comparisons, name: str, variant: Variant, part: slice) -> FloatArray:
+def _excess(rows: Comparisons, name: str, variant: Variant, part: slice, precision: np.dtype[np.floating]) -> Reals:
     """By how much side a's amount exceeds side b's, as a share of both."""
     a, b = (side[part] for side in rows.features[name])
     if variant is Variant.ARENA_HARD_V2 and name != "tokens":
         tokens_a, tokens_b = (side[part] for side in rows.features["tokens"])
         a, b = a / (tokens_a + 1), b / (tokens_b + 1)
         return np.asarray((a - b) / (a + b + 1))
+    if variant is Variant.OURS:
+        a, b = a.astype(precision), b.astype(precision)
     whole = a + b
     if variant is Variant.FASTCHAT:
         whole += 1
     else:
         whole[whole == 0] = 1
-    return np.asarray((a - b) / whole)
+    excess = np.subtract(a, b, out=a if variant is Variant.OURS else None)
+    return np.divide(excess, whole, out=excess)
 
 
 def _result(

@@ -1,13 +1,11 @@
 """The likelihood of style control: one pass over the comparisons gives its slopes, a few passes its maximum.
 
-A comparison's logit is θ_a − θ_b + x·β. Everything about strengths is summed per ordered pair, so a
-pass costs a fixed number of vector operations per comparison. It knows neither what the covariates
-mean nor how a board looks.
+A comparison's logit is z = θ_a − θ_b + x·β, and its expected score σ(z) = (1 + tanh(z/2))/2. It
+knows neither what the covariates mean nor how a board looks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,16 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arena.ratings.bradley_terry import FEWEST_VOTERS
-from arena.ratings.comparisons import Comparisons, FloatArray, IntArray
+from arena.ratings.comparisons import FloatArray, IntArray
 from arena.ratings.intervals import laplacian
-
-_CHUNK = 1 << 16
-"""Comparisons worked on at a time, so that what is between two operations stays in the cache."""
+from arena.ratings.style_rows import Reals, Run, StyleRows
+from arena.ratings.threads import in_threads
 
 MANY = 1_000_000
-"""From so many comparisons on, a start is found on a sample."""
+"""With more comparisons than this covariates are kept in single precision and a start is found on a sample."""
 
 _SAMPLE_ONE_IN = 32
+
+_SHARES = 4
+"""Parts that a pass is summed in, each on a thread of its own where there are cores; a sum never depends on those."""
 
 _LAST_STEP = 1e-9
 _LAST_STEP_OF_MANY = 4e-4
@@ -40,81 +40,35 @@ _LARGEST_STEP = 4.0
 _MOST_STEPS = 60
 
 
-Excess = NDArray[np.floating[Any]]
-"""Covariates, k × n."""
-
-
-def pair_keys(rows: Comparisons) -> IntArray:
-    """a·m + b of each comparison, four bytes each."""
-    size, key = len(rows.names), np.empty(len(rows), dtype=np.int32)
-    for part in _chunks(len(rows)):
-        np.multiply(rows.a[part], size, out=key[part], casting="unsafe", dtype=np.int32)
-        key[part] += rows.b[part].astype(np.int32, copy=False)
-    return key
-
-
-def pair_scores(rows: Comparisons, key: IntArray) -> FloatArray:
-    """Score of row over column, ties as halves."""
-    size = len(rows.names)
-    won, total = np.zeros(size * size), np.zeros(size * size)
-    for part in _chunks(len(rows)):
-        weight = None if rows.weight is None else rows.weight[part]
-        amount = rows.outcome[part] if weight is None else rows.outcome[part] * weight
-        cell = key[part].astype(np.intp)
-        won += np.bincount(cell, amount, minlength=size * size)
-        total += np.bincount(cell, weight, minlength=size * size)
-    won_by_row = won.reshape(size, size)
-    return np.asarray(won_by_row + (total.reshape(size, size) - won_by_row).T)
-
-
-def _chunks(length: int, size: int = 0) -> Iterator[slice]:
-    """Slices of a length; longer ones for large tables, whose adding up costs per slice."""
-    step = max(_CHUNK, 2 * size * size)
-    return (slice(start, start + step) for start in range(0, length, step))
+def precision_for(comparisons: int) -> np.dtype[np.floating[Any]]:
+    """The precision in which to lay out so many comparisons; sums of theirs are always in double."""
+    return np.dtype(np.float32 if comparisons > MANY else np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Design:
-    """Comparisons among `rated` contestants, numbered 0 … size − 1, and the penalty if any.
+    """Comparisons among `rated` contestants, what their covariates are multiplied by, and the penalty if any.
 
-    `key` is a·size + b; `excess` is k × n, in single precision where there are many; `ridge` is
-    the penalty's second derivative per parameter (θ, then β).
+    `ridge` is the penalty's second derivative per parameter (θ, then β).
     """
 
     rated: IntArray
-    key: IntArray
-    outcome: FloatArray
-    weight: FloatArray | None
-    voter: IntArray | None
-    excess: Excess
+    rows: StyleRows
+    scale: FloatArray
     ridge: FloatArray
-
-    @classmethod
-    def of(cls, rows: Comparisons, key: IntArray, excess: Excess, rated: IntArray, ridge: FloatArray) -> Design:
-        """The comparisons whose contestants are both rated."""
-        whole = cls(rated, key, rows.outcome, rows.weight, rows.voter, excess, ridge)
-        if len(rated) == len(rows.names):
-            return whole
-        place = np.full(len(rows.names), -1)
-        place[rated] = np.arange(len(rated))
-        a, b = place[rows.a], place[rows.b]
-        return replace(whole, key=a * len(rated) + b).among(np.flatnonzero((a >= 0) & (b >= 0)))
 
     @property
     def size(self) -> int:
         """How many contestants there are."""
         return len(self.rated)
 
-    def among(self, chosen: IntArray | slice) -> Design:
-        """Some of the comparisons."""
-        return replace(
-            self,
-            key=self.key[chosen],
-            outcome=self.outcome[chosen],
-            weight=None if self.weight is None else self.weight[chosen],
-            voter=None if self.voter is None else self.voter[chosen],
-            excess=self.excess[:, chosen],
-        )
+    def halves(self, parameters: FloatArray) -> tuple[Reals, Reals]:
+        """What makes up z/2: (θ_a − θ_b)/2 per pair, and the slope of each covariate as it is stored."""
+        theta = parameters[: self.size] / 2
+        gap = (theta[:, None] - theta[None, :]).ravel()
+        slope = parameters[self.size :] * self.scale / 2
+        precision = self.rows.x.dtype
+        return gap.astype(precision), slope.astype(precision)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,7 +96,7 @@ def solve(design: Design, start: FloatArray) -> Solution:
 
     Raises ValueError where the covariates cannot be told apart or decide every battle.
     """
-    many = len(design.key) > MANY
+    many = design.rows.x.dtype == np.float32
     parameters = _nearer(design, start) if many else start
     iterations, largest, before = 0, np.inf, np.inf
     while largest >= (_LAST_STEP_OF_MANY if many else _LAST_STEP) and not _STALLED > largest > before / 2:
@@ -153,7 +107,7 @@ def solve(design: Design, start: FloatArray) -> Solution:
         bread = _bread(design, sums.curvature)
         delta = bread @ (sums.gradient - design.ridge * parameters)
         parameters, largest = _stepped(parameters, delta)
-    clustered = design.voter is not None and len(np.unique(design.voter[design.voter >= 0])) >= FEWEST_VOTERS
+    clustered = _known_voters(design.rows.voter) >= FEWEST_VOTERS
     filling = _clustered_filling(design, parameters) if clustered else sums.filling
     return Solution(design.rated, parameters, bread, filling, clustered, iterations)
 
@@ -163,7 +117,7 @@ def _nearer(design: Design, start: FloatArray) -> FloatArray:
 
     Those steps take the sample's curvature, scaled, for the whole's: a pass for slopes alone is cheap.
     """
-    thin = design.among(np.arange(0, len(design.key), _SAMPLE_ONE_IN))
+    thin = replace(design, rows=design.rows.thinned(_SAMPLE_ONE_IN))
     hold = np.ones(len(start))
     parameters = start
     for _ in range(4):
@@ -214,52 +168,73 @@ class _Sums:
 
 
 def _sums(design: Design, parameters: FloatArray, *, second: bool = True, filling: bool = True) -> _Sums:
-    """One pass over the comparisons, a chunk at a time; without `second` only slopes are summed.
+    """One pass over the comparisons; without `second` only slopes are summed."""
+    size, k, orders = design.size, len(design.scale), second * (1 + filling)
+    runs = design.rows.runs
+    share = max(-(-len(runs) // _SHARES), 1)
+    shares = [runs[start : start + share] for start in range(0, max(len(runs), 1), share)]
+    gap, slope = design.halves(parameters)
+    sums = in_threads(lambda share: _Pass.over(design.rows, share, gap, slope, orders), shares)
+    per_pair, pull, corner = (np.sum([getattr(one, name) for one in sums], axis=0) for name in _Pass.__slots__)
+    scale = design.scale
+    gradient = np.concatenate((_net(per_pair[:, 0], size), pull * scale)) / 2
+    tables = np.zeros((2, size + k, size + k))
+    for order in range(orders):
+        first = 1 + order * (1 + k)
+        own = per_pair[:, first].reshape(size, size)
+        across = _net(per_pair[:, first + 1 : first + 1 + k].T, size) * scale[:, None]
+        tables[order] = _bordered(own, across, corner[order] * np.multiply.outer(scale, scale)) / 4
+    return _Sums(gradient, tables[0], tables[1])
 
-    Per ordered pair m² cells take one addition per comparison where contestants would take two.
+
+@dataclass(slots=True, eq=False)
+class _Pass:
+    """Sums over some runs. With t = tanh(z/2), a comparison's residual is (margin − t)/2, its curvature (1 − t²)/4.
+
+    `per_pair` holds columns of twice the residual, then four times curvature and squared residual
+    (as many of these two as `orders` says), each followed by its products with the covariates.
     """
-    size, k = design.size, len(design.excess)
-    orders = 0 if not second else 1 + filling
-    net, pull = np.zeros(size * size), np.zeros(k)
-    own, across, corner = np.zeros((2, size * size)), np.zeros((2, k, size * size)), np.zeros((2, k, k))
-    gap = (parameters[:size, None] - parameters[None, :size]).ravel()
-    for part in _chunks(len(design.key), size):
-        key, x = design.key[part].astype(np.intp), design.excess[:, part]
-        p, residual = _evaluated(design, gap, parameters[size:], part)
-        net += np.bincount(key, residual, minlength=size * size)
-        pull += x @ residual.astype(x.dtype, copy=False)
-        for order in range(orders):
-            amount = residual**2 if order else _curvature(design, p, part)
-            own[order] += np.bincount(key, amount, minlength=size * size)
-            weighed = x * amount
-            corner[order] += weighed @ x.T.astype(float, copy=False)
-            for line in range(k):
-                across[order, line] += np.bincount(key, weighed[line], minlength=size * size)
-    gradient = np.concatenate((_net(net, size), pull))
-    curvature, outer = (
-        _bordered(own[order].reshape(size, size), _net(across[order], size), corner[order]) for order in range(2)
-    )
-    return _Sums(gradient, curvature, outer)
 
+    per_pair: FloatArray
+    pull: FloatArray
+    corner: FloatArray
 
-def _evaluated(design: Design, gap: FloatArray, beta: FloatArray, part: slice) -> tuple[FloatArray, FloatArray]:
-    """Expected score of side a and residual (weighed) of each comparison of a chunk."""
-    logit = gap.take(design.key[part])
-    x = design.excess[:, part]
-    logit += beta.astype(x.dtype) @ x
-    np.negative(logit, out=logit)
-    np.exp(logit, out=logit)
-    logit += 1
-    p = np.reciprocal(logit, out=logit)
-    residual = design.outcome[part] - p
-    if design.weight is not None:
-        residual *= design.weight[part]
-    return p, residual
+    @classmethod
+    def over(cls, rows: StyleRows, runs: tuple[Run, ...], gap: Reals, slope: Reals, orders: int) -> _Pass:
+        """Sum `runs`."""
+        k = len(slope)
+        sums = cls(np.zeros((len(gap), 1 + orders * (1 + k))), np.zeros(k), np.zeros((2, k, k)))
+        longest = max((len(rows.margin[run.rows]) for run in runs), default=0)
+        space = np.empty((2 + orders * (1 + k), longest), rows.x.dtype)
+        for run in runs:
+            sums._add(rows, run, gap, slope, space)
+        return sums
 
-
-def _curvature(design: Design, p: FloatArray, part: slice) -> FloatArray:
-    weight = p - p * p
-    return weight if design.weight is None else weight * design.weight[part]
+    def _add(self, rows: StyleRows, run: Run, gap: Reals, slope: Reals, space: Reals) -> None:
+        x = rows.x[:, run.rows]
+        k, n = x.shape
+        t, values = space[0, :n], space[1:, :n]
+        weight = None if rows.weight is None else rows.weight[run.rows]
+        np.matmul(slope, x, out=t)
+        t += np.repeat(gap.take(run.pair), run.lengths)
+        np.tanh(t, out=t)
+        residual = np.subtract(rows.margin[run.rows], t, out=values[0])
+        if weight is not None:
+            residual *= weight
+        self.pull += x @ residual
+        for order in range((len(values) - 1) // (1 + k)):
+            amount = values[1 + order * (1 + k)]
+            if order:
+                np.multiply(residual, residual, out=amount)
+            else:
+                np.multiply(t, t, out=amount)
+                np.subtract(1, amount, out=amount)
+                if weight is not None:
+                    amount *= weight
+            products = values[2 + order * (1 + k) :][:k]
+            np.multiply(x, amount, out=products)
+            self.corner[order] += products @ x.T
+        self.per_pair[run.pair] += np.add.reduceat(values, run.starts, axis=1).T
 
 
 def _net(flat: FloatArray, size: int) -> FloatArray:
@@ -278,31 +253,40 @@ def _bordered(per_pair: FloatArray, across: FloatArray, corner: FloatArray) -> F
     return table
 
 
+def _known_voters(voter: IntArray | None) -> int:
+    """How many voters the comparisons tell apart."""
+    return 0 if voter is None else int(np.count_nonzero(np.bincount(voter[voter >= 0])))
+
+
 def _clustered_filling(design: Design, parameters: FloatArray) -> FloatArray:
     """Outer products of one score vector per voter; comparisons of unknown voters stand alone."""
-    assert design.voter is not None
-    order = np.argsort(design.voter, kind="stable")
-    voters = design.voter[order]
+    rows = design.rows
+    assert rows.voter is not None
+    order = np.argsort(rows.voter, kind="stable")
+    voters = rows.voter[order]
     alone = int(np.searchsorted(voters, 0))
-    total = _sums(design.among(order[:alone]), parameters).filling
+    total = _sums(replace(design, rows=rows.among(order[:alone]).sorted()), parameters).filling
     breaks = np.flatnonzero(np.diff(voters[alone:], prepend=-1))
     for first in range(0, len(breaks), 2048):
         starts = breaks[first : first + 2048] + alone
         stop = alone + int(breaks[first + 2048]) if first + 2048 < len(breaks) else len(order)
-        total += _outer_of_voters(design.among(order[starts[0] : stop]), parameters, starts - starts[0])
+        some = replace(design, rows=rows.among(order[starts[0] : stop]))
+        total += _outer_of_voters(some, parameters, starts - starts[0])
     clusters = alone + len(breaks)
     return total * (clusters / max(clusters - 1, 1))
 
 
 def _outer_of_voters(design: Design, parameters: FloatArray, starts: IntArray) -> FloatArray:
     """Σ uuᵀ over voters, each voter's comparisons beginning at one of `starts`."""
-    size, whole = design.size, slice(None)
-    gap = (parameters[:size, None] - parameters[None, :size]).ravel()
-    _, residual = _evaluated(design, gap, parameters[size:], whole)
+    size, rows = design.size, design.rows
+    gap, slope = design.halves(parameters)
+    residual = (rows.margin - np.tanh(gap[rows.key] + slope @ rows.x)) / 2
+    if rows.weight is not None:
+        residual *= rows.weight
     voter = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(residual))))
     cells = len(starts) * size
-    won = np.bincount(voter * size + design.key // size, residual, minlength=cells)
-    lost = np.bincount(voter * size + design.key % size, residual, minlength=cells)
-    style = np.add.reduceat(design.excess * residual, starts, axis=1).T
+    won = np.bincount(voter * size + rows.key // size, residual, minlength=cells)
+    lost = np.bincount(voter * size + rows.key % size, residual, minlength=cells)
+    style = np.add.reduceat(rows.x * residual, starts, axis=1).T * design.scale
     scores = np.concatenate(((won - lost).reshape(-1, size), style), axis=1)
     return np.asarray(scores.T @ scores)

@@ -102,14 +102,30 @@ def test_our_variant_does_not_care_which_side_is_called_a() -> None:
     assert parameters(fit_style(mixed)) == pytest.approx(parameters(fit_style(rows)), abs=1e-9)
 
 
-def test_a_start_from_a_sample_ends_at_the_same_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The short way for many comparisons agrees with the long one to a thousandth of a point."""
+def test_the_short_way_for_many_comparisons_ends_at_the_same_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Single precision and a start on a sample agree with the long way to a thousandth of a point."""
     rows = styled(300_000)
     exact = fit_style(rows)
     monkeypatch.setattr(style_likelihood, "MANY", 200_000)
     quick = fit_style(rows)
     assert quick.theta == pytest.approx(exact.theta, abs=5e-6)
     assert np.diag(quick.covariance) == pytest.approx(np.diag(exact.covariance), rel=1e-3)
+
+
+def test_the_short_way_minds_weights_voters_and_the_unrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the long way does, when a contestant that never lost takes part."""
+    rows, rng = styled(30_000, voters=200), np.random.default_rng(2)
+    weighed = replace(rows, weight=rng.uniform(0.2, 1, len(rows)), outcome=np.where(rows.a == 2, 1.0, rows.outcome))
+    weighed = weighed.where(weighed.b != 2)
+    exact = fit_style(weighed)
+    monkeypatch.setattr(style_likelihood, "MANY", 10_000)
+    quick = fit_style(weighed)
+    assert exact.clustered
+    assert quick.clustered
+    assert np.isnan(exact.theta[2])
+    assert quick.theta == pytest.approx(exact.theta, abs=5e-6, nan_ok=True)
+    assert np.diag(quick.covariance) == pytest.approx(np.diag(exact.covariance), rel=1e-3, nan_ok=True)
+    assert quick.low[2] == pytest.approx(exact.low[2], abs=1e-3)
 
 
 def test_a_feature_that_never_differs_has_no_coefficient() -> None:
