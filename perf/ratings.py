@@ -7,8 +7,9 @@
 Synthetic battles with known strengths, a quarter of them ties. Each figure is measured in a process
 of its own, the peers' and ours in turn on the same battles, and each takes the battles as it keeps
 them: the peers a data frame or lists, we columns of keys or the pair counts that the live board
-holds. The peers may use every core; the engine uses one. Of two runs the shorter counts (JAX
-compiles in the first).
+holds. The peers may use every core; the engine uses one, but for style control, whose passes share
+the comparisons among the cores as JAX does. Of two runs the shorter counts (JAX compiles in the
+first).
 """
 
 from __future__ import annotations
