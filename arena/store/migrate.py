@@ -102,6 +102,7 @@ def _bring_file(path: Path, backups: Path, clock: Callable[[], float], head: str
     _verify(copy, before, head)
     if found is not None:
         fold_log(path)
+    _sync(copy)
     os.replace(copy, path)
     sync_folder(path.parent)
 
@@ -117,10 +118,14 @@ def copy_database(source: Path, target: Path) -> None:
         (answer,) = copy.execute("PRAGMA integrity_check").fetchone()
     if answer != "ok":
         raise StoreUnavailable(f"{source} is damaged ({answer}): restore an earlier backup")
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
+    _sync(part)
     os.replace(part, target)
     sync_folder(target.parent)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
@@ -155,7 +160,7 @@ def _upgrade_file(path: Path, head: str, scripts: Path) -> None:
     source = create_engine(f"sqlite:///{path}", poolclass=NullPool)
     try:
         with source.connect() as connection:
-            connection.exec_driver_sql("PRAGMA synchronous=FULL")
+            connection.exec_driver_sql("PRAGMA synchronous=OFF")  # a copy: on disk as a whole before it takes the place
             _run_scripts(connection, head, scripts)
             connection.commit()
     except (SQLAlchemyError, ValueError, RuntimeError) as error:

@@ -7,6 +7,7 @@ is, the signed cookie says.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from random import Random
@@ -37,6 +38,7 @@ class BattleEvents:
         self._mode = tab.mode
         self._first = "ask_one" if tab.mode is Mode.DIRECT else "ask_first"
         self._rng = Random()
+        self._painting: Counter[tuple[str, str]] = Counter()  # (page, battle): how many handlers paint it
 
     def connect(self, demo: gr.Blocks) -> None:
         """Wire every component; called once, inside the Blocks."""
@@ -55,7 +57,7 @@ class BattleEvents:
         tab.stop.click(self.stop, [tab.battle], [], **common)
         tab.again.click(self.again, [tab.battle], everything, **common)
         for button in (tab.new, tab.new_after):
-            button.click(self.new, [], everything, **common)
+            button.click(self.new, [tab.battle], everything, **common)
         recall = f"() => arena.recall('{self._mode}')"
         demo.load(self.resume, [tab.battle], everything, js=recall, **common)
         if self._mode is Mode.ANONYMOUS:
@@ -86,7 +88,7 @@ class BattleEvents:
             yield self._refused(error, language)
             return
         first = {self._tab.prompt: "", self._tab.battle: battle}
-        async with aclosing(self._painted(voter, battle, language)) as paintings:
+        async with aclosing(self._painted(request, voter, battle, language)) as paintings:
             async for updates in paintings:
                 yield {**updates, **first}
                 first = {}
@@ -99,7 +101,7 @@ class BattleEvents:
         except ArenaError as error:
             yield self._refused(error, language)
             return
-        async with aclosing(self._painted(voter, battle, language)) as paintings:
+        async with aclosing(self._painted(request, voter, battle, language)) as paintings:
             async for updates in paintings:
                 yield updates
 
@@ -116,7 +118,7 @@ class BattleEvents:
             yield {**self._blank(language), **suggestions}
             return
         first = {self._tab.battle: battle, **suggestions}
-        async with aclosing(self._painted(voter, battle, language)) as paintings:
+        async with aclosing(self._painted(request, voter, battle, language)) as paintings:
             async for updates in paintings:
                 yield {**updates, **first}
                 first = {}
@@ -138,9 +140,10 @@ class BattleEvents:
             self._warn(error, language)
             return self._blank(language)
 
-    async def new(self, request: gr.Request) -> Updates:
-        """Leave this battle and offer the start again."""
+    async def new(self, request: gr.Request, battle: str) -> Updates:
+        """Leave this battle and offer the start again; whoever still paints it for this page stops."""
         _, language = self._asked_by(request)
+        self._painting.pop((request.session_hash or "", battle), None)
         suggestions = self._offered(language)
         return {**self._blank(language), **suggestions, self._tab.battle: ""}
 
@@ -158,17 +161,26 @@ class BattleEvents:
 
     # ---------------------------------------------------------------- painting
 
-    async def _painted(self, voter: str, battle: str, language: str) -> AsyncGenerator[Updates]:
-        """Everything once, then only what moves while answers come, then everything again."""
+    async def _painted(self, request: gr.Request, voter: str, battle: str, language: str) -> AsyncGenerator[Updates]:
+        """Everything once, then only what moves while answers come, then everything again; until the page leaves."""
+        here = (request.session_hash or "", battle)
         began = False
         doing = None
-        async with aclosing(self._arena.watch(voter, battle)) as views:
-            async for view in views:
-                if began and view.writing and (view.phase, view.warming) == doing:
-                    yield self._moving(view, language)
-                else:
-                    yield self._whole(view, language)
-                began, doing = True, (view.phase, view.warming)
+        self._painting[here] += 1
+        try:
+            async with aclosing(self._arena.watch(voter, battle)) as views:
+                async for view in views:
+                    if here not in self._painting:
+                        return
+                    if began and view.writing and (view.phase, view.warming) == doing:
+                        yield self._moving(view, language)
+                    else:
+                        yield self._whole(view, language)
+                    began, doing = True, (view.phase, view.warming)
+        finally:
+            self._painting[here] -= 1
+            if self._painting[here] < 1:
+                del self._painting[here]
 
     def _moving(self, view: BattleView, language: str) -> Updates:
         return {slots.answer: render.answer(view, side, language) for side, slots in self._tab.sides.items()}
@@ -193,12 +205,13 @@ class BattleEvents:
 
     def _buttons(self, view: BattleView, language: str) -> Updates:
         tab = self._tab
+        voted = self._mode is Mode.ANONYMOUS and view.reveal is not None  # the panel of the vote offers the next battle
         more = "ask_one" if self._mode is Mode.DIRECT else "ask_more" if view.can_ask or view.writing else "ask_new"
         return {
             tab.stop: gr.update(visible=view.writing),
             tab.again: gr.update(visible=view.can_try_again),
             tab.send: gr.update(visible=not view.writing),
-            tab.new: gr.update(visible=not view.writing),
+            tab.new: gr.update(visible=not view.writing and not voted),
             tab.prompt: gr.update(interactive=not view.writing, placeholder=say(language, more)),
             **{choice: gr.update(interactive=False) for choice in tab.choices},
         }

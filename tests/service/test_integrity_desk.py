@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -32,10 +33,11 @@ NAMES = ("alpha", "beta", "gamma", "delta")
 RIGGER = "rigger"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+@pytest.fixture(scope="module")
+def rigged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four contestants of falling strength, sixteen honest voters, and one for whom delta always wins."""
-    with open_store(Settings(storage=tmp_path)) as store:
+    folder = tmp_path_factory.mktemp("rigged")
+    with open_store(Settings(storage=folder)) as store:
         records = store.register_contestants([Contestant(name) for name in NAMES]).result()
         numbers = [record.id for record in records]
         rng = np.random.default_rng(3)
@@ -46,6 +48,14 @@ def store(tmp_path: Path) -> Iterator[Store]:
             if voter == RIGGER and 3 in (a, b):
                 verdict = Verdict.MODEL_A if a == 3 else Verdict.MODEL_B
             cast(store, voter, numbers[a], numbers[b], verdict, "Почему небо голубое?" if i < 34 else f"Вопрос {i}")
+    return folder
+
+
+@pytest.fixture
+def store(rigged: Path, tmp_path: Path) -> Iterator[Store]:
+    """The rigged votes, each test's own."""
+    shutil.copytree(rigged, tmp_path, dirs_exist_ok=True)
+    with open_store(Settings(storage=tmp_path)) as store:
         yield store
 
 

@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,10 +18,10 @@ from tests.e2e.arena_process import ROOT, ArenaProcess, environment
 KEY = b"k" * 32
 
 
-@pytest.fixture
-def arena(tmp_path: Path) -> Iterator[ArenaProcess]:
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArenaProcess]:
     """A running arena of two scripted contestants."""
-    arena = fuzz.start(tmp_path / "storage")
+    arena = fuzz.start(tmp_path_factory.mktemp("forgetting") / "storage")
     yield arena
     arena.stop()
 

@@ -92,6 +92,7 @@ def wiped(tmp_path: Path, hub: FakeHub, clock: Clock, name: str = "next") -> Dis
     return disk
 
 
+@pytest.mark.soak
 def test_wiping_the_disk_loses_no_pushed_vote(tmp_path: Path, clock: Clock) -> None:
     """Votes and undone ones, over many wipes, with three calls of ten failing: what was pushed is back."""
     rng = Random(3)

@@ -11,6 +11,8 @@ from perf import fuzz
 from perf.fuzz import Call, as_json, send
 from tests.e2e.arena_process import ArenaProcess
 
+pytestmark = pytest.mark.soak
+
 CALLS, FORGERIES, UPLOAD_MB = 500, 300, 64
 
 

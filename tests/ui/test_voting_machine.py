@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
@@ -16,6 +17,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from perf import fuzz
 from perf.fuzz import JOIN, VERDICTS, as_json, send
 from tests.e2e.arena_process import ArenaProcess
+
+pytestmark = pytest.mark.soak
 
 MODES: dict[str, tuple[str, str | None, list[str]]] = {
     "anonymous": ("ask", None, []),
