@@ -442,8 +442,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "preparing": ("Готовим модели: {ready} из {total}{eta}", "Preparing the models: {ready} of {total}{eta}"),
     "preparing_eta": (" · ещё около {seconds} с", " · about {seconds} s left"),
     "toys_note": (
-        "Это показ: модели игрушечные, обучены здесь на паре сотен вопросов и ответов. Настоящие — профили gpu и cpu.",
-        "This is a demo: toy models, trained here on a few hundred questions. Real ones: profiles gpu and cpu.",
+        "Это показ: игрушечные модели, обученные здесь на паре сотен вопросов.",
+        "This is a demo: toy models, trained here on a few hundred questions.",
     ),
     "error_not_ready": (
         "Модели ещё готовятся. Спросите через несколько секунд.",
