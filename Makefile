@@ -1,12 +1,13 @@
 # make setup   install into .venv        make run     serve the arena on port 7860
 # make test    everything, real parts    make check   style, types, known vulnerabilities
+# make quick   the tests that need no browser, no torch, no server of their own: a minute
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup run test check soak screenshots space readme clean
+.PHONY: setup run test quick check soak screenshots space readme clean
 
 setup: $(VENV)/.installed
 
@@ -26,6 +27,9 @@ $(VENV)/.tests: $(VENV)/.installed tests/requirements.txt
 
 test: $(VENV)/.tests
 	@$(BIN)/python -m pytest
+
+quick: $(VENV)/.tests
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not browser and not torch and not soak and not postgres"
 
 check: $(VENV)/.tests
 	$(BIN)/ruff check .
