@@ -21,6 +21,9 @@ from arena.ratings.style import STYLE_FEATURES, Variant
 from arena.store.files import STYLE_COLUMNS, YES, read_comparisons
 from arena.types import Comparison
 
+ONCE_COLUMN = "dedupe_weight"
+"""1/n in an export, where n votes were cast on the row's question."""
+
 
 class Method(StrEnum):
     """How ratings are computed."""
@@ -36,6 +39,7 @@ class Rating:
     `features` are the style features to control for: known ones, or NAME where the file has
     columns NAME_a and NAME_b. `slice` keeps only comparisons whose tags have these values (language, topic, turn …).
     `inverse_propensity` weighs every battle by 1/propensity: as if all pairs had been equally likely.
+    `weights` is a column that multiplies every vote's weight; `ONCE_COLUMN` makes each question count once.
     """
 
     method: Method = Method.BT
@@ -49,6 +53,7 @@ class Rating:
     features: tuple[str, ...] = STYLE_FEATURES
     slice: Mapping[str, str] = field(default_factory=dict)
     inverse_propensity: bool = False
+    weights: str | None = None
 
 
 def rate_file(path: Path, rating: Rating = Rating()) -> Leaderboard:
@@ -58,7 +63,7 @@ def rate_file(path: Path, rating: Rating = Rating()) -> Leaderboard:
     what is asked for does not fit the file (an unknown anchor, a slice without battles).
     """
     named = [name for name in rating.features if name not in STYLE_COLUMNS] if rating.style_control else []
-    rows = read_comparisons(path, features=named, inverse_propensity=rating.inverse_propensity)
+    rows = read_comparisons(path, features=named, inverse_propensity=rating.inverse_propensity, weights=rating.weights)
     board = rate(_sliced(rows, rating.slice), rating)
     if not board.rows:
         kept = " of this slice" if rating.slice else ""

@@ -229,3 +229,15 @@ def test_any_tag_cuts_a_slice(small: Path) -> None:
     assert code == 0
     assert json.loads(output)["votes"] == 2
     assert cli("--votes", small, "--slice", "language")[0] == 2
+
+
+def test_a_column_of_weights_multiplies_every_vote(tmp_path: Path) -> None:
+    """Three halves and two wholes; a row without its weight is refused with its line."""
+    path = tmp_path / "weighed.csv"
+    path.write_text("model_a,model_b,winner,share\n" + "x,y,model_a,0.5\n" * 3 + "x,y,model_b,1\n" * 2, "utf-8")
+    board = rate_file(path, Rating(weights="share"))
+    assert board.row("x").strength == pytest.approx(1.5 / 3.5)
+    assert cli("--votes", path, "--weights", "share")[0] == 0
+    path.write_text("model_a,model_b,winner,share\nx,y,model_a,\n", "utf-8")
+    with pytest.raises(FileFormatError, match=r":2.*share"):
+        rate_file(path, Rating(weights="share"))

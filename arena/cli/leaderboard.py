@@ -20,7 +20,7 @@ from rich.table import Table
 
 from arena.config import Settings
 from arena.errors import ArenaError, ConfigError
-from arena.offline import Method, Rating, anchor_of, compared, rate_file, tag_of
+from arena.offline import ONCE_COLUMN, Method, Rating, anchor_of, compared, rate_file, tag_of
 from arena.ratings.bradley_terry import Ties
 from arena.ratings.elo import Scale
 from arena.ratings.leaderboard import Leaderboard, Row
@@ -65,6 +65,12 @@ def leaderboard(
     inverse_propensity: Annotated[
         bool, typer.Option("--inverse-propensity", help="Weigh battles as if all pairs had been equally likely.")
     ] = False,
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="Multiply every vote's weight with this column of the file.")
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Each question counts once: asked n times, it weighs 1/n in each vote.")
+    ] = False,
     compare: Annotated[
         tuple[str, str] | None, typer.Option("--compare", help="Two models: which is better, and how surely.")
     ] = None,
@@ -86,6 +92,7 @@ def leaderboard(
             features=tuple(feature or (STYLE_FEATURES if votes else FEATURES)),
             slice=_slice(language, topic, slice or []),
             inverse_propensity=inverse_propensity,
+            weights=ONCE_COLUMN if once else weights,
         )
 
         def rate_by(rating: Rating) -> Leaderboard:

@@ -21,6 +21,7 @@ from arena.ratings.leaderboard import Anchor, Leaderboard
 from arena.ratings.live import LiveBoard, LiveRatings, LiveVote, counts_of_columns
 from arena.ratings.sampling import Chances, chances
 from arena.service.head_to_head import PairView, meeting, pair_view
+from arena.service.questions import OnceCounted, Questions
 from arena.service.rooms import nameplate
 from arena.service.views import BoardView
 from arena.store.records import ALL, Change, ContestantRecord
@@ -39,6 +40,8 @@ MASKED, UNMASKED = "masked", "-masked"
 
 RECENT, RECENT_FOR = 2_000, 10.0
 """How many of the latest battles sampling rates are taken over, and for how many seconds they are kept."""
+ONCE = "once"
+"""The method by which each question counts once, however many asked it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +74,15 @@ class Boards:
         self._chances: tuple[int, Chances] | None = None
         self._wider: dict[str, Mapping[str, float]] = {}
         self._rates: tuple[float, Mapping[int, float]] = (-math.inf, {})
+        self.questions = Questions(store)
+        self._once = OnceCounted(store, self.questions, parameters.scale)
 
     def view(
         self, track: Track = Track.HUMAN, slice: str = ALL, method: str = "bt", *, anchor: Anchor | None = None
     ) -> BoardView:
-        """The board as the latest committed vote left it."""
+        """The board as the latest committed vote left it; with `ONCE` it reads every vote and may lag behind."""
+        if method == ONCE and track is Track.HUMAN:
+            return self._counted_once(slice)
         with self._lock:
             self._follow()
             kept = self._kept.get((track, slice, method))
@@ -178,6 +185,10 @@ class Boards:
                 points.append(HistoryPoint(change.sequence, change.at, names[contestant], ratings[contestant]))
         return tuple(points)
 
+    def _counted_once(self, slice: str) -> BoardView:
+        board, version = self._once.board(slice, labels(self._store.contestants()))
+        return replace(self.dressed(board, Track.HUMAN, slice), version=version)
+
     def _follow(self) -> None:
         """Catch up with the store: change by change, or anew when there are many or contestants came."""
         version = self._store.board_version()
@@ -279,6 +290,11 @@ def _less(whole: FloatArray, part: FloatArray) -> FloatArray:
     left = whole - part
     left[np.abs(left) < 1e-9] = 0
     return left
+
+
+def offered(method: str, track: Track, slice: str) -> bool:
+    """Whether a board is rated by this method: Elo is kept for whole tracks, questions are people's."""
+    return method == "bt" or (method == "elo" and slice == ALL) or (method == ONCE and track is Track.HUMAN)
 
 
 def labels(records: Sequence[ContestantRecord]) -> Mapping[int, str]:

@@ -7,22 +7,21 @@ itself: `quarantine` is called by a person, and what a person released stays rel
 from __future__ import annotations
 
 import hashlib
-import secrets
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from arena.errors import ArenaError, UnknownBattle
+from arena.errors import ArenaError
 from arena.ratings.bradley_terry import maximize
 from arena.ratings.comparisons import Comparisons, IntArray, PairCounts
 from arena.ratings.crowds import Alarm, Duplicates, Flip, duplicates, examine, first_place
 from arena.ratings.integrity import Suspicion, with_prior
 from arena.service.boards import labels
+from arena.service.questions import Questions, columns
 from arena.store.records import VoteFilter, VoteRecord
 from arena.store.store import Store
-from arena.types import Verdict
 
 REASON = "integrity: "
 """How the reason of every quarantine made here begins."""
@@ -102,12 +101,11 @@ class IntegrityView:
 class IntegrityDesk:
     """Looks into one store; a look is kept until the board changes."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, questions: Questions | None = None) -> None:
         self._store = store
+        self._questions = questions or Questions(store)
         self._lock = threading.Lock()
         self._kept: tuple[int, int, IntegrityView] | None = None
-        self._prompts: dict[str, bytes | None] = {}
-        self._key = secrets.token_bytes(16)
 
     def view(self) -> IntegrityView:
         """What the votes say now. Blocks: reads every vote, and the first message of every new battle."""
@@ -152,13 +150,12 @@ class IntegrityDesk:
     def _look(self, trusted: set[str]) -> IntegrityView:
         records = list(self._store.votes(VoteFilter(counting_only=False)))
         votes = [record for record in records if record.counts]
-        names = tuple(labels(self._store.contestants()).values())
         codes = list(dict.fromkeys(vote.voter for vote in votes))
-        rows = self._columns(votes, names, codes)
+        rows = columns(votes, labels(self._store.contestants()))
         seen = examine(rows)
         numbers = np.array([vote.sequence for vote in votes], dtype=np.int64)
         counts = PairCounts.of(rows)
-        repeats = duplicates(self._prompt_numbers(votes))
+        repeats = duplicates(self._questions.numbers(votes))
         return IntegrityView(
             len(votes),
             len(codes),
@@ -170,36 +167,6 @@ class IntegrityDesk:
             repeats,
             _moved(rows, counts, repeats),
         )
-
-    def _columns(self, votes: Sequence[VoteRecord], names: tuple[str, ...], codes: Sequence[str]) -> Comparisons:
-        place = {number: index for index, number in enumerate(labels(self._store.contestants()))}
-        voter = {code: index for index, code in enumerate(codes)}
-        return Comparisons(
-            names,
-            np.array([place[vote.contestant_a] for vote in votes], dtype=np.int32),
-            np.array([place[vote.contestant_b] for vote in votes], dtype=np.int32),
-            np.array([vote.verdict.outcome for vote in votes], dtype=float),
-            both_bad=np.array([vote.verdict is Verdict.BOTH_BAD for vote in votes], dtype=bool),
-            voter=np.array([voter[vote.voter] for vote in votes], dtype=np.int32),
-        )
-
-    def _prompt_numbers(self, votes: Sequence[VoteRecord]) -> IntArray:
-        """A number per distinct first message, −1 where the battle has no text (imported or forgotten)."""
-        digests = [self._digest(vote.battle_id) for vote in votes]
-        known = {digest: index for index, digest in enumerate(dict.fromkeys(filter(None, digests)))}
-        return np.array([-1 if digest is None else known[digest] for digest in digests], dtype=np.int64)
-
-    def _digest(self, battle_id: str) -> bytes | None:
-        """Of the first message, letters' case and spaces apart; keyed anew in every process, so it tells nothing."""
-        if battle_id not in self._prompts:
-            try:
-                turns = self._store.load_battle(battle_id).turns
-            except UnknownBattle:
-                turns = ()
-            text = " ".join(turns[0].prompt.casefold().split()) if turns else ""
-            digest = hashlib.blake2b(text.encode(errors="replace"), key=self._key, digest_size=16).digest()
-            self._prompts[battle_id] = digest if text else None
-        return self._prompts[battle_id]
 
 
 def reason_of(evidence: Suspicion) -> str:

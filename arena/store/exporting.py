@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -18,9 +19,9 @@ from arena.errors import FileFormatError, StoreError
 from arena.store import battles, board
 from arena.store.connections import Database
 from arena.store.files import disarm, read_rows
-from arena.store.interchange import COLUMNS, Redact, exported
+from arena.store.interchange import COLUMNS, Redact, exported, same_question
 from arena.store.migrate import sync_folder
-from arena.store.records import VoteFilter
+from arena.store.records import BattleRecord, VoteFilter, VoteRecord
 from arena.store.tables import votes
 
 SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".parquet")
@@ -70,11 +71,19 @@ def _holds(path: Path, voter: str) -> bool:
 
 
 def _runs(database: Database, which: VoteFilter, redact: Redact) -> Iterator[list[dict[str, Any]]]:
+    asked = Counter(same_question(battle.question) for run in _read(database, which) for _, battle in run)
+    asked[None] = 1  # a battle without text is a question of its own
+    for run in _read(database, which):
+        yield [exported(vote, battle, redact, max(1, asked[same_question(battle.question)])) for vote, battle in run]
+
+
+def _read(database: Database, which: VoteFilter) -> Iterator[list[tuple[VoteRecord, BattleRecord]]]:
+    """Votes with their battles, a run at a time."""
     stream = board.votes_of(database, which, CHUNK)
     while run := list(islice(stream, CHUNK)):
         with database.reading() as db:
             known = {battle.id: battle for battle in battles.load_many(db, [vote.battle_id for vote in run])}
-        yield [exported(vote, known[vote.battle_id], redact) for vote in run]
+        yield [(vote, known[vote.battle_id]) for vote in run]
 
 
 @contextmanager
@@ -148,6 +157,7 @@ def _parquet(part: Path) -> Iterator[Sink]:
         "tstamp": arrow.float64(),
         "weight": arrow.float64(),
         "propensity": arrow.float64(),
+        "dedupe_weight": arrow.float64(),
         "conversation_a": arrow.list_(message),
         "conversation_b": arrow.list_(message),
         "slices": arrow.list_(arrow.string()),

@@ -90,20 +90,24 @@ def read_comparisons(
     *,
     features: Sequence[str] = (),
     inverse_propensity: bool = False,
+    weights: str | None = None,
     on_skip: Callable[[int, str], None] | None = None,
 ) -> Iterator[Comparison]:
     """Comparisons of a battle file in its order, ready for rating.
 
     Needs `model_a, model_b, winner` or `left, right, winner`; takes `weight` and the style columns where
     there are any. `features` names further covariates, each held by columns `NAME_a` and `NAME_b`. With
-    `inverse_propensity` a row weighs 1/`propensity`, as if every pair had been equally likely to be drawn.
+    `inverse_propensity` a row weighs 1/`propensity`, as if every pair had been equally likely to be drawn;
+    `weights` names a column that every vote's weight is multiplied with, `dedupe_weight` of an export say.
     A model compared with itself says nothing about anybody: `on_skip(line, reason)` hears of it.
     Raises `FileFormatError` naming the line of the first row that cannot be understood.
     """
     covariates = {**STYLE_COLUMNS, **{name: (f"{name}_a", f"{name}_b") for name in features}}
     for line, row in read_rows(path):
         try:
-            comparison = comparison_of(row, covariates, needed=features, inverse_propensity=inverse_propensity)
+            comparison = comparison_of(
+                row, covariates, needed=features, inverse_propensity=inverse_propensity, weights=weights
+            )
         except ValueError as error:
             raise FileFormatError(str(error), path=path, line=line) from None
         if comparison.model_a != comparison.model_b:
@@ -118,6 +122,7 @@ def comparison_of(
     *,
     needed: Sequence[str] = (),
     inverse_propensity: bool = False,
+    weights: str | None = None,
 ) -> Comparison:
     """One row as a comparison. Raises `ValueError` saying what is wrong with the row."""
     model_a, model_b = models_of(row)
@@ -126,7 +131,9 @@ def comparison_of(
         model_a,
         model_b,
         verdict.outcome,
-        weight_of(row) / (propensity_of(row) if inverse_propensity else 1.0),
+        weight_of(row)
+        / (propensity_of(row) if inverse_propensity else 1.0)
+        * (1.0 if weights is None else _further_weight(row, weights)),
         features=dict(_features_of(row, covariates, needed)),
         voter=str(row["judge"]) if row.get("judge") else None,
         both_bad=verdict is Verdict.BOTH_BAD,
@@ -192,6 +199,12 @@ def _listed(value: Any) -> Sequence[Any]:
     if isinstance(value, str) and value.startswith("["):
         value = json.loads(value)
     return value if isinstance(value, list) else ()
+
+
+def _further_weight(row: Row, column: str) -> float:
+    if row.get(column) in (None, ""):
+        raise ValueError(f"column {column} is needed: a weight for every row")
+    return weight_of({"weight": row[column]})
 
 
 def _features_of(

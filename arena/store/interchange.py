@@ -8,6 +8,7 @@ The columns after them make an export complete enough to be imported without los
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -41,6 +42,7 @@ COLUMNS = (
     "slices",
     "reasons",
     "comment",
+    "dedupe_weight",
     "sum_assistant_a_tokens",
     "sum_assistant_b_tokens",
     "character_count_a",
@@ -97,8 +99,8 @@ class ImportedBattle:
     markup: BothMarkups | None = None
 
 
-def exported(vote: VoteRecord, battle: BattleRecord, redact: Redact) -> dict[str, Any]:
-    """A vote as a row, conversations and lists as plain JSON values."""
+def exported(vote: VoteRecord, battle: BattleRecord, redact: Redact, asked: int = 1) -> dict[str, Any]:
+    """A vote as a row, conversations and lists as plain JSON values; its question was voted on `asked` times."""
     other = battle.contestant_b
     assert other is not None, "only battles of two are voted"
     return {
@@ -122,6 +124,7 @@ def exported(vote: VoteRecord, battle: BattleRecord, redact: Redact) -> dict[str
         "slices": own_slices(vote.slices),
         "reasons": list(vote.reasons),
         "comment": redact(vote.comment),
+        "dedupe_weight": 1 / asked,
         **_tokens(battle),
         **_counts(vote.markup or counted(battle.conversation("a"), battle.conversation("b"))),
     }
@@ -131,6 +134,12 @@ def counted(a: Conversation, b: Conversation) -> BothMarkups | None:
     """Length and Markdown of both sides' answers; None where there are none."""
     answers = [[message.content for message in one if message.role is Role.ASSISTANT] for one in (a, b)]
     return (count_markup(*answers[0]), count_markup(*answers[1])) if all(answers) else None
+
+
+def same_question(text: str) -> bytes | None:
+    """The same for questions of the same words, letters' case and spaces apart; None where there is no text."""
+    words = " ".join(text.casefold().split())
+    return hashlib.blake2b(words.encode(errors="replace"), digest_size=16).digest() if words else None
 
 
 def own_slices(names: Sequence[str]) -> list[str]:

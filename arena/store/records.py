@@ -111,6 +111,11 @@ class BattleRecord:
     seed: int | None = None
     turns: tuple[TurnRecord, ...] = ()
 
+    @property
+    def question(self) -> str:
+        """What was asked first; "" where the text is gone or never came."""
+        return self.turns[0].prompt if self.turns else ""
+
     def conversation(self, side: str) -> Conversation:
         """The messages of one side ("a" or "b"), system prompt first where there is one."""
         messages = [Message(Role.SYSTEM, self.system_prompt)] if self.system_prompt else []

@@ -251,6 +251,10 @@ class Store:
         """Votes in the order of their numbers, read in chunks; holds no transaction between chunks."""
         return board.votes_of(self._database, which, chunk)
 
+    def first_messages(self, battle_ids: Sequence[str]) -> Mapping[str, str]:
+        """What these battles were asked first; "" where the text is gone. Unknown battles are left out."""
+        return {one.id: one.question for one in self._read(lambda db: battles.load_many(db, battle_ids))}
+
     def export_votes(
         self,
         target: Path,

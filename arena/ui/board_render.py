@@ -153,6 +153,8 @@ def _notes(board: Leaderboard, language: str) -> str:
     method = "note_elo" if board.method == "elo" else "note_bt"
     shown = {key: number(float(value), language) for key, value in parameters.items()}
     notes = [say(language, method, **{"k": "", "start": "", "scale": "", **shown})]
+    if board.parameters.get("each_question_once"):
+        notes.append(say(language, "note_once"))
     if any(row.piece > 0 for row in board.rows):
         notes.append(say(language, "note_pieces"))
     open_ended = [row.model for row in board.rows if not row.identified and row.battles]

@@ -16,6 +16,7 @@ import gradio as gr
 from arena.errors import ArenaError
 from arena.judge.desk import JudgeDesk
 from arena.service import Arena, BoardView
+from arena.service.boards import ONCE, offered
 from arena.store.records import ALL
 from arena.types import Track
 from arena.ui import board_render, charts
@@ -72,7 +73,7 @@ class BoardTab:
         options = {
             "track": [(say(language, f"track_{track}"), track) for track in await asyncio.to_thread(self._tracks)],
             "slice": [(board_render.slice_name(name, language), name) for name in slices],
-            "method": [(say(language, f"method_{method}"), method) for method in ("bt", "elo")],
+            "method": [(say(language, f"method_{method}"), method) for method in ("bt", "elo", ONCE)],
             "plot": [(say(language, f"plot_{plot}"), plot) for plot in PLOTS],
             "a": [(name, name) for name in names],
             "b": [(name, name) for name in names[1:] + names[:1]],
@@ -99,7 +100,9 @@ class BoardTab:
         combined = chosen["track"] == COMBINED
         owner = Track.HUMAN if combined else Track(chosen["track"] or Track.HUMAN)
         part = ALL if combined else chosen["slice"] or ALL
-        way = (chosen["method"] or "bt") if part == ALL and not combined else "bt"  # Elo is kept for whole tracks only
+        way = chosen["method"] or "bt"
+        if combined or not offered(way, owner, part):
+            way = "bt"
         boards = self._arena.boards
         view: BoardView = boards.view(owner, part, way)
         if combined:

@@ -31,7 +31,7 @@ class IntegrityRoutes:
 
     def __init__(self, arena: Arena, door: Doorkeeper) -> None:
         self._arena, self._door = arena, door
-        self._desk = IntegrityDesk(arena.store)
+        self._desk = IntegrityDesk(arena.store, arena.boards.questions)
 
     def all(self) -> list[Route]:
         """What to hand to the server."""

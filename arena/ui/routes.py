@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from arena.errors import AlreadyVoted, ArenaError, BattleError, StoreUnavailable, UnknownBattle
 from arena.service import Arena
+from arena.service.boards import offered
 from arena.service.views import Preparation
 from arena.store.records import ALL
 from arena.types import Track, Verdict
@@ -150,12 +151,13 @@ class Routes:
         query, form = request.query_params, request.path_params["format"]
         try:
             track, slice = Track(query.get("track", Track.HUMAN)), query.get("slice", ALL)
-            method = "elo" if query.get("method") == "elo" and slice == ALL else "bt"
+            method = query.get("method", "bt")
+            method = method if offered(method, track, slice) else "bt"
             if slice not in ("", *self._arena.boards.slices(track)) or form not in board_files.WRITERS:
                 raise ValueError
         except ValueError:
             return JSONResponse({"error": "error", "detail": "no such board"}, 404)
-        view = self._arena.boards.view(track, slice, method)
+        view = await asyncio.to_thread(self._arena.boards.view, track, slice, method)
         content, kind = board_files.WRITERS[form](view.board)
         headers = {"Content-Disposition": f'attachment; filename="arena-board.{form}"'}
         return Response(content, media_type=kind, headers=headers)

@@ -190,6 +190,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "slice_masked": ("Модель назвала себя", "The model named itself"),
     "filter_method": ("Метод", "Method"),
     "method_bt": ("Брэдли — Терри", "Bradley–Terry"),
+    "method_once": ("Каждый вопрос один раз", "Each question counts once"),
     "method_elo": ("Эло (по порядку голосов)", "Elo (in order of votes)"),
     "plots": ("График", "Plot"),
     "compare_title": ("Сравнить две модели", "Compare two models"),
@@ -225,6 +226,12 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "note_unrated": (
         "Не определён рейтинг моделей, которые пока только выигрывали или только проигрывали: {models}.",
         "Not determined for models that so far only won or only lost: {models}.",
+    ),
+    "note_once": (
+        "Каждый вопрос учтён один раз: если его задали n раз, каждый голос весит 1/n. Предложенные вопросы "
+        "повторяются намеренно, поэтому основной рейтинг считает все голоса одинаково.",
+        "Each question counts once: asked n times, each of its votes weighs 1/n. Suggested questions are meant to "
+        "be asked by many, so the main board weighs all votes alike.",
     ),
     "note_elo": (
         "Эло зависит от порядка голосов; интервалов у него нет. K = {k}, старт {start}, шкала {scale}.",
