@@ -57,11 +57,11 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def start(folder: Path, **options: str) -> ArenaProcess:
+def start(folder: Path, text: str = MODELS, **options: str) -> ArenaProcess:
     """An arena of two scripted contestants that answers as soon as this returns."""
     folder.mkdir(parents=True, exist_ok=True)
     models = folder / "models.yaml"
-    models.write_text(MODELS)
+    models.write_text(text)
     return ArenaProcess(folder, profile="fuzz", models=models, **(QUIET | options)).wait_until_ready(2)
 
 

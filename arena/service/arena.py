@@ -205,19 +205,26 @@ class Arena:
         record = self.store.latest_battle(voter, mode=mode, statuses=going_on)
         return record.id if record else None
 
-    async def watch(self, voter: str, battle_id: str) -> AsyncGenerator[BattleView]:
-        """The battle's views as they change, until its answers are complete. Watching keeps it alive."""
+    async def watch(
+        self, voter: str, battle_id: str, *, present: Callable[[], bool] = lambda: True
+    ) -> AsyncGenerator[BattleView]:
+        """The battle's views as they change, until its answers are complete.
+
+        Watching keeps it alive for as long as the watcher is `present`.
+        """
         room = self._room(battle_id, voter)
         live = room.live
         shown = None
         if live is not None:
-            with live.watched():
-                while not live.answers.done():
+            while not live.answers.done():
+                if here := present():
+                    live.seen()
+                if here or shown is None:  # nothing more is painted for nobody
                     view = self._seen(room)
                     if view != shown:
                         shown = view
                         yield view
-                    await live.pause(1 / FRAMES_PER_SECOND)
+                await live.pause(1 / FRAMES_PER_SECOND)
             if room.conclusion is not None:
                 await asyncio.wait({room.conclusion})
         view = self._seen(room)

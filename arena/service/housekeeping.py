@@ -24,8 +24,8 @@ REAPER_SECONDS = 0.5
 EXPIRY_SECONDS = 60.0
 BACKUPS_KEPT = 14
 
-ROOM_SECONDS = 600.0
-"""How long a battle that nobody touches stays in memory; afterwards the store has it."""
+ROOM_SECONDS, ENDED_SECONDS = 600.0, 60.0
+"""How long a battle that nobody touches stays in memory, going on or voted on; afterwards the store has it."""
 
 Spawn = Callable[[Coroutine[None, None, None], str], object]
 
@@ -58,7 +58,8 @@ class Housekeeping:
             for battle_id, room in list(self._rooms.items()):
                 if room.live is not None and room.live.neglected(self._settings.grace_seconds):
                     self._spawn(_stopped(room), "neglected")
-                idle = time.monotonic() - room.touched > ROOM_SECONDS
+                patience = ENDED_SECONDS if room.battle.names_known else ROOM_SECONDS
+                idle = time.monotonic() - room.touched > patience
                 if idle and room.battle.status is not BattleStatus.ANSWERING:
                     del self._rooms[battle_id]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -108,8 +108,7 @@ class LiveTurn:
         self._clock = SharedClock(tuple(parts), blind=blind)
         self._notes = {side: _Notes() for side in parts}
         self._started = now()
-        self._watchers = 0
-        self._last_watched = self._started
+        self._last_seen = self._started
         self.masked = False  # whether either answer gave its model away
         self._stopping = asyncio.Event()
         self._begun = asyncio.Event()  # both sides were heard, or the turn is over
@@ -129,15 +128,9 @@ class LiveTurn:
         """What may be shown now."""
         return self._clock.frame(self._now())
 
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """A page looks on for as long as this lasts."""
-        self._watchers += 1
-        try:
-            yield
-        finally:
-            self._watchers -= 1
-            self._last_watched = self._now()
+    def seen(self) -> None:
+        """A page looks on at this moment."""
+        self._last_seen = self._now()
 
     async def pause(self, seconds: float) -> None:
         """Wait so long, or less when the writing begins or is over: what a watching page does between frames."""
@@ -149,7 +142,7 @@ class LiveTurn:
 
     def neglected(self, grace: float) -> bool:
         """Whether nobody has watched for `grace` seconds (or ever) while it is still being written."""
-        return not self._watchers and not self.answers.done() and self._now() - self._last_watched > grace
+        return not self.answers.done() and self._now() - self._last_seen > grace
 
     async def stop(self) -> Answers:
         """End both sides where the pages are; what was shown is the answer."""

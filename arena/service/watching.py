@@ -111,6 +111,7 @@ class Report:
     battles: int
     warming: int
     streams: int
+    tasks: int
     resident: float
     budget: float | None
     gpus: tuple[GpuReading, ...]
@@ -178,6 +179,7 @@ class Watching:
             battles,
             warming,
             streams,
+            len(asyncio.all_tasks()),
             resident,
             budget,
             self.gpus,

@@ -32,6 +32,7 @@ from arena.ui.judge_tab import JudgeTab
 from arena.ui.metrics import WatchRoutes
 from arena.ui.models_tab import OperatorRoutes, entrance
 from arena.ui.operator import Doorkeeper
+from arena.ui.presence import MOST_PAGES, Presence, forgetter, keep_little
 from arena.ui.routes import Routes
 from arena.ui.texts import LANGUAGES, TEXTS, say
 from arena.ui.voters import Voters
@@ -40,7 +41,7 @@ MAX_THREADS = 400
 """Gradio counts waiting asynchronous events against its threads: fifty battles at forty took twice as long."""
 
 
-def build(arena: Arena, voters: Voters) -> gr.Blocks:
+def build(arena: Arena, voters: Voters, presence: Presence) -> gr.Blocks:
     """The page over an arena."""
     i18n = translations()
     judges = JudgeDesk(arena.store, arena.catalog, arena.settings)
@@ -50,11 +51,11 @@ def build(arena: Arena, voters: Voters) -> gr.Blocks:
         gr.HTML(_strips(arena), elem_id="arena-strips")
         with gr.Tabs(elem_id="arena-tabs"):
             with gr.Tab(i18n("tab_battle"), id="battle", elem_id="tab-battle"):
-                BattleEvents(arena, voters, build_battle(Mode.ANONYMOUS, i18n)).connect(demo)
+                BattleEvents(arena, voters, presence, build_battle(Mode.ANONYMOUS, i18n)).connect(demo)
             for mode in (Mode.NAMED, Mode.DIRECT):
                 with gr.Tab(i18n(f"tab_{mode}"), id=str(mode), elem_id=f"tab-{mode}") as tab:
                     battle = build_battle(mode, i18n)
-                    events = BattleEvents(arena, voters, battle)
+                    events = BattleEvents(arena, voters, presence, battle)
                     events.connect(demo)
                 tab.select(
                     events.offer_names, [], list(battle.choices), show_progress="hidden", api_visibility="private"
@@ -82,9 +83,12 @@ def launch(make: Callable[[], Arena], *, prevent_thread_lock: bool = False) -> g
     settings = arena.settings
     in_frame = bool(os.environ.get("SPACE_ID"))
     voters = Voters(settings.signing_key(), in_frame=in_frame)
-    demo = build(arena, voters)
+    keep_little()
+    presence = Presence()
+    demo = build(arena, voters, presence)
+    presence.left = forgetter(demo)
     demo.queue(default_concurrency_limit=None, max_size=None)
-    guard = Middleware(Guard, voters=voters, forms=Forms(demo), settings=settings, in_frame=in_frame)
+    guard = Middleware(Guard, voters=voters, forms=Forms(demo), presence=presence, settings=settings, in_frame=in_frame)
     app_kwargs: dict[str, Any] = {
         "routes": [*Routes(arena, voters).all(), *_operators_routes(arena)],
         "middleware": [guard],
@@ -96,6 +100,8 @@ def launch(make: Callable[[], Arena], *, prevent_thread_lock: bool = False) -> g
         app_kwargs=app_kwargs, theme=look.theme(), css=look.css(), head=look.head(), i18n=translations(),
         footer_links=[], run_history=False, enable_monitoring=False, ssr_mode=False, share=False, show_error=False,
         strict_cors=True, allowed_paths=[], max_file_size=1, max_threads=MAX_THREADS, quiet=True,
+        state_session_capacity=MOST_PAGES,
+        _frontend=False,  # the page is served all the same; Gradio's look at it would end a start on a busy machine
         prevent_thread_lock=prevent_thread_lock,
     )  # fmt: skip
     return demo

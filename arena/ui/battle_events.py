@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -20,6 +21,7 @@ from arena.service import Arena, BattleView
 from arena.types import Mode
 from arena.ui import render
 from arena.ui.battle_tab import SUGGESTIONS, BattleTab
+from arena.ui.presence import Presence
 from arena.ui.routes import REASONS
 from arena.ui.texts import TEXTS, say, topic_name
 from arena.ui.voters import Voters, language_of_request
@@ -33,8 +35,8 @@ MOST_TOPICS = 16
 class BattleEvents:
     """The handlers of one battle tab."""
 
-    def __init__(self, arena: Arena, voters: Voters, tab: BattleTab) -> None:
-        self._arena, self._voters, self._tab = arena, voters, tab
+    def __init__(self, arena: Arena, voters: Voters, presence: Presence, tab: BattleTab) -> None:
+        self._arena, self._voters, self._presence, self._tab = arena, voters, presence, tab
         self._mode = tab.mode
         self._first = "ask_one" if tab.mode is Mode.DIRECT else "ask_first"
         self._rng = Random()
@@ -164,11 +166,12 @@ class BattleEvents:
     async def _painted(self, request: gr.Request, voter: str, battle: str, language: str) -> AsyncGenerator[Updates]:
         """Everything once, then only what moves while answers come, then everything again; until the page leaves."""
         here = (request.session_hash or "", battle)
+        present = partial(self._presence.listens, request.session_hash)
         began = False
         doing = None
         self._painting[here] += 1
         try:
-            async with aclosing(self._arena.watch(voter, battle)) as views:
+            async with aclosing(self._arena.watch(voter, battle, present=present)) as views:
                 async for view in views:
                     if here not in self._painting:
                         return

@@ -13,15 +13,16 @@ import logging
 import math
 import re
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from html import escape
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from arena.config import Settings
 from arena.ui.forms import Forms, Malformed
+from arena.ui.presence import Presence
 from arena.ui.proxies import Address, Proxies
 from arena.ui.rates import Act, Rates
 from arena.ui.texts import TEXTS, say
@@ -44,7 +45,7 @@ _WRITTEN = re.compile(r"/(?:arena/|gradio_api/queue/join$)")
 _SIGN_IN = re.compile(r"/(?:login/(?:huggingface|callback)$|logout$)")
 _STREAM = re.compile(r"/(?:arena/events$|gradio_api/(?:queue/data$|heartbeat/))")
 _VOTE = re.compile(r"/arena/(?:vote|undo|feedback|forget)$")
-_EVENT = "/gradio_api/queue/join"
+_EVENT, _LINE, _HEARTBEAT = "/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/heartbeat/"
 
 POLICY = "; ".join(
     (
@@ -73,11 +74,13 @@ class Guard:
         *,
         voters: Voters,
         forms: Forms,
+        presence: Presence,
         settings: Settings,
         in_frame: bool = False,
         sign_in: bool = False,
     ) -> None:
         self._app, self._voters, self._forms, self._sign_in = app, voters, forms, sign_in
+        self._presence = presence
         self._language, self._root_path = settings.language, settings.root_path.rstrip("/")
         self._most_bytes = max(LEAST_BODY, 4 * settings.max_prompt_chars + 65_536)
         self._rates, self._proxies = Rates(settings), Proxies(settings.trusted_proxies, in_space=in_frame)
@@ -112,10 +115,18 @@ class Guard:
         elif path == "/" and scope["method"] == "GET":
             await self._page(scope, receive, send, voter, language)
         elif _STREAM.match(path):
-            with self._rates.stream(voter, address) as free:
+            with self._rates.stream(voter, address) as free, self._listening(path, scope, free):
                 await (self._app if free else _busy(language))(scope, receive, plain)
         else:
             await self._app(scope, receive, plain)
+
+    def _listening(self, path: str, scope: Scope, free: bool) -> AbstractContextManager[None]:
+        """What an open line proves of its page."""
+        if free and path == _LINE:
+            return self._presence.line(QueryParams(scope["query_string"]).get("session_hash", ""), listens=True)
+        if free and path.startswith(_HEARTBEAT):
+            return self._presence.line(path.removeprefix(_HEARTBEAT), listens=False)
+        return nullcontext()
 
     def _refused(self, scope: Scope, path: str, language: str) -> Response | None:
         """What nobody needs, whoever sends it."""

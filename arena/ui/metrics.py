@@ -119,6 +119,9 @@ class _Told(Collector):
         yield GaugeMetricFamily("arena_battles_live", "Battles that are being answered", report.battles)
         yield GaugeMetricFamily("arena_battles_queued", "Battles that wait for their models", report.warming)
         yield GaugeMetricFamily("arena_streams", "Answers that are being written", report.streams)
+        yield GaugeMetricFamily(
+            "arena_tasks", "Tasks of the event loop: grows where something is left behind", report.tasks
+        )
         yield GaugeMetricFamily("arena_uptime_seconds", "Seconds since the start", report.uptime)
         yield GaugeMetricFamily("arena_database_up", "Whether the database can be read", float(report.database_ok))
         votes = CounterMetricFamily("arena_votes", "Votes since the start, by verdict", labels=["verdict"])

@@ -19,9 +19,11 @@ START_SECONDS = 240.0
 class ArenaProcess:
     """Started by the constructor; `stop` ends it and everything it started."""
 
-    def __init__(self, storage: Path, *, profile: str = "demo", models: Path | None = None, **options: str) -> None:
+    def __init__(
+        self, storage: Path, *, profile: str = "demo", models: Path | None = None, port: int = 0, **options: str
+    ) -> None:
         self.storage = storage
-        self.port = free_port()
+        self.port = port or free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.log = storage / "server.log"
         storage.mkdir(parents=True, exist_ok=True)
@@ -52,6 +54,21 @@ class ArenaProcess:
     def log_tail(self) -> str:
         """The last lines that the server wrote."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-40:])
+
+    @property
+    def pid(self) -> int:
+        """Of the server's process."""
+        return self._process.pid
+
+    def processor_seconds(self) -> float:
+        """What the server's process has used of the processors since it began."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def kill(self) -> None:
+        """End it without warning, as a power cut would."""
+        self._process.kill()
+        self._process.wait()
 
     def stop(self) -> None:
         """Ask it to end, and insist after a while."""

@@ -54,9 +54,9 @@ async def test_a_stop_closes_both_models_and_keeps_what_was_shown() -> None:
 async def test_a_turn_that_nobody_watches_is_neglected_and_a_watched_one_is_not() -> None:
     """Generation belongs to the battle, but not for ever."""
     turn, _, _ = turn_of(saying("word " * 500, tokens_per_second=80), saying("text"))
-    with turn.watched():
-        await asyncio.sleep(0.05)
-        assert not turn.neglected(0.01)
+    await asyncio.sleep(0.05)
+    turn.seen()
+    assert not turn.neglected(0.01)
     await asyncio.sleep(0.05)
     assert turn.neglected(0.01)
     await turn.stop()

@@ -1,0 +1,94 @@
+"""Which pages are there: who listens to Gradio's queue, and who has left for good.
+
+Gradio works an event off whether or not its sender hears of it, so an event proves no reader; and it keeps what it
+knows of a page (every component's configuration once more, 280 KB here) for ten thousand pages, left or not. Here a
+page exists for as long as it has a line open, and is forgotten some seconds after its last one.
+
+It knows Gradio's session codes and neither voters nor battles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+from gradio import state_holder
+
+LINGER = 20.0
+"""Seconds in which a page whose lines broke may come back and be what it was."""
+
+MOST_PAGES = 2_000
+"""Pages remembered that never opened a line at all; then the one longest silent is forgotten."""
+
+
+class Presence:
+    """Counts the open lines of every page; `left` is told of each that stays away."""
+
+    def __init__(self) -> None:
+        self.left: Callable[[str], None] = lambda session: None
+        self._listening: Counter[str] = Counter()
+        self._lines: Counter[str] = Counter()
+
+    @contextmanager
+    def line(self, session: str, *, listens: bool) -> Iterator[None]:
+        """A page holds a line for as long as this lasts; on some of them it `listens` to its events."""
+        counts = (self._lines, self._listening) if listens else (self._lines,)
+        for count in counts:
+            count[session] += 1
+        try:
+            yield
+        finally:
+            for count in counts:
+                count[session] -= 1
+                if not count[session]:
+                    del count[session]
+            if session not in self._lines:
+                asyncio.get_running_loop().call_later(LINGER, self._forget, session)
+
+    def listens(self, session: str | None) -> bool:
+        """Whether this page would hear now what is said to it."""
+        return session in self._listening
+
+    def _forget(self, session: str) -> None:
+        if session not in self._lines:
+            self.left(session)
+
+
+class _LeanState(state_holder.SessionState):
+    """What Gradio keeps of a page, without a second copy of every component's configuration: nothing here reads it."""
+
+    def __init__(self, blocks: Any) -> None:
+        super().__init__(SimpleNamespace(default_config=blocks.default_config, blocks={}))  # type: ignore[arg-type]
+
+    def _update_config(self, key: int) -> None:
+        pass
+
+    def _update_value_in_config(self, key: int, value: Any) -> None:
+        pass
+
+    def __setitem__(self, key: int, value: Any) -> None:
+        super().__setitem__(key, value)
+        self.config_values.pop(key, None)
+
+
+def keep_little() -> None:
+    """Have Gradio keep of each page only what its events need."""
+    state_holder.SessionState = _LeanState  # type: ignore[misc]
+
+
+def forgetter(demo: gr.Blocks) -> Callable[[str], None]:
+    """Forgets what Gradio keeps of a page that left."""
+
+    def forget(session: str) -> None:
+        holder, queue = demo.state_holder, demo._queue
+        holder.session_data.pop(session, None)
+        holder.time_last_used.pop(session, None)
+        if not queue.pending_event_ids_session.get(session):
+            queue.pending_event_ids_session.pop(session, None)
+
+    return forget

@@ -1,0 +1,27 @@
+"""One line per promise: what was asked, what was measured, at what size, and whether it held.
+
+Harnesses call `tell`; `perf.soak` finds the lines in what they print. It knows no promise itself.
+"""
+
+from __future__ import annotations
+
+HELD, BROKEN = "✓", "✗"
+
+
+def tell(promise: str, *, asked: str, measured: str, size: str, held: bool) -> bool:
+    """Print the line; returns whether the promise held."""
+    print(f"{HELD if held else BROKEN} {promise} | asked {asked} | measured {measured} | {size}", flush=True)
+    return held
+
+
+def is_line(text: str) -> bool:
+    """Whether a harness's line of output tells of a promise."""
+    return text.startswith((f"{HELD} ", f"{BROKEN} ")) and text.count(" | ") >= 3
+
+
+def spread(seconds: list[float]) -> str:
+    """Median, 90th percentile and longest of some waits, in seconds."""
+    ordered = sorted(seconds)
+    if not ordered:
+        return "none"
+    return f"p50 {ordered[len(ordered) // 2]:.1f}, p90 {ordered[int(len(ordered) * 0.9)]:.1f}, max {ordered[-1]:.1f} s"

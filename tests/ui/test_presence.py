@@ -1,0 +1,61 @@
+"""A page is there for as long as it has a line open; what Gradio kept of it goes some seconds after."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+
+import gradio as gr
+import pytest
+from gradio.state_holder import SessionState, StateHolder
+
+from arena.ui import presence as module
+from arena.ui.presence import Presence, forgetter, keep_little
+
+
+@pytest.fixture
+def gone(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Pages that were forgotten, in an arena that waits for none."""
+    monkeypatch.setattr(module, "LINGER", 0.01)
+    return []
+
+
+async def test_only_a_line_to_the_queue_proves_a_listener(gone: list[str]) -> None:
+    """A heartbeat tells that the page is open, not that it hears."""
+    presence = Presence()
+    with presence.line("page", listens=False):
+        assert not presence.listens("page")
+        with presence.line("page", listens=True):
+            assert presence.listens("page")
+        assert not presence.listens("page")
+    assert not presence.listens(None)
+
+
+async def test_a_page_is_forgotten_after_its_last_line_and_not_before(gone: list[str]) -> None:
+    """One that is back in time is what it was."""
+    presence = Presence()
+    presence.left = gone.append
+    with ExitStack() as lines:
+        with presence.line("stays", listens=False), presence.line("leaves", listens=True):
+            pass
+        lines.enter_context(presence.line("stays", listens=False))
+        await asyncio.sleep(0.05)
+        assert gone == ["leaves"]
+    await asyncio.sleep(0.05)
+    assert gone == ["leaves", "stays"]
+
+
+def test_gradio_keeps_little_of_a_page_and_nothing_of_one_that_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own record of a page is every component's configuration once more."""
+    with gr.Blocks() as demo:
+        box = gr.Textbox()
+    holder = StateHolder()
+    holder.set_blocks(demo)
+    assert holder["before"].config_values
+    monkeypatch.setattr("gradio.state_holder.SessionState", SessionState)  # put back afterwards
+    keep_little()
+    holder["page"][box._id] = gr.Textbox(value="x")
+    assert holder["page"].blocks_config.blocks[box._id].value == "x"
+    assert holder["page"].config_values == {}
+    forgetter(demo)("page")
+    assert list(holder.session_data) == list(holder.time_last_used) == ["before"]
