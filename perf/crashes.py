@@ -1,6 +1,6 @@
 """Kill -9 of the whole server, over and over, while people vote: what was acknowledged is kept.
 
-    python -m perf.crashes [--votes 100000] [--kills 200] [--clients 64] [--seed 6]
+    python -m perf.crashes [--votes 100000] [--kills 200] [--clients 64] [--minutes 60] [--seed 6]
 
 Starts `app.py` on loopback with battles that wait for their votes. Clients vote over HTTP; the server is
 killed at random moments, under load, without load and while it starts, and started again. A client repeats a
@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,9 +85,9 @@ async def probe(vote: Vote, port: int, ballot: Ballot) -> None:
             await asyncio.sleep(0.02)
 
 
-async def drill(folder: Path, ballots: list[Ballot], kills: int, clients: int, seed: int) -> bool:
+async def drill(folder: Path, ballots: list[Ballot], kills: int, clients: int, minutes: float, seed: int) -> bool:
     """Vote and kill until both have come to their end; returns whether all was kept."""
-    draw = random.Random(seed)
+    draw, last = random.Random(seed), time.monotonic() + minutes * 60
     spare = iter(ballots[:kills])  # for the kills after which nobody else votes
     vote = Vote(iter(ballots[kills:]))
     waits: dict[str, list[float]] = {"load": [], "idle": []}
@@ -98,6 +98,9 @@ async def drill(folder: Path, ballots: list[Ballot], kills: int, clients: int, s
     tasks = [asyncio.create_task(client(vote, arena.port)) for _ in range(clients)]
     try:
         for number in range(kills):
+            if time.monotonic() > last or over(tasks):
+                kills = number
+                break
             kind = KINDS[number % len(KINDS)]
             before = len(vote.acknowledged)
             share = draw.randint(max(1, each // 2), max(1, each))
@@ -121,13 +124,14 @@ async def drill(folder: Path, ballots: list[Ballot], kills: int, clients: int, s
             work.append(arena.processor_seconds())
             waits["idle" if kind == "idle" else "load"].append(vote.last - died)
             vote.open.set()
-            if number % 20 == 19:
+            if number % 5 == 4:
                 print(
                     f"{number + 1} kills, {len(vote.acknowledged)} votes; idle {spread(waits['idle'])}; "
                     f"load {spread(waits['load'])}",
                     flush=True,
                 )
-        await asyncio.gather(*tasks)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*tasks), max(60.0, last - time.monotonic()))
     finally:
         for task in tasks:
             task.cancel()
@@ -183,11 +187,12 @@ def main() -> int:
     parser.add_argument("--votes", type=int, default=100_000)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--minutes", type=float, default=60, help="no kill after so many; what was done is told")
     parser.add_argument("--seed", type=int, default=6)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="arena-crashes-") as name:
         ballots = ballots_in(Path(name), chosen.votes, voters_each=200)
-        held = asyncio.run(drill(Path(name), ballots, chosen.kills, chosen.clients, chosen.seed))
+        held = asyncio.run(drill(Path(name), ballots, chosen.kills, chosen.clients, chosen.minutes, chosen.seed))
     return int(not held)
 
 

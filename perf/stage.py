@@ -84,12 +84,22 @@ class Line:
     async def ask(self, method: str, path: str, cookie: str = "", body: bytes = b"") -> tuple[int, bytes]:
         """One request and the whole of its answer; without a cookie, as whoever the server made of this client."""
         cookie = cookie or self.cookie
+        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        head += f"Cookie: {cookie}\r\n" if cookie else ""
+        request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        kept = self._writer is not None
+        try:
+            return await self._sent(request)
+        except ConnectionError:
+            if not kept:
+                raise
+            return await self._sent(request)  # the server may have closed a line that was silent for long
+
+    async def _sent(self, request: bytes) -> tuple[int, bytes]:
         try:
             if self._writer is None:
                 self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
-            head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-            head += f"Cookie: {cookie}\r\n" if cookie else ""
-            self._writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            self._writer.write(request)
             return await self._answer()
         except (OSError, asyncio.IncompleteReadError, IndexError, ValueError) as error:
             self.close()

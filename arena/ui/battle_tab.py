@@ -17,10 +17,10 @@ VERDICT_BUTTONS = ("a", "tie", "bad", "b")
 SUGGESTIONS = 4
 LATEX: list[dict[str, str | bool]] = [
     {"left": "$$", "right": "$$", "display": True},
-    {"left": "$", "right": "$", "display": False},
     {"left": "\\(", "right": "\\)", "display": False},
     {"left": "\\[", "right": "\\]", "display": True},
 ]
+"""Single dollars are rewritten by `safe_markdown`, which tells a formula from a price."""
 
 
 @dataclass(frozen=True, slots=True)

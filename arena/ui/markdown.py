@@ -1,8 +1,8 @@
 """Model output is hostile: Markdown from an answer, with nothing in it that is more than text.
 
 Raw HTML becomes visible text and images become links, so that an answer can neither style the page
-nor fetch anything. Code, tables, lists and formulas stay. Gradio sanitizes and the Content-Security
--Policy forbids again behind this; each of the three would do alone for what it covers.
+nor fetch anything. Code, tables, lists and formulas stay, and a price is no formula. Gradio sanitizes and the
+Content-Security-Policy forbids again behind this; each of the three would do alone for what it covers.
 
 No Markdown parser is imitated here. Where two readings of the same text are possible (a backtick
 that may or may not open code, a fence that may or may not have ended), text is made harmless under
@@ -14,13 +14,20 @@ from __future__ import annotations
 import re
 
 _FENCE = re.compile(r"^( {0,3})(`{3,}|~{3,})(?=[^`|<]*$)")
-_LIKE_A_FENCE = re.compile(r"^[\s>*+\-\d.)]*(?:`{3,}|~{3,})")
+_LIKE_A_FENCE = re.compile(r"^[\s>*+\-\d.)]*(`{3,}|~{3,})")
 _DIAGRAM = re.compile(r"(`{3,}|~{3,})[ \t]*mermaid", re.IGNORECASE)  # Gradio would draw it: a language of its own
 _SPANS = re.compile(
     r"(?P<code>(?<!`)(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`))"
-    r"|(?P<math>\$\$.+?\$\$|\$[^$\n]+\$|\\\(.+?\\\)|\\\[.+?\\\])",
+    r"|(?P<math>\$\$.+?\$\$|\\\(.+?\\\)|\\\[.+?\\\])",
     re.DOTALL,
 )
+_DOLLARS = re.compile(
+    r"(?P<kept>(?<!`)(?P<ticks>`{1,9})(?!`).{1,2000}?(?<!`)(?P=ticks)(?!`)"
+    r"|\$\$.{1,2000}?\$\$|\\\(.{1,2000}?\\\)|\\\[.{1,2000}?\\\])"
+    r"|(?<![\\$])\$(?![\s$])(?P<formula>(?:\\[^\n]|[^\\$\n]){1,500}?)(?<!\s)\$(?![\d$])",
+    re.DOTALL,
+)
+_AMOUNT = re.compile(r"(?=\d)[^\\^_={}]*(?:[^\W\d_]{2}|[а-яё])", re.IGNORECASE)
 _CODE = re.compile(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)")
 _TAG = re.compile(r"<(?=[a-zA-Z/!?])(?!https?://[^\s<>`]*>)")
 _IMAGE = re.compile(r"!+\[")
@@ -30,6 +37,7 @@ _WORD_JOINER = "\u2060"
 
 def safe_markdown(text: str) -> str:
     """The answer as Markdown that shows what it says and does nothing."""
+    text = _with_plain_dollars(text)
     parts: list[str] = []
     prose: list[str] = []
     fence = indent = ""
@@ -57,6 +65,36 @@ def _unclear(line: str, mark: re.Match[str] | None, fence: str, indent: str) -> 
     if not indent:
         return False
     return bool(line.strip()) and (not line.startswith(indent) or (mark is None and bool(_LIKE_A_FENCE.match(line))))
+
+
+def _with_plain_dollars(text: str) -> str:
+    """Formulas between single dollars in the other notation, so that for the page a dollar is a dollar.
+
+    Gradio takes everything from one dollar to the next for a formula, over paragraphs too: "$5 now, $6 later". Here,
+    as pandoc has it, a formula touches both its dollars and no digit follows; an amount with words is none either.
+    """
+    if text.count("$") < 2:
+        return text
+    parts, prose, fence = list[str](), list[str](), ""
+    for line in text.splitlines(keepends=True):
+        mark = _LIKE_A_FENCE.match(line)
+        if mark and not (fence and mark[1][0] != fence):
+            parts += [_formulas("".join(prose)), line]
+            prose, fence = [], "" if fence else mark[1][0]
+        elif fence:
+            parts.append(line)
+        else:
+            prose.append(line)
+    return "".join([*parts, _formulas("".join(prose))])
+
+
+def _formulas(text: str) -> str:
+    return "".join(_DOLLARS.sub(_rewritten, part) if "$" in part else part for part in _PARAGRAPHS.split(text))
+
+
+def _rewritten(found: re.Match[str]) -> str:
+    formula = found["formula"]
+    return found[0] if formula is None or _AMOUNT.match(formula) else f"\\({formula}\\)"
 
 
 def quoted(text: str) -> str:

@@ -173,3 +173,26 @@ _SHAPES = [
 ]
 
 PAYLOADS: list[str] = [*_TAGS, *_IMAGES, *_SVG, *_STYLES, *_LINKS, *_FORMULAS, *_SHAPES]
+
+_PLACES = [
+    "- список {}", "> цитата {}", "## заголовок {}", "**жирно {}**", "[ссылка {}](https://example.org)",
+    "`код` {} `код`",
+    "$x$ {} $y$", "\\({}\\)", "$${}$$", "<b>{}</b>", "&lt;{}&gt;", "<div>\n\n{}\n\n</div>", "1. один\n\n   {}",
+    "<!-- -->{}", "\u200b{}\u00ad", "```\nкод\n```\n{}", "| a | b |\n|---|---|\n| {} | {} |", "~~{}~~ *{}*", "    {}",
+    "\\{}", "`{}", "<p title='{}'>", "текст[^1]\n\n[^1]: {}", "[a]: <{}>\n\n[a]", "\u202e{}\u202c", "> - > {}",
+]  # fmt: skip
+"""Where in an answer a payload may stand: each place is read by another rule of Markdown."""
+
+_LONGEST = 400
+"""Longer payloads are shapes of their own and gain nothing by a place."""
+
+
+def many(number: int) -> list[str]:
+    """So many payloads: all of them as they are, then each in one place after the other."""
+    short = [payload for payload in PAYLOADS if len(payload) <= _LONGEST]
+    placed = [
+        _PLACES[(round_ + index) % len(_PLACES)].replace("{}", payload)
+        for round_ in range(len(_PLACES))
+        for index, payload in enumerate(short)
+    ]
+    return [*PAYLOADS, *placed][:number]

@@ -93,7 +93,43 @@ def test_a_picture_becomes_a_link() -> None:
 
 def test_a_less_sign_in_a_formula_stays_one() -> None:
     """In its own notation, since the other would open a tag."""
-    assert safe_markdown("$a<b$") == "$a\\lt b$"
+    assert safe_markdown("$a<b$") == "\\(a\\lt b\\)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It is $5 now and $6 later.",
+        "Стоит $5 и $6.",
+        "от $5 до 10$ в месяц, 7$ в неделю",
+        "$5–$10, US$3/US$4, $1,000.50 or $2k",
+        "$5 today\n\n- a list\n- and $6\n",
+        "escaped \\$5 and \\$6",
+        "set `$HOME` and `$PATH$`",
+        "```sh\necho $A$B\n```",
+        "1. run\n\n    ```sh\n    echo $A$B\n    ```",
+        "$$x^2$$ is worth $5",
+    ],
+)
+def test_an_amount_of_money_is_no_formula(text: str) -> None:
+    """Between two prices stands text, and a shell's variables stay what they are."""
+    assert safe_markdown(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("area $x^2$ here", "area \\(x^2\\) here"),
+        ("$5, then $x$ and $y$", "$5, then \\(x\\) and \\(y\\)"),
+        ("$v_{ср} = 5$ м/с, $E_{кин}$", "\\(v_{ср} = 5\\) м/с, \\(E_{кин}\\)"),
+        ("$2\\text{ кг}$ and $5$ and $2x+1$", "\\(2\\text{ кг}\\) and \\(5\\) and \\(2x+1\\)"),
+        ("it costs $5 or $\\$5$", "it costs $5 or \\(\\$5\\)"),
+        ("1. a\n\n    ```\n    $A$\n    ```\n\n2. $x$", "1. a\n\n    ```\n    $A$\n    ```\n\n2. \\(x\\)"),
+    ],
+)
+def test_a_formula_between_dollars_is_still_one(text: str, shown: str) -> None:
+    """In the notation that has no second meaning."""
+    assert safe_markdown(text) == shown
 
 
 @pytest.mark.parametrize("opening", ["```mermaid", "~~~ Mermaid", "- ```mermaid"])
