@@ -110,4 +110,5 @@ async def open_window(browser: Browser) -> AsyncIterator[Opened]:
 def _keep_log(arena: ArenaProcess) -> None:
     """Leave the server's log where a failed run can be looked into."""
     if kept := os.environ.get("ARENA_TEST_CACHE"):
+        Path(kept).mkdir(parents=True, exist_ok=True)
         shutil.copy(arena.log, Path(kept) / f"{arena.storage.name}.log")
