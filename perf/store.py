@@ -24,6 +24,7 @@ import numpy as np
 
 from arena.ratings import elo
 from arena.ratings.comparisons import Comparisons
+from arena.store import tables
 from arena.store.records import Contestant, NewBattle
 from arena.store.store import Store
 from arena.types import BattleStatus, Mode, Verdict
@@ -133,10 +134,11 @@ def fill(path: Path, votes: int, models: int) -> None:
             f"""
             PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF; PRAGMA cache_size=-65536;
             INSERT INTO voters SELECT value, 'voter-' || value, 0 FROM {_series(5000)};
-            INSERT INTO votes
+            INSERT INTO votes ({", ".join(column.name for column in tables.votes.c)})
             SELECT n, printf('%016x', n * 2654435761), 1 + n % 5000, a, 1 + (a - 1 + gap) % {models},
                    CASE WHEN r % 4 = 3 THEN 2 + (r / 4) % 2 WHEN r % 97 < 48 + a % 9 THEN 0 ELSE 1 END,
-                   1.0, 1 + (n / 7) % 8, 1.79e9 + n * 0.1, 1000, 1000, 0, 0, NULL, NULL, NULL, NULL
+                   1.0, 1 + (n / 7) % 8, 1.79e9 + n * 0.1, 1000, 1000, 0, 0, NULL, NULL, NULL, NULL,
+                   500 + r % 997, r % 5, r % 11, r % 7, 500 + r % 991, r % 3, r % 13, r % 6
             FROM (SELECT value AS n, 1 + value * 7919 % {models} AS a,
                          1 + value * 104729 / 13 % {models - 1} AS gap, value * 15485863 / 11 AS r
                   FROM {_series(votes)});

@@ -9,7 +9,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from arena.config import Settings
 from arena.errors import ArenaError
@@ -32,6 +33,16 @@ StorageOption = Annotated[Path | None, typer.Option("--storage", help="Directory
 LEAST_FREE_BYTES = 1 << 30
 EARLIEST_SANE_CLOCK = 1_760_000_000.0
 """Autumn 2025: a clock before that is wrong, and would date votes wrongly."""
+
+
+@contextmanager
+def progress(phrase: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error that follows (done, total) and leaves nothing behind."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task(phrase, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 @contextmanager
@@ -139,7 +150,8 @@ def _database(settings: Settings, rebuild: bool) -> list[Finding]:
     try:
         with open_store(settings) as store:
             if rebuild:
-                _rebuild(store)
+                with progress("Recounting votes") as shown:
+                    store.rebuild(shown)
             found = store.check()
     except ArenaError as error:
         return [Finding("database", False, str(error), "see README, “When something is wrong”")]
@@ -148,13 +160,6 @@ def _database(settings: Settings, rebuild: bool) -> list[Finding]:
     problems = [Finding("database", False, problem, mend) for problem in found.problems]
     notes = [Finding(name, True, note) for name, note in found.notes.items()]
     return [Finding("database", not problems, detail, mend), *problems, *notes]
-
-
-def _rebuild(store: Store) -> None:
-    """Recount with a bar; the bar's iterator is driven by the store's reports."""
-    console = Console(stderr=True)
-    with console.status("Recounting votes") as status:
-        store.rebuild(lambda done, total: status.update(f"Recounting votes: {done * 100 // max(total, 1)}%"))
 
 
 def _disk(settings: Settings) -> Finding:

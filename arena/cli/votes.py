@@ -5,23 +5,17 @@ Translates options and shows progress; what a file holds is the store's business
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from arena.cli.storage import DatabaseOption, StorageOption, opened, told
+from arena.cli.storage import DatabaseOption, StorageOption, opened, progress, told
 from arena.errors import ConfigError
 from arena.store.records import ALL, VoteFilter
 
 app = typer.Typer(no_args_is_help=True, help="Take votes out to a file or in from one.")
-
-Shown = Callable[[int, int], None]
 
 
 @app.command("export")
@@ -37,7 +31,7 @@ def export_votes(
     storage: StorageOption = None,
 ) -> None:
     """Write every vote that counts, with both conversations, in the columns of public battle sets."""
-    with told(), opened(database, storage) as store, _progress("Exporting") as shown:
+    with told(), opened(database, storage) as store, progress("Exporting") as shown:
         which = VoteFilter(
             since=_moment(since, "--since"),
             until=_moment(until, "--until"),
@@ -57,22 +51,12 @@ def import_votes(
     storage: StorageOption = None,
 ) -> None:
     """Take in every battle of a file, or nothing when a row is wrong; battles already here are passed over."""
-    with told(), opened(database, storage) as store, _progress("Importing") as shown:
+    with told(), opened(database, storage) as store, progress("Importing") as shown:
         report = store.import_votes(source, progress=shown)
     notes = [f"{report.already_here} were here already"] if report.already_here else []
     notes += [f"{report.named} with known names passed over"] if report.named else []
     notes += [f"{report.new_contestants} new contestants"] if report.new_contestants else []
     typer.echo(f"{report.added} of {report.read} votes imported{': ' if notes else ''}{', '.join(notes)}")
-
-
-@contextmanager
-def _progress(phrase: str) -> Iterator[Shown]:
-    """A bar on standard error that appears with the first report and leaves nothing behind."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(phrase, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def _moment(text: str | None, option: str) -> float | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
@@ -82,11 +83,12 @@ def fold(
 def _walk(ratings: list[float], rows: Comparisons, parameters: EloParameters) -> None:
     """The fold itself; `step` is written out because this loop runs once per stored vote."""
     nat, exp = 1 / parameters.scale.per_nat, math.exp
-    gains = np.full(len(rows), parameters.k) if rows.weight is None else parameters.k * rows.weight
-    for a, b, outcome, gain in zip(
-        rows.a.tolist(), rows.b.tolist(), rows.outcome.tolist(), gains.tolist(), strict=True
-    ):
-        odds = (ratings[b] - ratings[a]) * nat
-        change = gain * (outcome - (1 / (1 + exp(odds)) if odds < 700 else 0.0))
-        ratings[a] += change
-        ratings[b] -= change
+    gains = repeat(parameters.k) if rows.weight is None else (parameters.k * rows.weight).tolist()
+    for a, b, outcome, gain in zip(rows.a.tolist(), rows.b.tolist(), rows.outcome.tolist(), gains, strict=False):
+        before_a, before_b = ratings[a], ratings[b]
+        try:
+            change = gain * (outcome - 1 / (1 + exp((before_b - before_a) * nat)))
+        except OverflowError:  # b is so far ahead that nothing was expected of a
+            change = gain * outcome
+        ratings[a] = before_a + change
+        ratings[b] = before_b - change

@@ -19,7 +19,7 @@ from arena.store.counting import Counted, add_counts, count, move_rating, rating
 from arena.store.log import current_sequence, next_sequence, write_event
 from arena.store.records import Change
 from arena.store.tables import elo, pair_counts, slice_sets
-from arena.store.tally import BITS, Tally
+from arena.store.tally import BITS, Tally, numbers
 from arena.store.voting import Rules
 from arena.store.writer import Writer
 from arena.types import Track
@@ -31,7 +31,8 @@ CHUNK = 100_000
 """Numbers read at a time."""
 
 _PACKED = f"slice_set_id * {1 << 2 + 2 * BITS} + contestant_a * {1 << 2 + BITS} + contestant_b * 4 + verdict"
-_COUNTING = "sequence > :low AND sequence <= :high AND retracted_at IS NULL AND quarantined IS NULL"
+_JUDGED = "sequence > :low AND sequence <= :high"
+_COUNTING = f"{_JUDGED} AND retracted_at IS NULL AND quarantined IS NULL"
 _JOINED = {
     # One text per run instead of a row per vote: the database joins a vote in a fifth of the time that a row takes.
     "sqlite": "SELECT group_concat(code) FROM (SELECT {code} AS code FROM {table} WHERE {where} ORDER BY sequence)",
@@ -39,6 +40,9 @@ _JOINED = {
 }
 _OTHER_WEIGHT = "-1"
 """Stands for a vote whose weight is not 1."""
+
+
+_Run = array[int] | None
 
 
 class Fresh(NamedTuple):
@@ -55,7 +59,8 @@ def rebuild(database: Database, writer: Writer, rules: Rules, now: float, progre
         snapshot = current_sequence(db)
         votes, judged = Tally(Track.HUMAN, rules), Tally(Track.JUDGE, rules)
         _read_votes(db, votes, snapshot, progress)
-        judged.add(_numbers(_joined(db, _PACKED, "judgments", "sequence > :low AND sequence <= :high", 0, snapshot)))
+        for low in range(0, snapshot, CHUNK):
+            judged.add(numbers(_joined(db, _PACKED, "judgments", _JUDGED, low, low + CHUNK)))
         ids_of = {row.id: split_ids(row.slice_ids) for row in db.execute(select(slice_sets))}
     fresh = Fresh(
         [*votes.count_rows(ids_of), *judged.count_rows(ids_of)], [*votes.elo_rows(), *judged.elo_rows()], snapshot
@@ -65,20 +70,19 @@ def rebuild(database: Database, writer: Writer, rules: Rules, now: float, progre
 
 def _read_votes(db: Connection, tally: Tally, snapshot: int, progress: Progress) -> None:
     """Fold in the votes run by run; the next run is read while this one is counted."""
-    marked = f"CASE WHEN weight = 1 THEN {_PACKED} ELSE {_OTHER_WEIGHT} END"
     lows = range(0, snapshot, CHUNK)
     with ThreadPoolExecutor(1, "arena-recount") as reader:
-        runs = _ahead(reader, lambda low: _joined(db, marked, "votes", _COUNTING, low, low + CHUNK), lows)
+        runs = _ahead(reader, lambda low: _read_run(db, low), lows)
         for low, run in zip(lows, runs, strict=True):
-            if run.startswith(_OTHER_WEIGHT) or f",{_OTHER_WEIGHT}" in run:
+            if run is None:
                 reader.submit(_read_weighted, db, tally, low).result()
             else:
-                tally.add(_numbers(run))
+                tally.add(run)
             progress(min(low + CHUNK, snapshot), snapshot)
 
 
-def _ahead(reader: ThreadPoolExecutor, read: Callable[[int], str], lows: range) -> Iterator[str]:
-    """Texts of the runs in order, one read ahead of its use."""
+def _ahead(reader: ThreadPoolExecutor, read: Callable[[int], _Run], lows: range) -> Iterator[_Run]:
+    """The runs in order, one read ahead of its use."""
     upcoming = [reader.submit(read, low) for low in lows[:1]]
     for following in (*lows[1:], None):
         current = upcoming.pop()
@@ -88,14 +92,17 @@ def _ahead(reader: ThreadPoolExecutor, read: Callable[[int], str], lows: range) 
         yield run
 
 
+def _read_run(db: Connection, low: int) -> _Run:
+    """Packed votes of a run; None where one of them has a weight of its own."""
+    marked = f"CASE WHEN weight = 1 THEN {_PACKED} ELSE {_OTHER_WEIGHT} END"
+    joined = _joined(db, marked, "votes", _COUNTING, low, low + CHUNK)
+    return None if joined.startswith(_OTHER_WEIGHT) or f",{_OTHER_WEIGHT}" in joined else numbers(joined)
+
+
 def _joined(db: Connection, code: str, table: str, where: str, low: int, high: int) -> str:
     query = _JOINED[db.dialect.name].format(code=code, table=table, where=where)
     with translated():
         return db.execute(text(query), {"low": low, "high": high}).scalar() or ""
-
-
-def _numbers(joined: str) -> array[int]:
-    return array("q", map(int, joined.split(","))) if joined else array("q")
 
 
 def _read_weighted(db: Connection, tally: Tally, low: int) -> None:

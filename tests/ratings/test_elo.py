@@ -26,6 +26,8 @@ def test_a_hopeless_distance_is_still_a_number() -> None:
     """An expected score stays within 0 and 1 where the exponential would overflow."""
     assert expected_score(0, 1e7) == 0.0
     assert expected_score(1e7, 0) == 1.0
+    behind, ahead = fold(Comparisons.of(rows(("behind", "ahead", 1.0))), ratings=[0.0, 1e7]).ratings
+    assert (behind, ahead) == (4.0, 1e7 - 4.0)
 
 
 def test_wikipedias_worked_example() -> None:
