@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, delete, insert, select, text
 
@@ -42,7 +42,7 @@ _OTHER_WEIGHT = "-1"
 """Stands for a vote whose weight is not 1."""
 
 
-_Run = array[int] | None
+_Run: TypeAlias = "array[int] | None"
 
 
 class Fresh(NamedTuple):
