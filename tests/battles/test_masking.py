@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arena.battles.masking import MASK, Masker, Masking, asks_identity
+from arena.battles.masking.learning import read_cases
 from arena.battles.masking.masker import LOOK_AHEAD, MAX_TAIL
 from arena.battles.masking.names import MAX_NAME
 
@@ -37,23 +37,7 @@ CATALOGUE = Masker.from_names(
 )
 
 
-def written_cases() -> Iterator[tuple[bool, str, list[tuple[int, int]]]]:
-    """Whether the text gives its model away, the text, and where."""
-    for line in (HERE / "masking_cases.tsv").read_text(encoding="utf-8").splitlines():
-        if line and not line.startswith("#"):
-            sign, marked = line.split("\t", 1)
-            text, leaks = "", []
-            for char in marked.replace("\\n", "\n"):
-                if char == "⟦":
-                    leaks.append((len(text), len(text)))
-                elif char == "⟧":
-                    leaks[-1] = (leaks[-1][0], len(text))
-                else:
-                    text += char
-            yield sign == "+", text, leaks
-
-
-CASES = list(written_cases())
+CASES = [(bool(case.leaks), case.text, list(case.leaks)) for case in read_cases(HERE / "masking_cases.tsv")]
 
 
 def hides(text: str, leaks: list[tuple[int, int]]) -> bool:

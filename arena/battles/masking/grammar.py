@@ -1,6 +1,6 @@
-"""Reads the words and word patterns of `grammar.txt` into tests over folded words.
+"""Reads the words and word patterns of `grammar.txt` and `senses.txt` into tests over folded words.
 
-It knows the file's syntax and what a folded word is, not what any section means.
+It knows the files' syntax and what a folded word is, not what any section means.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from arena.battles.masking.folding import fold_word
 
 GRAMMAR = Path(__file__).with_name("grammar.txt")
+SENSES = Path(__file__).with_name("senses.txt")
 
 WordTest = Callable[[str], bool]
 
@@ -43,12 +44,20 @@ def _fits(words: Sequence[str], start: int, item: Sequence[WordTest]) -> bool:
     return all(test(words[start + offset]) for offset, test in enumerate(item))
 
 
-@cache
 def section(name: str) -> str:
-    """The text of one section."""
-    parts = GRAMMAR.read_text(encoding="utf-8").split("\n[")
-    sections = dict(part.split("]\n", 1) for part in parts[1:])
-    return sections[name].strip()
+    """The text of one section of the grammar."""
+    return _sections(GRAMMAR)[name]
+
+
+def senses() -> dict[str, WordTest]:
+    """What words have to do with: a test for each section of `senses.txt`."""
+    return {name: _any_of(text.split()) for name, text in _sections(SENSES).items()}
+
+
+@cache
+def _sections(path: Path) -> dict[str, str]:
+    parts = path.read_text(encoding="utf-8").split("\n[")[1:]
+    return {name: text.strip() for name, text in (part.split("]\n", 1) for part in parts)}
 
 
 def word_list(name: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Masks self-identification in an answer while it streams: "I am ▇▇▇, made by ▇▇▇".
 
 Text comes in pieces of any size and goes out as soon as nothing in it can still become a name.
-A name waits for the words after it (at most `LOOK_AHEAD` characters or the sentence's end), because
+A name waits for the `LOOK_AHEAD` characters after it, because
 "NAME made me" tells only there. Every decision depends on the text alone, never on how it was cut.
 It knows no battles; who may see `matches` and when is for others.
 """
@@ -11,11 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from arena.battles.masking.evidence import speaks_for
 from arena.battles.masking.folding import fold, is_letters, words
 from arena.battles.masking.grammar import word_list
 from arena.battles.masking.identity import asks_identity
 from arena.battles.masking.names import Found, Kind, NameFinder, Undecided, build, is_chinese, starts_word
-from arena.battles.masking.selfspeech import NAME_WORD, Around, all_filler, identifies, introduces, without_asides
+from arena.battles.masking.selfspeech import (
+    NAME_WORD,
+    Around,
+    all_filler,
+    can_be_a_name,
+    certain,
+    introduces,
+    without_asides,
+)
 
 MASK = "▇▇▇"
 """What stands for a hidden name: always the same, so that its length tells nothing."""
@@ -41,7 +50,7 @@ class Masker:
     """Knows a catalogue's names; starts one `Masking` per answer."""
 
     def __init__(self, finder: NameFinder) -> None:
-        self._finder = finder
+        self.finder = finder
 
     @classmethod
     def from_names(
@@ -52,7 +61,7 @@ class Masker:
 
     def start(self, *, identity_asked: bool = False) -> Masking:
         """Begin one answer. Where the prompt asked who answers, every name is masked, said of itself or not."""
-        return Masking(self._finder, identity_asked)
+        return Masking(self.finder, identity_asked)
 
     def asks_identity(self, prompt: str) -> bool:
         """Whether a prompt asks who answers it."""
@@ -122,7 +131,7 @@ class Masking:
         return Found(found.start, end, found.name)
 
     def _can_tell(self, found: Found, final: bool) -> bool:
-        return final or len(self._text) - found.end >= LOOK_AHEAD or self._sentence_end(found.end) is not None
+        return final or len(self._text) - found.end >= LOOK_AHEAD
 
     def _decide(self, found: Found) -> str:
         text = self._text[found.start : found.end]
@@ -137,8 +146,24 @@ class Masking:
         own = any(match.group == found.name.group for match in self._matches)
         if (own or self._identity_asked) and (capital or not everyday):
             return True
-        around = self._around(found, capital)
-        return self._continues_a_match(found) or identifies(around)
+        return self._continues_a_match(found) or self.weigh(found)
+
+    def weigh(self, found: Found) -> bool:
+        """Whether what stands around a name tells that the speaker, or its maker, is called so."""
+        around, name, lead, tail = self.surroundings(found)
+        if around.everyday and not can_be_a_name(around):
+            return False
+        return certain(around) or speaks_for(around, name, lead, tail)
+
+    def surroundings(self, found: Found) -> tuple[Around, str, str, str]:
+        """The words around a name; the name, the text before and the text after it as they stand."""
+        capital = self._text[found.start] != self._text[found.start].lower()
+        return (
+            self._around(found, capital),
+            self._text[found.start : found.end],
+            self._text[max(0, found.start - 2 * LOOK_BACK) : found.start],
+            self._text[found.end : found.end + LOOK_AHEAD],
+        )
 
     def _continues_a_match(self, found: Found) -> bool:
         """I am ▇▇▇, a model by NAME: described in the same breath as a masked name."""

@@ -7,7 +7,7 @@ It knows neither the names nor the stream, only the words on both sides of one n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from arena.battles.masking.folding import fold_word
@@ -92,22 +92,16 @@ class Around:
     quoted_after: Sequence[str] | None = None  # words before the open quotation in which the name stands
 
 
-def identifies(around: Around) -> bool:
-    """Whether the words around a name make it a self-identification."""
+def certain(around: Around) -> bool:
+    """Cues that need no weighing: spelled letter by letter, or Chinese."""
+    return _spelled_out(around.before) or bool(around.before and around.before[-1].endswith(_CHINESE_CUES))
+
+
+def cues(around: Around) -> Iterator[str]:
+    """The kinds of self-identification that the words around a name have the form of."""
     if around.quoted_after is not None and any(map(_other, around.quoted_after)):
-        return False  # somebody else is speaking
-    if around.everyday and not _can_be_a_name(around):
-        return False
-    return (
-        _direct(around)
-        or _agent(around.before)
-        or _interrupted(around.before)
-        or _as_what(around)
-        or _follows(around)
-        or _fragment(around)
-        or _spelled_out(around.before)
-        or bool(around.before and around.before[-1].endswith(_CHINESE_CUES))
-    )
+        return  # somebody else is speaking
+    yield from (name for name, has_form in _FORMS.items() if has_form(around))
 
 
 def introduces(sentence: Sequence[str]) -> bool:
@@ -318,7 +312,7 @@ def _spelled_out(words: Sequence[str]) -> bool:
     return len(letters) >= 2 and "".join(reversed(letters)).endswith(_SPELLED_OUT)
 
 
-def _can_be_a_name(around: Around) -> bool:
+def can_be_a_name(around: Around) -> bool:
     """An everyday word counts as a name when it is written as one and no person or animal is spoken of."""
     near = (*around.before, *around.after)
     article = around.latin and tuple(around.before[-1:]) in (("a",), ("an",))
@@ -329,3 +323,13 @@ def _can_be_a_name(around: Around) -> bool:
     if any(_self_noun(word) or _made(word) for word in near):
         return True
     return around.capital and not _PERSONS_NEARBY.within(around.after, 14)
+
+
+_FORMS: dict[str, Callable[[Around], bool]] = {
+    "direct": _direct,
+    "agent": lambda around: _agent(around.before),
+    "interrupted": lambda around: _interrupted(around.before),
+    "as": _as_what,
+    "follows": _follows,
+    "fragment": _fragment,
+}
