@@ -126,10 +126,11 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of a streamed answer: visible text, hidden reasoning, or both."""
+    """A piece of a streamed answer: visible text, hidden reasoning, or both. `tokens` 0 is "the engine did not say"."""
 
     text: str = ""
     reasoning: str = ""
+    tokens: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,7 @@ class Answer:
     tokens_per_second: float | None = None  # from the first token on
     seed: int | None = None
     provenance: Provenance = Provenance()
+    joules: float | None = None  # energy of this machine's GPUs
 
 
 @dataclass(frozen=True, slots=True)

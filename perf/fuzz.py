@@ -332,6 +332,9 @@ def ask(arena: ArenaProcess, cookie: str, event: int, data: list[Any], session: 
     text = play(arena, cookie, event, data, session)
     battle = _battle_in(text)
     assert battle, text[:500]
+    with closing(http.client.HTTPConnection("127.0.0.1", arena.port, timeout=30)) as line:
+        line.request("GET", f"/arena/battle/{battle}", headers={"Cookie": cookie})
+        assert b"event: over" in line.getresponse().read()
     return battle
 
 

@@ -63,6 +63,9 @@ class Visit:
                 await self._stream(path)
             await self._event("resume", [""])
             await self._event("ask", ["Сколько будет два плюс два?", ""])
+            frames = await self._stream(f"/arena/battle/{self.battle}")
+            while await frames.readline() not in (b"event: over\n", b""):
+                pass
             vote = await self._line.vote(Ballot(self._line.cookie, self.battle, random.choice(list(Verdict))))
             assert vote == 200, vote
             await self._event("show", [self.battle])
@@ -77,6 +80,7 @@ class Visit:
             reader = await self._stream(f"/gradio_api/queue/data?session_hash={self._session}")
             while not self.battle:
                 self._note(await reader.readline())
+            await (await self._stream(f"/arena/battle/{self.battle}")).readline()
         self.leave()
 
     def leave(self) -> None:

@@ -14,6 +14,9 @@ try:
 except ImportError:  # an arena without a GPU of its own needs it not
     pynvml = None  # type: ignore[assignment]
 
+NVML: Any = pynvml
+"""The library, None where it is not installed."""
+
 
 @dataclass(frozen=True, slots=True)
 class GpuReading:
@@ -27,7 +30,7 @@ class GpuReading:
     busy: float | None = None
 
 
-def read_gpus(nvml: Any = pynvml) -> tuple[GpuReading, ...]:
+def read_gpus(nvml: Any = NVML) -> tuple[GpuReading, ...]:
     """All GPUs of this machine; empty without a driver or without its library."""
     if nvml is None:
         return ()

@@ -26,6 +26,7 @@ class AnswerReader:
         self._splitter = splitter
         self._reason = ""
         self._usage = Usage()
+        self._told = 0  # tokens that the chunks so far were said to have
         self._served_by: dict[str, str] = {}
         self._arena: dict[str, object] = {
             key: headers[name]
@@ -65,7 +66,12 @@ class AnswerReader:
         reasoning = _plain(delta.get("reasoning_content")) or _plain(delta.get("reasoning"))
         reasoning += _thinking_parts(delta.get("content"))
         split = self._splitter.feed(text) if self._splitter and text else Chunk(text)
-        return _unless_empty(Chunk(split.text, reasoning + split.reasoning))
+        return _unless_empty(Chunk(split.text, reasoning + split.reasoning, self._new_tokens()))
+
+    def _new_tokens(self) -> int:
+        """Tokens since the last chunk, where a worker of ours counts them as it goes."""
+        told, self._told = self._told, _count(self._arena.get("tokens")) or self._told
+        return self._told - told
 
     def _take_facts(self, event: Mapping[str, Any]) -> None:
         usage = event.get("usage")

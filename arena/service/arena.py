@@ -20,6 +20,7 @@ from arena.battles.battle import Battle, clean_prompt
 from arena.battles.masking import Masker
 from arena.battles.pairing import Pairing
 from arena.config import Catalog, Contestant, Settings
+from arena.engines.energy import EnergyShares, shares_of_this_machine
 from arena.errors import AlreadyVoted, ArenaError, BattleError, Busy, ModelUnavailable, UnknownBattle
 from arena.ratings.elo import EloParameters
 from arena.service.accounts import Accounts
@@ -46,6 +47,9 @@ log = logging.getLogger(__name__)
 FRAMES_PER_SECOND = 12
 """How often a watching page is told what may be shown."""
 
+FRAMES_IN_ALL = 800
+"""How many frames a second all watching pages get together: past 67 pages each is told less often."""
+
 WARMING_STEP = 5
 """Seconds to which the wait for models is rounded up: an estimate, and no stopwatch of a certain model."""
 
@@ -66,6 +70,7 @@ class Arena:
         rng: Random | None = None,
         clock: Callable[[], float] = time.time,
         masker: Masker,
+        energy: EnergyShares | None = None,
     ) -> None:
         self.settings, self.catalog, self.store, self.fleet = settings, catalog, store, fleet
         self.parameters: EloParameters = default_parameters(settings.elo_k, settings.elo_start, settings.elo_scale)
@@ -75,6 +80,7 @@ class Arena:
         self._rng = rng or Random(settings.seed)
         self._clock = clock
         self._masker = masker
+        self._energy = energy or shares_of_this_machine()
         self._rooms: dict[str, Room] = {}
         self._contestants: dict[str, ContestantRecord] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,6 +91,7 @@ class Arena:
         self._housekeeping = Housekeeping(settings, store, self._rooms, clock, self._spawn)
         self._bell: Bell
         self._version = 0
+        self._watchers = 0
         self._unwatch: Callable[[], None] = lambda: None
 
     # ---------------------------------------------------------------- life
@@ -104,6 +111,7 @@ class Arena:
         self._housekeeping.begin(self._bell, self.preparation)
         self._spawn(self.watching.keep_asking(), "endpoints")
         self._spawn(self.watching.keep_reading(), "GPUs")
+        self._spawn(self._energy.keep_settling(), "energy")
 
     async def close(self) -> None:
         """Stop what is being written, then give back engines and the database."""
@@ -205,26 +213,23 @@ class Arena:
         record = self.store.latest_battle(voter, mode=mode, statuses=going_on)
         return record.id if record else None
 
-    async def watch(
-        self, voter: str, battle_id: str, *, present: Callable[[], bool] = lambda: True
-    ) -> AsyncGenerator[BattleView]:
-        """The battle's views as they change, until its answers are complete.
-
-        Watching keeps it alive for as long as the watcher is `present`.
-        """
+    async def watch(self, voter: str, battle_id: str) -> AsyncGenerator[BattleView]:
+        """The battle's views as they change, until its answers are complete. Watching keeps it alive."""
         room = self._room(battle_id, voter)
         live = room.live
         shown = None
         if live is not None:
-            while not live.answers.done():
-                if here := present():
+            self._watchers += 1
+            try:
+                while not live.answers.done():
                     live.seen()
-                if here or shown is None:  # nothing more is painted for nobody
                     view = self._seen(room)
                     if view != shown:
                         shown = view
                         yield view
-                await live.pause(1 / FRAMES_PER_SECOND)
+                    await live.pause(max(1 / FRAMES_PER_SECOND, self._watchers / FRAMES_IN_ALL))
+            finally:
+                self._watchers -= 1
             if room.conclusion is not None:
                 await asyncio.wait({room.conclusion})
         view = self._seen(room)
@@ -346,7 +351,8 @@ class Arena:
         if entry is None:
             raise BattleError("a contestant of this battle takes no part any more: start a new one")
         engine, decoding = self.fleet.engine(entry.name), self._decoding(entry)
-        return Part(engine, asked.conversation(side), decoding, self._filter(asked))
+        energy = self._energy if entry.engine == "local" else None
+        return Part(engine, asked.conversation(side), decoding, self._filter(asked), energy)
 
     def _filter(self, asked: Battle) -> TextFilter:
         if asked.mode is not Mode.ANONYMOUS:

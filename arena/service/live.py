@@ -16,6 +16,7 @@ from typing import Protocol
 
 from arena.battles.stream import Frame, SharedClock
 from arena.engines.base import Engine
+from arena.engines.energy import EnergyShares, Share
 from arena.errors import ArenaError, EngineError
 from arena.types import (
     Answer,
@@ -65,6 +66,7 @@ class Part:
     conversation: Conversation
     decoding: Decoding
     filter: TextFilter = field(default_factory=ShowEverything)
+    energy: EnergyShares | None = None  # where this machine's GPUs do the work
 
 
 @dataclass(slots=True)
@@ -77,6 +79,8 @@ class _Notes:
     finish: Finish | None = None
     ended: float | None = None
     error: str | None = None
+    share: Share | None = None
+    joules: float | None = None
 
 
 Answers = Mapping[Side, Answer]
@@ -167,6 +171,8 @@ class LiveTurn:
             for task in (*tasks, stopping):
                 task.cancel()
             await asyncio.wait((*tasks, stopping))
+            for side in self._parts:
+                await self._measure(side)
             self._begun.set()
         return self._conclude()
 
@@ -208,6 +214,7 @@ class LiveTurn:
     async def _listen(self, side: Side) -> None:
         """Hear one side out. An `EngineError` ends the whole turn; anything unforeseen too, but loudly."""
         part, notes = self._parts[side], self._notes[side]
+        notes.share = part.energy.begin() if part.energy else None
         try:
             async with aclosing(part.engine.stream(part.conversation, part.decoding)) as stream:  # type: ignore[type-var]
                 async for item in stream:
@@ -225,6 +232,14 @@ class LiveTurn:
             self._clock.hear(side, tail, notes.ended)
         self._clock.end(side, notes.ended)
         self._notice_the_beginning()
+        await self._measure(side)
+
+    async def _measure(self, side: Side) -> None:
+        """The energy of a side that is over, once."""
+        energy, notes = self._parts[side].energy, self._notes[side]
+        share, notes.share = notes.share, None
+        if energy and share:
+            notes.joules = await energy.end(share)
 
     def _notice_the_beginning(self) -> None:
         if self._clock.begun:
@@ -237,6 +252,8 @@ class LiveTurn:
             return
         if notes.first_token is None and (item.text or item.reasoning):
             notes.first_token = self._now()
+        if notes.share:
+            notes.share.tokens += item.tokens or 1
         notes.reasoning.append(item.reasoning)
         notes.text.append(item.text)
         if item.text and (visible := self._parts[side].filter.feed(item.text)):
@@ -258,6 +275,7 @@ class LiveTurn:
             tokens_per_second=_speed(notes),
             seed=finish.seed if finish else None,
             provenance=finish.provenance if finish else Provenance(),
+            joules=notes.joules,
         )
 
     def _cut(self, side: Side, length: int) -> Answer:

@@ -38,6 +38,7 @@ class Room:
     conclusion: asyncio.Task[None] | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     touched: float = field(default_factory=time.monotonic)
+    _seen: dict[int, tuple[Turn, bool, TurnView]] = field(default_factory=dict)
 
     def contestant(self, side: Side) -> ContestantRecord | None:
         """Who stands on a side: for the service only, never for a page before the vote."""
@@ -57,7 +58,7 @@ class Room:
         """The battle as its owner may see it now."""
         battle = self.battle
         known = battle.names_known
-        shown = [self._shown(turn, known) for turn in battle.turns]
+        shown = [self._shown(number, turn, known) for number, turn in enumerate(battle.turns)]
         phase = _PHASES.get(battle.status, Phase.ENDED)
         if self.live is not None and battle.status is BattleStatus.ANSWERING:
             frame = self.live.frame()
@@ -65,7 +66,14 @@ class Room:
         reveal = self._reveal(now, undo_seconds, scale) if known else None
         return BattleView(battle.id, battle.mode, battle.status, phase, tuple(shown), reveal, battle.voter)
 
-    def _shown(self, turn: Turn, known: bool) -> TurnView:
+    def _shown(self, number: int, turn: Turn, known: bool) -> TurnView:
+        """A turn as it may be seen; hiding names takes time, so that it is done once and not for every frame."""
+        seen = self._seen.get(number)
+        if seen is None or seen[0] is not turn or seen[1] is not known:
+            seen = self._seen[number] = turn, known, self._made_showable(turn, known)
+        return seen[2]
+
+    def _made_showable(self, turn: Turn, known: bool) -> TurnView:
         if turn.failed:
             return TurnView(turn.prompt)
         text = (lambda answer: answer.text) if known else (lambda answer: self.redact(turn.prompt, answer.text))
@@ -117,5 +125,11 @@ def nameplate(record: ContestantRecord) -> Nameplate:
 def _revealed(record: ContestantRecord, answer: Answer | None) -> RevealedSide:
     if answer is None:
         return RevealedSide(nameplate(record), Facts())
-    facts = Facts(answer.usage.completion_tokens, answer.first_token_after, answer.tokens_per_second, len(answer.text))
+    facts = Facts(
+        answer.usage.completion_tokens,
+        answer.first_token_after,
+        answer.tokens_per_second,
+        len(answer.text),
+        answer.joules,
+    )
     return RevealedSide(nameplate(record), facts, answer.reasoning)

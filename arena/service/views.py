@@ -28,12 +28,13 @@ class Nameplate:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """How a side came to its last answer. Seconds, tokens per second; None is "not known"."""
+    """How a side came to its last answer. Seconds, tokens per second, joules; None is "not known"."""
 
     completion_tokens: int | None = None
     first_token_after: float | None = None
     tokens_per_second: float | None = None
     characters: int = 0
+    joules: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,6 +231,7 @@ def _columns(answer: Answer) -> dict[str, object]:
         "revision": answer.provenance.revision,
         "quantization": answer.provenance.quantization,
         "template_hash": answer.provenance.template_hash,
+        "joules": answer.joules,
     }
 
 
@@ -246,6 +247,7 @@ def _answer(row: AnyRow) -> Answer:
         tokens_per_second=row.tokens_per_second,
         seed=row.seed,
         provenance=Provenance(row.revision, row.quantization, row.template_hash),
+        joules=row.joules,
     )
 
 

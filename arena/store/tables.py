@@ -127,6 +127,7 @@ answers = Table(
     Column("revision", Text),
     Column("quantization", Text),
     Column("template_hash", Text),
+    Column("joules", Double),
     sqlite_with_rowid=False,
 )
 

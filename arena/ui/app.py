@@ -7,7 +7,7 @@ middleware and routes ride on its `app_kwargs`.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,6 +26,7 @@ from arena.ui.battle_tab import build_battle, welcome_html
 from arena.ui.bench_tab import BenchTab
 from arena.ui.board_tab import BoardTab
 from arena.ui.forms import Forms
+from arena.ui.frames import Frames, Page
 from arena.ui.guard import Guard
 from arena.ui.integrity_tab import IntegrityRoutes
 from arena.ui.judge_tab import JudgeTab
@@ -41,8 +42,9 @@ MAX_THREADS = 400
 """Gradio counts waiting asynchronous events against its threads: fifty battles at forty took twice as long."""
 
 
-def build(arena: Arena, voters: Voters, presence: Presence) -> gr.Blocks:
-    """The page over an arena."""
+def build(arena: Arena, voters: Voters) -> tuple[gr.Blocks, Mapping[Mode, Page]]:
+    """The page over an arena, and what draws the battle of each mode."""
+    battles: dict[Mode, BattleEvents] = {}
     i18n = translations()
     judges = JudgeDesk(arena.store, arena.catalog, arena.settings)
     demo: gr.Blocks
@@ -51,11 +53,12 @@ def build(arena: Arena, voters: Voters, presence: Presence) -> gr.Blocks:
         gr.HTML(_strips(arena), elem_id="arena-strips")
         with gr.Tabs(elem_id="arena-tabs"):
             with gr.Tab(i18n("tab_battle"), id="battle", elem_id="tab-battle"):
-                BattleEvents(arena, voters, presence, build_battle(Mode.ANONYMOUS, i18n)).connect(demo)
+                battles[Mode.ANONYMOUS] = BattleEvents(arena, voters, build_battle(Mode.ANONYMOUS, i18n))
+                battles[Mode.ANONYMOUS].connect(demo)
             for mode in (Mode.NAMED, Mode.DIRECT):
                 with gr.Tab(i18n(f"tab_{mode}"), id=str(mode), elem_id=f"tab-{mode}") as tab:
                     battle = build_battle(mode, i18n)
-                    events = BattleEvents(arena, voters, presence, battle)
+                    events = battles[mode] = BattleEvents(arena, voters, battle)
                     events.connect(demo)
                 tab.select(
                     events.offer_names, [], list(battle.choices), show_progress="hidden", api_visibility="private"
@@ -74,7 +77,7 @@ def build(arena: Arena, voters: Voters, presence: Presence) -> gr.Blocks:
                     gr.HTML(i18n("operator_html"), elem_id="operator")
                 with gr.Tab(i18n("tab_integrity"), id="integrity", elem_id="tab-integrity"):
                     gr.HTML(i18n("integrity_html"), elem_id="integrity")
-    return demo
+    return demo, {mode: events.page for mode, events in battles.items()}
 
 
 def launch(make: Callable[[], Arena], *, prevent_thread_lock: bool = False) -> gr.Blocks:
@@ -84,13 +87,13 @@ def launch(make: Callable[[], Arena], *, prevent_thread_lock: bool = False) -> g
     in_frame = bool(os.environ.get("SPACE_ID"))
     voters = Voters(settings.signing_key(), in_frame=in_frame)
     keep_little()
+    demo, pages = build(arena, voters)
     presence = Presence()
-    demo = build(arena, voters, presence)
     presence.left = forgetter(demo)
     demo.queue(default_concurrency_limit=None, max_size=None)
     guard = Middleware(Guard, voters=voters, forms=Forms(demo), presence=presence, settings=settings, in_frame=in_frame)
     app_kwargs: dict[str, Any] = {
-        "routes": [*Routes(arena, voters).all(), *_operators_routes(arena)],
+        "routes": [*Routes(arena, voters).all(), *Frames(arena, voters, pages).all(), *_operators_routes(arena)],
         "middleware": [guard],
         "lifespan": _lifespan(arena),
     }

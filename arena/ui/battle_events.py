@@ -1,16 +1,13 @@
 """What happens in a battle's tab: each handler asks the service and paints the view it gets.
 
 No rule lives here: whether something is allowed is the service's answer, and every handler ends by
-painting what is so. The battle's number comes from the page and is only ever a question; whose it
-is, the signed cookie says.
+painting what is so; what moves while answers come, `frames` tells the page's script. The battle's number comes
+from the page and is only ever a question; whose it is, the signed cookie says.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from functools import partial
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -21,7 +18,6 @@ from arena.service import Arena, BattleView
 from arena.types import Mode
 from arena.ui import render
 from arena.ui.battle_tab import SUGGESTIONS, BattleTab
-from arena.ui.presence import Presence
 from arena.ui.routes import REASONS
 from arena.ui.texts import TEXTS, say, topic_name
 from arena.ui.voters import Voters, language_of_request
@@ -35,12 +31,11 @@ MOST_TOPICS = 16
 class BattleEvents:
     """The handlers of one battle tab."""
 
-    def __init__(self, arena: Arena, voters: Voters, presence: Presence, tab: BattleTab) -> None:
-        self._arena, self._voters, self._presence, self._tab = arena, voters, presence, tab
+    def __init__(self, arena: Arena, voters: Voters, tab: BattleTab) -> None:
+        self._arena, self._voters, self._tab = arena, voters, tab
         self._mode = tab.mode
         self._first = "ask_one" if tab.mode is Mode.DIRECT else "ask_first"
         self._rng = Random()
-        self._painting: Counter[tuple[str, str]] = Counter()  # (page, battle): how many handlers paint it
 
     def connect(self, demo: gr.Blocks) -> None:
         """Wire every component; called once, inside the Blocks."""
@@ -49,19 +44,26 @@ class BattleEvents:
         common: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
         ask = [tab.prompt, tab.battle, *tab.choices]
         remember = f"(id) => arena.remember('{self._mode}', id)"
+        begun = [tab.battle, tab.prompt]  # the battle first: whoever reads events looks for it there
+        follow = {"fn": None, "inputs": [tab.battle], "outputs": [], "js": f"(id) => arena.follow('{self._mode}', id)"}
         for trigger in (tab.prompt.submit, tab.send.click):
-            trigger(self.ask, ask, everything, **common)
+            trigger(self.ask, ask, begun, **common).then(**follow, **common)
         for button in tab.suggestions:
-            button.click(self.ask, [button, tab.battle, *tab.choices], everything, **common)
+            button.click(self.ask, [button, tab.battle, *tab.choices], begun, **common).then(**follow, **common)
         tab.battle.change(None, [tab.battle], [], js=remember, **common)
         tab.others.click(self.suggest, [tab.topic], list(tab.suggestions), **common)
         tab.topic.input(self.suggest, [tab.topic], list(tab.suggestions), **common)
         tab.stop.click(self.stop, [tab.battle], [], **common)
-        tab.again.click(self.again, [tab.battle], everything, **common)
+        tab.again.click(self.again, [tab.battle], [], **common).then(**follow, **common)
         for button in (tab.new, tab.new_after):
-            button.click(self.new, [tab.battle], everything, **common)
+            button.click(self.new, [], everything, **common)
         recall = f"() => arena.recall('{self._mode}')"
-        demo.load(self.resume, [tab.battle], everything, js=recall, **common)
+        start = [tab.battle, tab.prompt, tab.topic, *tab.suggestions]
+        demo.load(self.resume, [tab.battle], start, js=recall, **common).then(**follow, **common)
+        moving = [part for slots in tab.sides.values() for part in (slots.head, slots.answer)]
+        for button, outputs, what in ((tab.paint, moving, "answers"), (tab.repaint, everything, "page")):
+            paint = f"() => arena.painted('{self._mode}', '{what}', {len(outputs)})"
+            button.click(None, [], outputs, js=paint, trigger_mode="multiple", **common)
         if self._mode is Mode.ANONYMOUS:
             self._connect_votes(everything, common)
 
@@ -79,51 +81,36 @@ class BattleEvents:
 
     # ---------------------------------------------------------------- handlers
 
-    async def ask(self, request: gr.Request, prompt: str, battle: str, *rest: Any) -> AsyncGenerator[Updates]:
-        """Put the message to both sides, then paint what comes."""
+    async def ask(self, request: gr.Request, prompt: str, battle: str, *rest: Any) -> Updates:
+        """Put the message to both sides."""
         voter, language = self._asked_by(request)
         choice = [name for name in rest if isinstance(name, str) and name]
         try:
             going_on = battle if battle and self._goes_on(voter, battle) else None
             battle = await self._arena.ask(voter, prompt, battle_id=going_on, mode=self._mode, choice=choice)
+            view = self._arena.view(voter, battle)
         except ArenaError as error:
-            yield self._refused(error, language)
-            return
-        first = {self._tab.prompt: "", self._tab.battle: battle}
-        async with aclosing(self._painted(request, voter, battle, language)) as paintings:
-            async for updates in paintings:
-                yield {**updates, **first}
-                first = {}
+            return self._refused(error, language)
+        return {self._tab.prompt: self._written(view, language, value=""), self._tab.battle: battle}
 
-    async def again(self, request: gr.Request, battle: str) -> AsyncGenerator[Updates]:
+    async def again(self, request: gr.Request, battle: str) -> None:
         """Put the last message once more."""
         voter, language = self._asked_by(request)
         try:
             await self._arena.try_again(voter, battle)
         except ArenaError as error:
-            yield self._refused(error, language)
-            return
-        async with aclosing(self._painted(request, voter, battle, language)) as paintings:
-            async for updates in paintings:
-                yield updates
+            self._warn(error, language)
 
-    async def resume(self, request: gr.Request, battle: str) -> AsyncGenerator[Updates]:
-        """After a load of the page: the battle that this tab was in, streaming state included."""
+    async def resume(self, request: gr.Request, battle: str) -> Updates:
+        """After a load of the page: the battle that this tab was in."""
         voter, language = self._asked_by(request)
         suggestions = self._offered(language)
         try:
             battle = battle or (self._arena.latest(voter, self._mode) or "" if self._mode is Mode.ANONYMOUS else "")
-            view = self._arena.view(voter, battle) if battle else None
+            self._arena.view(voter, battle)
         except ArenaError:
-            view = None
-        if view is None:
-            yield {**self._blank(language), **suggestions}
-            return
-        first = {self._tab.battle: battle, **suggestions}
-        async with aclosing(self._painted(request, voter, battle, language)) as paintings:
-            async for updates in paintings:
-                yield {**updates, **first}
-                first = {}
+            return {self._tab.battle: "", self._tab.prompt: self._invitation(language), **suggestions}
+        return {self._tab.battle: battle, **suggestions}
 
     async def stop(self, request: gr.Request, battle: str) -> None:
         """End both answers; the handler that paints them shows it."""
@@ -142,10 +129,9 @@ class BattleEvents:
             self._warn(error, language)
             return self._blank(language)
 
-    async def new(self, request: gr.Request, battle: str) -> Updates:
-        """Leave this battle and offer the start again; whoever still paints it for this page stops."""
+    async def new(self, request: gr.Request) -> Updates:
+        """Leave this battle and offer the start again."""
         _, language = self._asked_by(request)
-        self._painting.pop((request.session_hash or "", battle), None)
         suggestions = self._offered(language)
         return {**self._blank(language), **suggestions, self._tab.battle: ""}
 
@@ -163,30 +149,15 @@ class BattleEvents:
 
     # ---------------------------------------------------------------- painting
 
-    async def _painted(self, request: gr.Request, voter: str, battle: str, language: str) -> AsyncGenerator[Updates]:
-        """Everything once, then only what moves while answers come, then everything again; until the page leaves."""
-        here = (request.session_hash or "", battle)
-        present = partial(self._presence.listens, request.session_hash)
-        began = False
-        doing = None
-        self._painting[here] += 1
-        try:
-            async with aclosing(self._arena.watch(voter, battle, present=present)) as views:
-                async for view in views:
-                    if here not in self._painting:
-                        return
-                    if began and view.writing and (view.phase, view.warming) == doing:
-                        yield self._moving(view, language)
-                    else:
-                        yield self._whole(view, language)
-                    began, doing = True, (view.phase, view.warming)
-        finally:
-            self._painting[here] -= 1
-            if self._painting[here] < 1:
-                del self._painting[here]
+    def page(self, view: BattleView, language: str) -> list[tuple[int, Any]]:
+        """All that stands still while answers come, by its place among the outputs of `repaint`.
 
-    def _moving(self, view: BattleView, language: str) -> Updates:
-        return {slots.answer: render.answer(view, side, language) for side, slots in self._tab.sides.items()}
+        A comment that is being written is nobody's to empty.
+        """
+        tab, places = self._tab, {part: place for place, part in enumerate(self._outputs())}
+        elsewhere = {tab.comment, *(part for slots in tab.sides.values() for part in (slots.head, slots.answer))}
+        whole = self._whole(view, language)
+        return [(places[part], value) for part, value in whole.items() if part not in elsewhere]
 
     def _whole(self, view: BattleView, language: str) -> Updates:
         """Every component as the view says."""
@@ -209,15 +180,22 @@ class BattleEvents:
     def _buttons(self, view: BattleView, language: str) -> Updates:
         tab = self._tab
         voted = self._mode is Mode.ANONYMOUS and view.reveal is not None  # the panel of the vote offers the next battle
-        more = "ask_one" if self._mode is Mode.DIRECT else "ask_more" if view.can_ask or view.writing else "ask_new"
         return {
             tab.stop: gr.update(visible=view.writing),
             tab.again: gr.update(visible=view.can_try_again),
             tab.send: gr.update(visible=not view.writing),
             tab.new: gr.update(visible=not view.writing and not voted),
-            tab.prompt: gr.update(interactive=not view.writing, placeholder=say(language, more)),
+            tab.prompt: self._written(view, language),
             **{choice: gr.update(interactive=False) for choice in tab.choices},
         }
+
+    def _invitation(self, language: str) -> Any:
+        return gr.update(interactive=True, placeholder=say(language, self._first))
+
+    def _written(self, view: BattleView, language: str, **value: Any) -> Any:
+        """The field for the next message: what it invites to, and a value only where one is given."""
+        more = "ask_one" if self._mode is Mode.DIRECT else "ask_more" if view.can_ask or view.writing else "ask_new"
+        return gr.update(**value, interactive=not view.writing, placeholder=say(language, more))
 
     def _after(self, view: BattleView, language: str) -> Updates:
         tab = self._tab
@@ -242,7 +220,7 @@ class BattleEvents:
             tab.battle: "",
             tab.welcome: gr.update(visible=True),
             tab.stage: gr.update(visible=False),
-            tab.prompt: gr.update(interactive=True, placeholder=say(language, self._first)),
+            tab.prompt: self._invitation(language),
             tab.send: gr.update(visible=True),
             **{button: gr.update(visible=False) for button in (tab.stop, tab.again, tab.new)},
             **{choice: gr.update(interactive=True) for choice in tab.choices},
@@ -299,7 +277,7 @@ class BattleEvents:
         )
 
     def _refused(self, error: ArenaError, language: str) -> Updates:
-        """Say why, and leave the page as it is: a generator that yields nothing would empty every component."""
+        """Say why, and leave the page as it is."""
         self._warn(error, language)
         return {self._tab.prompt: gr.skip()}
 

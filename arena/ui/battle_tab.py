@@ -39,6 +39,8 @@ class BattleTab:
 
     mode: Mode
     battle: gr.Textbox
+    paint: gr.Button
+    repaint: gr.Button
     choices: tuple[gr.Dropdown, ...]
     welcome: gr.Column
     topic: gr.Radio
@@ -68,9 +70,10 @@ def build_battle(mode: Mode, i18n: gr.I18n) -> BattleTab:
     """Place a battle's components in the current tab."""
     with gr.Column(elem_id=f"{mode}-battle", elem_classes=["arena-battle", f"mode-{mode}"]):
         battle = gr.Textbox(visible="hidden", elem_id=f"{mode}-id", label="battle", show_label=False)
+        paint, repaint = (gr.Button("…", visible="hidden", elem_id=f"{mode}-{part}") for part in ("paint", "repaint"))
         choices = _choices(mode, i18n)
         parts = {**_welcome(mode, i18n), **_stage(mode, i18n), **_bar(mode, i18n)}
-    return BattleTab(mode=mode, battle=battle, choices=choices, **parts)
+    return BattleTab(mode=mode, battle=battle, paint=paint, repaint=repaint, choices=choices, **parts)
 
 
 def _button(

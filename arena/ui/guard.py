@@ -43,7 +43,7 @@ _READ = re.compile(
 )
 _WRITTEN = re.compile(r"/(?:arena/|gradio_api/queue/join$)")
 _SIGN_IN = re.compile(r"/(?:login/(?:huggingface|callback)$|logout$)")
-_STREAM = re.compile(r"/(?:arena/events$|gradio_api/(?:queue/data$|heartbeat/))")
+_STREAM = re.compile(r"/(?:arena/events$|arena/battle/|gradio_api/(?:queue/data$|heartbeat/))")
 _VOTE = re.compile(r"/arena/(?:vote|undo|feedback|forget)$")
 _EVENT, _LINE, _HEARTBEAT = "/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/heartbeat/"
 
@@ -123,9 +123,9 @@ class Guard:
     def _listening(self, path: str, scope: Scope, free: bool) -> AbstractContextManager[None]:
         """What an open line proves of its page."""
         if free and path == _LINE:
-            return self._presence.line(QueryParams(scope["query_string"]).get("session_hash", ""), listens=True)
+            return self._presence.line(QueryParams(scope["query_string"]).get("session_hash", ""))
         if free and path.startswith(_HEARTBEAT):
-            return self._presence.line(path.removeprefix(_HEARTBEAT), listens=False)
+            return self._presence.line(path.removeprefix(_HEARTBEAT))
         return nullcontext()
 
     def _refused(self, scope: Scope, path: str, language: str) -> Response | None:

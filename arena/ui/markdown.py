@@ -12,6 +12,9 @@ both: a word joiner after `<` shows nothing in code and breaks a tag outside of 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 _FENCE = re.compile(r"^( {0,3})(`{3,}|~{3,})(?=[^`|<]*$)")
 _LIKE_A_FENCE = re.compile(r"^[\s>*+\-\d.)]*(`{3,}|~{3,})")
@@ -34,28 +37,136 @@ _IMAGE = re.compile(r"!+\[")
 _PARAGRAPHS = re.compile(r"(\n[ \t]*\n)")
 _WORD_JOINER = "\u2060"
 
+Place = TypeVar("Place")
+
 
 def safe_markdown(text: str) -> str:
     """The answer as Markdown that shows what it says and does nothing."""
-    text = _with_plain_dollars(text)
-    parts: list[str] = []
-    prose: list[str] = []
-    fence = indent = ""
-    lines = _DIAGRAM.sub(r"\1text", text).splitlines(keepends=True)
-    for number, line in enumerate(lines):
-        mark = _FENCE.match(line)
-        if _unclear(line, mark, fence, indent):
-            return "".join(parts) + _safe_prose("".join(prose)) + _doubtful("".join(lines[number:]))
-        if fence:
-            parts.append(line)
-            if mark and mark[2].startswith(fence) and not line.strip().strip(fence[0]):
-                fence = ""
-        elif mark:
-            parts += [_safe_prose("".join(prose)), line]
-            prose, indent, fence = [], mark[1], mark[2]
+    return _harmless(_with_plain_dollars(text, "").text, _START).text
+
+
+class GrowingMarkdown:
+    """`safe_markdown` of a text that grows: what later text cannot change any more is read once.
+
+    A frame so costs what is new in it, however long the answer has become.
+    """
+
+    def __init__(self) -> None:
+        self._dollars, self._harmless = _Growing(_with_plain_dollars, ""), _Growing(_harmless, _START)
+
+    def shown(self, text: str) -> str:
+        """The same as `safe_markdown(text)`, quickly when `text` goes on where the last one ended."""
+        return self._harmless.read(self._dollars.read(text))
+
+
+@dataclass(frozen=True, slots=True)
+class _Read(Generic[Place]):
+    """A text as read; whatever comes, `settled` of its characters stay `said` of `text`, and go on from `place`."""
+
+    text: str
+    settled: int
+    said: int
+    place: Place
+
+
+class _Growing(Generic[Place]):
+    """One reading of a text that grows, taken up each time where it was settled."""
+
+    def __init__(self, reading: Callable[[str, Place], _Read[Place]], start: Place) -> None:
+        self._reading, self._start = reading, start
+        self._source, self._said, self._place = "", "", start
+
+    def read(self, text: str) -> str:
+        if not text.startswith(self._source):
+            self._source, self._said, self._place = "", "", self._start
+        read = self._reading(text[len(self._source) :], self._place)
+        shown = self._said + read.text
+        if read.settled:
+            self._said = shown[: len(self._said) + read.said]
+            self._source, self._place = text[: len(self._source) + read.settled], read.place
+        return shown
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What is known between two lines: the open fence and its indent, or that nothing is sure any more."""
+
+    fence: str = ""
+    indent: str = ""
+    doubtful: bool = False
+
+
+_START, _DOUBTFUL = _Place(), _Place(doubtful=True)
+
+
+class _Saying:
+    """What one reading has said so far, and how far that is settled."""
+
+    def __init__(self, place: Any) -> None:
+        self.parts: list[str] = []
+        self.prose: list[str] = []
+        self._said = self._read = 0
+        self._settled = 0, 0, place
+
+    def take(self, source: str, line: str) -> None:
+        """One more line of prose, as it is and as it is read on."""
+        self._read += len(source)
+        self.prose.append(line)
+
+    def say(self, harmless: Callable[[str], str], source: str = "", line: str = "") -> None:
+        """The prose so far, made what it shall be, and a line that is no prose."""
+        self._read += len(source)
+        for part in (harmless("".join(self.prose)), line):
+            self._said += len(part)
+            self.parts.append(part)
+        self.prose = []
+
+    def settle(self, source: str, place: Any) -> None:
+        """All that was said holds, if the last line is whole."""
+        if source.endswith("\n"):
+            self._settled = self._read, self._said, place
+
+    def end(self, harmless: Callable[[str], str]) -> _Read[Any]:
+        """The prose that is left, unsettled."""
+        self.say(harmless)
+        return _Read("".join(self.parts), *self._settled)
+
+
+def _harmless(text: str, place: _Place) -> _Read[_Place]:
+    """Line by line from a place on; a paragraph, a line of code and a doubtful line settle when they are whole."""
+    saying = _Saying(place)
+    for source in text.splitlines(keepends=True):
+        line = _DIAGRAM.sub(r"\1text", source)
+        after = _after(line, place)
+        if after.doubtful or place.fence or after.fence:
+            saying.say(_safe_prose, source, _doubtful(line) if after.doubtful else line)
         else:
-            prose.append(line)
-    return "".join(parts) + _safe_prose("".join(prose))
+            saying.take(source, line)
+            if not _ends_a_paragraph(saying.prose):
+                continue
+            saying.say(_safe_prose)
+        place = after
+        saying.settle(source, place)
+    return saying.end(_safe_prose)
+
+
+def _after(line: str, place: _Place) -> _Place:
+    """The place behind a line."""
+    mark = _FENCE.match(line)
+    if place.doubtful or _unclear(line, mark, place.fence, place.indent):
+        return _DOUBTFUL
+    if place.fence:
+        closes = mark and mark[2].startswith(place.fence) and not line.strip().strip(place.fence[0])
+        return _START if closes else place
+    return _Place(mark[2], mark[1]) if mark else place
+
+
+def _ends_a_paragraph(prose: Sequence[str]) -> bool:
+    """Whether the last of these lines is the empty one that no paragraph reaches across."""
+    if prose[-1].strip(" \t") != "\n":
+        return False
+    ends = [gap.end() for gap in _PARAGRAPHS.finditer("".join(prose))]
+    return bool(ends) and ends[-1] == sum(map(len, prose))
 
 
 def _unclear(line: str, mark: re.Match[str] | None, fence: str, indent: str) -> bool:
@@ -67,25 +178,27 @@ def _unclear(line: str, mark: re.Match[str] | None, fence: str, indent: str) -> 
     return bool(line.strip()) and (not line.startswith(indent) or (mark is None and bool(_LIKE_A_FENCE.match(line))))
 
 
-def _with_plain_dollars(text: str) -> str:
+def _with_plain_dollars(text: str, fence: str) -> _Read[str]:
     """Formulas between single dollars in the other notation, so that for the page a dollar is a dollar.
 
     Gradio takes everything from one dollar to the next for a formula, over paragraphs too: "$5 now, $6 later". Here,
     as pandoc has it, a formula touches both its dollars and no digit follows; an amount with words is none either.
     """
-    if text.count("$") < 2:
-        return text
-    parts, prose, fence = list[str](), list[str](), ""
+    saying = _Saying(fence)
     for line in text.splitlines(keepends=True):
         mark = _LIKE_A_FENCE.match(line)
         if mark and not (fence and mark[1][0] != fence):
-            parts += [_formulas("".join(prose)), line]
-            prose, fence = [], "" if fence else mark[1][0]
+            fence = "" if fence else mark[1][0]
+            saying.say(_formulas, line, line)
         elif fence:
-            parts.append(line)
+            saying.say(_formulas, line, line)
         else:
-            prose.append(line)
-    return "".join([*parts, _formulas("".join(prose))])
+            saying.take(line, line)
+            if not _ends_a_paragraph(saying.prose):
+                continue
+            saying.say(_formulas)
+        saying.settle(line, fence)
+    return saying.end(_formulas)
 
 
 def _formulas(text: str) -> str:

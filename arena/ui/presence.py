@@ -1,8 +1,7 @@
-"""Which pages are there: who listens to Gradio's queue, and who has left for good.
+"""Which pages are there, and which have left for good.
 
-Gradio works an event off whether or not its sender hears of it, so an event proves no reader; and it keeps what it
-knows of a page (every component's configuration once more, 280 KB here) for ten thousand pages, left or not. Here a
-page exists for as long as it has a line open, and is forgotten some seconds after its last one.
+Gradio keeps what it knows of a page (every component's configuration once more, 280 KB here) for ten thousand pages,
+left or not. Here a page exists for as long as it has a line open, and is forgotten some seconds after its last one.
 
 It knows Gradio's session codes and neither voters nor battles.
 """
@@ -31,28 +30,20 @@ class Presence:
 
     def __init__(self) -> None:
         self.left: Callable[[str], None] = lambda session: None
-        self._listening: Counter[str] = Counter()
         self._lines: Counter[str] = Counter()
 
     @contextmanager
-    def line(self, session: str, *, listens: bool) -> Iterator[None]:
-        """A page holds a line for as long as this lasts; on some of them it `listens` to its events."""
-        counts = (self._lines, self._listening) if listens else (self._lines,)
-        for count in counts:
-            count[session] += 1
+    def line(self, session: str) -> Iterator[None]:
+        """A page holds a line for as long as this lasts."""
+        self._lines[session] += 1
         try:
             yield
         finally:
-            for count in counts:
-                count[session] -= 1
-                if not count[session]:
-                    del count[session]
+            self._lines[session] -= 1
+            if not self._lines[session]:
+                del self._lines[session]
             if session not in self._lines:
                 asyncio.get_running_loop().call_later(LINGER, self._forget, session)
-
-    def listens(self, session: str | None) -> bool:
-        """Whether this page would hear now what is said to it."""
-        return session in self._listening
 
     def _forget(self, session: str) -> None:
         if session not in self._lines:

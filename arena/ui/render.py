@@ -5,6 +5,7 @@ Everything that came from a person or a model is escaped here. No component and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 
 from arena.battles.stream import Phase
@@ -65,8 +66,8 @@ def _doing(view: BattleView, language: str) -> str:
 _CHOOSES = {"a": Verdict.MODEL_A, "b": Verdict.MODEL_B}
 
 
-def answer(view: BattleView, side: Side, language: str) -> str:
-    """The side's last answer as Markdown."""
+def answer(view: BattleView, side: Side, language: str, harmless: Callable[[str], str] = safe_markdown) -> str:
+    """The side's last answer as Markdown; `harmless` reads the text of a model."""
     if not view.turns:
         return ""
     if view.phase is Phase.FAILED:
@@ -74,7 +75,7 @@ def answer(view: BattleView, side: Side, language: str) -> str:
     text = view.turns[-1].a if side == "a" else view.turns[-1].b
     if not text.strip() and not view.writing:
         return f"*{say(language, 'empty_answer')}*"
-    return safe_markdown(text)
+    return harmless(text)
 
 
 def earlier(view: BattleView, side: Side) -> str:
@@ -96,6 +97,8 @@ def facts(view: BattleView, side: Side, language: str) -> str:
         ("fact_length", _length(revealed.facts, language)),
         ("fact_licence", escape(revealed.nameplate.licence) or say(language, "not_known")),
     ]
+    if revealed.facts.joules is not None:
+        rows.append(("fact_energy", _energy(revealed.facts, language)))
     table = "".join(f"<dt>{say(language, key)}</dt><dd>{value}</dd>" for key, value in rows)
     return f'<dl class="facts">{table}</dl>{_reasoning(revealed, language)}'
 
@@ -148,6 +151,15 @@ def _length(facts: Facts, language: str) -> str:
         return say(language, "length_characters", characters=characters)
     tokens = number(facts.completion_tokens, language)
     return say(language, "length_value", tokens=tokens, characters=characters)
+
+
+def _energy(facts: Facts, language: str) -> str:
+    """Joules of the answer, and of each of its tokens."""
+    joules = facts.joules or 0.0
+    whole = say(language, "energy_value", joules=number(joules, language, 1 if joules < 10 else 0))
+    if not facts.completion_tokens:
+        return whole
+    return f"{whole} · {say(language, 'energy_each', joules=number(joules / facts.completion_tokens, language, 2))}"
 
 
 def _reasoning(side: RevealedSide, language: str) -> str:

@@ -22,6 +22,7 @@ class PageByHand:
     received: list[bytes] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
     battle: str = ""
+    frames: list[dict[str, Any]] = field(default_factory=list)
 
     async def open(self, *, with_assets: bool = False) -> PageByHand:
         """Load the page and its configuration as the browser does."""
@@ -35,7 +36,18 @@ class PageByHand:
 
     async def ask(self, prompt: str) -> list[dict[str, Any]]:
         """Put a question in a new battle and read until the answers are complete; the events as they came."""
-        return await self.event("anonymous-send", "click", {"anonymous-prompt": prompt, "anonymous-id": self.battle})
+        events = await self.event("anonymous-send", "click", {"anonymous-prompt": prompt, "anonymous-id": self.battle})
+        self.frames = await self._frames()
+        return events
+
+    async def _frames(self) -> list[dict[str, Any]]:
+        """What the page is told while the answers are being written."""
+        async with self.client.stream("GET", f"{self.address}/arena/battle/{self.battle}") as stream:
+            self._keep_head(stream)
+            lines = [line async for line in stream.aiter_lines()]
+        self.received += [line.encode() for line in lines]
+        assert "event: over" in lines, lines[-3:]
+        return [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
 
     async def answers(self) -> tuple[str, str]:
         """Both last answers as the page shows them, in Markdown."""
@@ -82,7 +94,7 @@ class PageByHand:
         place = next((i for i, one in enumerate(outputs) if self._names().get(one) == "anonymous-id"), None)
         for event in events:
             data = (event.get("output") or {}).get("data") or []
-            if event["msg"] == "process_generating" and place is not None and len(data) > place:
+            if event["msg"] == "process_completed" and place is not None and len(data) > place:
                 value = data[place]
                 if isinstance(value, str) and value:
                     self.battle = value

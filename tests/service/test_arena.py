@@ -199,17 +199,6 @@ async def test_a_battle_that_nobody_watches_is_stopped(opened: Opened) -> None:
     assert arena.fleet.engine("one").open_streams == 0  # type: ignore[attr-defined]
 
 
-async def test_who_asked_and_never_listened_does_not_keep_a_battle_alive(opened: Opened) -> None:
-    """Its frames are drawn for nobody: one is all that is painted, and then the generation is stopped."""
-    arena = opened(one=saying("word " * 500, tokens_per_second=50), two=saying("word " * 500, tokens_per_second=50))
-    await arena.start()
-    battle = await arena.ask(ME, "why?")
-    painted = [view async for view in arena.watch(ME, battle, present=lambda: False)]
-    assert [view.writing for view in painted] == [True, False]
-    assert max(map(len, texts(painted[-1]))) < 2000
-    assert arena.fleet.engine("one").open_streams == 0  # type: ignore[attr-defined]
-
-
 async def test_too_many_battles_are_asked_to_wait(opened: Opened) -> None:
     """The operator's limit is answered in words, not by a pile."""
     arena = opened(one=saying("word " * 500, tokens_per_second=50), two=saying("x"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from arena.battles.stream import Frame, Phase
+from arena.engines.energy import EnergyShares
 from arena.engines.fake import FakeEngine, Script, failing, saying
 from arena.errors import EngineTimeout
 from arena.service.live import LiveTurn, Part
@@ -61,3 +62,25 @@ async def test_a_turn_that_nobody_watches_is_neglected_and_a_watched_one_is_not(
     assert turn.neglected(0.01)
     await turn.stop()
     assert not turn.neglected(0.01)
+
+
+async def test_the_energy_of_both_answers_is_kept_also_of_a_turn_that_was_stopped() -> None:
+    """A hundred joules in all; nothing of it is lost and the sides need not ask for it."""
+    counter = {"joules": 0.0}
+
+    def read() -> float:
+        counter["joules"] = min(100.0, counter["joules"] + 25.0)
+        return counter["joules"]
+
+    shares = EnergyShares(read)
+    await shares.settle()
+    parts = {
+        side: Part(FakeEngine(saying("word " * 500, tokens_per_second=80)), QUESTION, Decoding(), energy=shares)
+        for side in ("a", "b")
+    }
+    turn = LiveTurn(parts, blind=True)  # type: ignore[arg-type]
+    await asyncio.sleep(0.3)
+    answers = await turn.stop()
+    joules = [answer.joules for answer in answers.values()]
+    assert all(joules)
+    assert sum(one or 0 for one in joules) == 75.0 - 25.0

@@ -40,6 +40,7 @@ def test_a_battle_comes_back_whole(store: Store) -> None:
         tokens_per_second=33.5,
         seed=2**62,
         provenance=Provenance("abc123", "nf4", "ffee"),
+        joules=41.5,
     )
     failed = Answer("", AnswerState.FAILED, error_code="timeout")
     store.finish_turn(battle.id, turn, full, failed, masked=True).result()

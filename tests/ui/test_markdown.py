@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from arena.ui.markdown import quoted, safe_markdown
+from arena.ui.markdown import GrowingMarkdown, quoted, safe_markdown
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable("table").enable("strikethrough")
 PIECES = (
@@ -38,6 +38,30 @@ def test_no_mixture_of_markup_leaves_a_tag_or_an_image(text: str) -> None:
     """Code that is not code, fences that end with their list, escaped ticks, cells that cut code in two."""
     assert active(safe_markdown(text)) == []
     assert active(quoted(text)) == []
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.sampled_from((*PIECES, "\r", "\x0b", "a<b", "mermaid", "$5", "$x$ ", "$a_1")), max_size=6).map(
+            "".join
+        ),
+        max_size=8,
+    )
+)
+def test_a_growing_answer_reads_at_every_moment_as_if_it_had_been_read_whole(pieces: list[str]) -> None:
+    """What was settled earlier never differs from what the whole text says, wherever the pieces are cut."""
+    growing, text = GrowingMarkdown(), ""
+    for piece in pieces:
+        text += piece
+        assert growing.shown(text) == safe_markdown(text)
+
+
+def test_a_text_that_begins_anew_is_read_anew() -> None:
+    """A side that failed loses its text; the next answer owes nothing to it."""
+    growing = GrowingMarkdown()
+    growing.shown("```\nx\n\n")
+    assert growing.shown("<b>\n\n") == safe_markdown("<b>\n\n")
 
 
 @pytest.mark.parametrize(

@@ -20,25 +20,14 @@ def gone(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return []
 
 
-async def test_only_a_line_to_the_queue_proves_a_listener(gone: list[str]) -> None:
-    """A heartbeat tells that the page is open, not that it hears."""
-    presence = Presence()
-    with presence.line("page", listens=False):
-        assert not presence.listens("page")
-        with presence.line("page", listens=True):
-            assert presence.listens("page")
-        assert not presence.listens("page")
-    assert not presence.listens(None)
-
-
 async def test_a_page_is_forgotten_after_its_last_line_and_not_before(gone: list[str]) -> None:
     """One that is back in time is what it was."""
     presence = Presence()
     presence.left = gone.append
     with ExitStack() as lines:
-        with presence.line("stays", listens=False), presence.line("leaves", listens=True):
+        with presence.line("stays"), presence.line("leaves"):
             pass
-        lines.enter_context(presence.line("stays", listens=False))
+        lines.enter_context(presence.line("stays"))
         await asyncio.sleep(0.05)
         assert gone == ["leaves"]
     await asyncio.sleep(0.05)

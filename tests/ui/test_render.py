@@ -141,3 +141,12 @@ def test_facts_that_are_not_known_are_said_to_be_so() -> None:
     shown = render.facts(view, "a", "en")
     assert shown.count("not known") == 3
     assert "characters: 12" in shown
+    assert "Energy" not in shown
+
+
+def test_energy_is_shown_where_it_was_measured_whole_and_by_token() -> None:
+    """A hundred tokens for 38 joules."""
+    reveal = Reveal(RevealedSide(Nameplate("x"), Facts(100, 0.1, 9.0, 300, 38.0)), None)
+    view = BattleView("id", Mode.DIRECT, BattleStatus.VOTABLE, Phase.ENDED, (TurnView("why?", "text"),), reveal)
+    assert "<dd>38 J · 0.38 J per token</dd>" in render.facts(view, "a", "en")
+    assert "<dd>38 Дж · 0,38 Дж на токен</dd>" in render.facts(view, "a", "ru")

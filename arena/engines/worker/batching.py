@@ -20,9 +20,9 @@ from arena.engines.worker.loading import Loaded
 from arena.engines.worker.paging import BlockPool, PagedCache, Step
 from arena.engines.worker.sampling import Draw, next_tokens
 
-COALESCE_SECONDS = 0.025
-"""Text is handed on at most this often per request: 40 updates a second look continuous, and every
-update costs a JSON event in three processes."""
+COALESCE_SECONDS = 0.05
+"""Text is handed on at most this often per request: pages are shown 12 frames a second at most, and every update costs
+a JSON event in two processes (40 µs in the one that serves the pages)."""
 
 
 class _Row(Ticket):
@@ -203,15 +203,9 @@ class Batcher:
 
     def _forward(self, rows: Sequence[_Row], counts: Sequence[int]) -> torch.Tensor:
         """Logits [rows, vocabulary] behind each row's last computed token. Rows are padded on the left."""
-        width, block = max(counts), self._pool.block_size
+        block = self._pool.block_size
         slots = np.array([row.slot for row in rows])
-        tokens = np.zeros((len(rows), width), dtype=np.int64)
-        positions = np.zeros_like(tokens)
-        places = np.zeros_like(tokens)
-        for i, (row, count) in enumerate(zip(rows, counts, strict=True)):
-            tokens[i, width - count :] = row.ids[row.computed : row.computed + count]
-            positions[i, width - count :] = own = np.arange(row.computed, row.computed + count)
-            places[i, width - count :] = self._table[row.slot, own // block] * block + own % block
+        tokens, positions, places = self._laid_out(rows, counts, slots)
         blocks = self._blocks_for(max(row.computed + count for row, count in zip(rows, counts, strict=True)))
         self._cache.step = Step(
             write=self._tensor(places.reshape(-1)),
@@ -228,6 +222,22 @@ class Batcher:
             arena_step=self._cache.step,
         )
         return output.logits[:, -1]  # type: ignore[no-any-return]
+
+    def _laid_out(
+        self, rows: Sequence[_Row], counts: Sequence[int], slots: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Tokens, their positions and their places in the cache, [rows, longest count] each."""
+        width, block = max(counts), self._pool.block_size
+        if width == 1:  # what happens for every token of every answer: without a loop of small arrays
+            tokens = np.array([[row.ids[row.computed]] for row in rows], dtype=np.int64)
+            positions = np.array([[row.computed] for row in rows], dtype=np.int64)
+            return tokens, positions, self._table[slots[:, None], positions // block] * block + positions % block
+        tokens, positions, places = (np.zeros((len(rows), width), dtype=np.int64) for _ in range(3))
+        for i, (row, count) in enumerate(zip(rows, counts, strict=True)):
+            tokens[i, width - count :] = row.ids[row.computed : row.computed + count]
+            positions[i, width - count :] = own = np.arange(row.computed, row.computed + count)
+            places[i, width - count :] = self._table[row.slot, own // block] * block + own % block
+        return tokens, positions, places
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array).to(self._device, non_blocking=True)

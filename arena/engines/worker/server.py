@@ -162,7 +162,7 @@ class Server:
                 }
                 role = {}
                 choice = {"index": 0, "delta": content, "finish_reason": delta.finish}
-                end = self._end(ask, delta) if delta.last else {}
+                end = self._end(ask, delta) if delta.last else {"arena": {"tokens": delta.completion_tokens}}
                 yield _event(frame | {"choices": [choice]} | end)
             yield b"data: [DONE]\n\n"
         finally:

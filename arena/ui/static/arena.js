@@ -39,14 +39,54 @@
 
   const reasons = new Map();
 
+  // ---- the answers of a battle while they come: the server tells what is new, a hidden button has it painted
+  const followed = {}, moving = {}; // by mode: the open stream, and what it said last
+  function leave(mode) {
+    followed[mode]?.close();
+    delete followed[mode];
+  }
+  function follow(mode, id, attempt = 0) {
+    leave(mode);
+    if (!id) return;
+    const source = new EventSource(new URL("arena/battle/" + id, root));
+    const now = (moving[mode] = { head: {}, text: {}, page: [] });
+    followed[mode] = source;
+    source.onmessage = (event) => {
+      const frame = JSON.parse(event.data);
+      Object.assign(now.head, frame.head);
+      Object.assign(now.text, frame.all);
+      for (const side in frame.more) now.text[side] += frame.more[side];
+      attempt = 0;
+      if (frame.page) { now.page = frame.page; $(`#${mode}-repaint`)?.click(); }
+      $(`#${mode}-paint`)?.click();
+    };
+    source.addEventListener("over", () => leave(mode));
+    source.onerror = () => { // a broken line mends itself; one that was refused is tried a few times
+      if (source.readyState !== EventSource.CLOSED || followed[mode] !== source) return;
+      if (attempt < 5) setTimeout(() => followed[mode] === source && follow(mode, id, attempt + 1), 2000);
+      else { leave(mode); toast(texts.error_offline); }
+    };
+  }
+  window.addEventListener("pagehide", () => Object.keys(followed).forEach(leave));
+
   window.arena = {
     toast,
     remember(mode, id) {
+      if (!id) { leave(mode); delete moving[mode]; }
       try {
         if (id) sessionStorage.setItem("arena." + mode, id);
         else sessionStorage.removeItem("arena." + mode);
       } catch { /* storage is off: a reload then begins anew */ }
       return id;
+    },
+    follow,
+    painted(mode, what, count) {
+      const updates = Array.from({ length: count }, () => ({ __type__: "update" }));
+      if (!moving[mode]) return updates; // the battle was left
+      const { head, text, page } = moving[mode];
+      if (what === "answers") return ["a", "b"].flatMap((side) => [head[side] || "", text[side] || ""]).slice(0, count);
+      for (const [place, value] of page) updates[place] = value;
+      return updates;
     },
     recall(mode) {
       try { return sessionStorage.getItem("arena." + mode) || ""; } catch { return ""; }
