@@ -29,7 +29,7 @@ _PER_PAIR = 16
 
 _LARGEST_BLOCK = 1 << 22
 
-_RUN = 1 << 14
+_RUN = 1 << 15
 """Comparisons worked on at a time, so that what is between two operations stays in the cache."""
 
 
