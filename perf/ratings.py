@@ -1,7 +1,7 @@
 """Prints how the rating engine compares with arena-rank and evalica: ratios of times taken in one run.
 
     python -m venv perf/.venv && perf/.venv/bin/pip install -r perf/requirements.txt
-    perf/.venv/bin/python perf/ratings.py            # 1M and 10M battles: ten minutes, 8 GB of memory
+    perf/.venv/bin/python perf/ratings.py            # 1M and 10M battles: a quarter of an hour, 8 GB of memory
     perf/.venv/bin/python perf/ratings.py --quick    # 1M only
 
 Synthetic battles with known strengths, a quarter of them ties. Each figure is measured in a process
@@ -24,6 +24,7 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,29 @@ def style(size: int, number: int) -> Result:
     return {"seconds": shortest(lambda: fit_style(rows))}
 
 
+def apart(size: int, number: int) -> Result:
+    """What else may be kept or fitted: a slice, unread and read, and intervals clustered by 5,000 voters."""
+    rows = battles(size, number)
+    counts = PairKeys.of(rows).counts()
+    board = LiveBoard.from_counts({("human", ""): counts})
+    tracemalloc.start()
+    board.load("human", "language=ru", counts.copy())
+    unread = tracemalloc.get_traced_memory()[0]
+    board.ratings("human", "language=ru").strengths()
+    read = tracemalloc.get_traced_memory()[0]
+    voters = np.random.default_rng(3).integers(0, 5000, number, dtype=np.int32)
+    known = replace(rows, voter=voters)
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    began = time.perf_counter()
+    fit(counts, voters=known)
+    seconds = time.perf_counter() - began
+    peak = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+    megabytes = [amount / 2**20 for amount in (unread, read, peak)]
+    return dict(zip(("unread", "read", "clustered"), megabytes, strict=True)) | {"seconds": seconds}
+
+
 # ---------------------------------------------------------------- peers
 
 
@@ -219,6 +243,21 @@ def stored(size: int, number: int) -> Result:
             return {"ready": ready, "after_kill": killed, "read": read, **_commits(store, ids, rows.names)}
 
 
+def rebuild(size: int, number: int) -> Result:
+    """Counts and Elo anew from a votes table in SQLite."""
+    from store import fill, make_slices, opened, timed
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with opened(folder) as store:
+            make_slices(store, size)
+        fill(folder / "arena.db", number, size)
+        with opened(folder) as store:
+            processor = time.process_time()
+            seconds = timed(lambda: store.rebuild())
+            return {"seconds": seconds, "processor": time.process_time() - processor}
+
+
 def _pair_rows(counts: PairCounts, ids: list[int], whole: int) -> list[dict[str, object]]:
     rows = []
     for i, first in enumerate(ids):
@@ -274,7 +313,8 @@ def _commits(store: Any, ids: list[int], names: tuple[str, ...]) -> Result:
 # ---------------------------------------------------------------- the table
 
 MEASURES: dict[str, Callable[[int, int], Result]] = {
-    work.__name__: work for work in (live, refit, style, arena_rank, arena_rank_style, evalica_bt, stored)
+    work.__name__: work
+    for work in (live, refit, style, apart, arena_rank, arena_rank_style, evalica_bt, stored, rebuild)
 }
 
 
@@ -282,7 +322,7 @@ def measured(name: str, size: int, number: int) -> Result:
     """Run one measure in a fresh process; a failure is printed and leaves its figures out."""
     print(f"… {name}, {size} models, {number:,} battles", file=sys.stderr, flush=True)
     command = [sys.executable, __file__, "--measure", name, str(size), str(number)]
-    ours = name in ("live", "refit", "style", "stored")
+    ours = name in ("live", "refit", "style", "apart", "stored", "rebuild")
     environment = {**os.environ, **({"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"} if ours else {})}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
@@ -361,6 +401,15 @@ def table(numbers: list[int], sizes: list[int], styled_sizes: list[int]) -> list
         )
         errors = f"{figure(ours, 'rating_error', 1, '')}/ {figure(ours, 'interval_error', 1, 'points')}"
         rows.append(("  live against refit after 1,000 votes: rating / interval", errors, "1e-3 / 1e-2"))
+        more = measured("apart", size, last)
+        slices = [figure(more, name, 1, "MB") for name in ("unread", "read")]
+        rows.append(("  apart from it: a slice that nobody reads; one that is read", "; ".join(slices), ""))
+        voters = [figure(more, "clustered", 1, "MB"), figure(more, "seconds", 1, "s")]
+        rows.append(("  apart from it, now and then: intervals clustered by 5,000 voters", ", ".join(voters), ""))
+    for size in sizes:
+        again = measured("rebuild", size, last)
+        took = f"{figure(again, 'seconds', 1, 's')} ({figure(again, 'processor', 1, 's')} of processor time)"
+        rows.append((f"rebuild counts and Elo from {last:,} votes in SQLite, {size} models", took, "≤ 8 s"))
     ours = measured("stored", 200, last)
     rows.append(
         (
