@@ -37,6 +37,12 @@ HARNESSES = (
     Harness("no acknowledged vote is lost", ("pytest", "-q", "tests/store/test_durability.py"), FULL),
     Harness("no worker outlives its parent", ("perf/kills.py",)),
     Harness("no nonsense breaks it, no forged vote counts", ("perf.fuzz",)),
+    Harness(
+        "no name reaches a page before the vote",
+        ("pytest", "-q", "tests/e2e/test_blindness.py"),
+        {"ARENA_SOAK_CANARIES": "1000"},
+    ),
+    Harness("no pace tells which side is the faster", ("perf.timing",)),
     Harness("votes stay quick in a crowd", ("perf.flood",)),
     Harness("rigging is found", ("perf/integrity.py",)),
 )

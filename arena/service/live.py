@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Protocol
 
 from arena.battles.stream import Frame, SharedClock
@@ -105,11 +106,12 @@ class LiveTurn:
         blind: bool,
         prepare: Prepare | None = None,
         now: Callable[[], float] = time.monotonic,
+        rng: Random | None = None,
     ) -> None:
         self._parts = parts
         self._prepare = prepare
         self._now = now
-        self._clock = SharedClock(tuple(parts), blind=blind)
+        self._clock = SharedClock(tuple(parts), blind=blind, rng=rng)
         self._notes = {side: _Notes() for side in parts}
         self._started = now()
         self._last_seen = self._started

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ def play(
     a: tuple[str, float, float], b: tuple[str, float, float], *, until: float = 60.0, swap: bool = False
 ) -> list[Frame]:
     """Frames at 12 Hz of two sides given as (text, start in s, characters per second)."""
-    clock = SharedClock()
+    clock = SharedClock(rng=Random(5))
     speeches = {"b": a, "a": b} if swap else {"a": a, "b": b}  # the order of arrival stays
     said = {"a": 0, "b": 0}
     frames = []
@@ -60,6 +62,31 @@ def test_the_pace_does_not_rise_when_the_shorter_answer_is_through() -> None:
     assert max(steps[through + 1 :]) <= max(steps[:through]) + 1
 
 
+def test_a_first_word_shows_at_once_but_not_where_it_ends() -> None:
+    """Its end would tell whose it was: the slower side's, which began last."""
+    clock = SharedClock()
+    clock.hear("a", "Whatever was said before", 0.0)
+    clock.hear("b", "Certainly ", 1.0)
+    assert clock.frame(1.0) == Frame(Phase.WRITING, "Wh", "Ce")
+
+
+def test_two_answers_that_are_there_at_once_show_almost_at_once() -> None:
+    """Nobody waits for a pace that there is no need of."""
+    frames = play(("x" * 400, 0, 1e6), ("y" * 300, 0, 1e6), until=1)
+    assert frames[6].phase is Phase.ENDED
+
+
+@pytest.mark.parametrize("rate", [20, 60, 240, 800])
+def test_the_shown_text_stays_within_reach_of_the_slower_side(rate: float) -> None:
+    """Seconds behind: the waves and the first look at the pace, no more; and it flows without long halts."""
+    frames = play(("x" * 3000, 0, rate), ("y" * 3000, 0, 5000), until=3000 / rate)
+    arrived = [min(3000, int(tick / 12 * rate)) for tick in range(len(frames))]
+    behind = [said - len(frame.a) for said, frame in zip(arrived, frames, strict=True)]
+    assert max(behind) < 120 + 0.6 * rate
+    steps = [len(later.a) - len(earlier.a) for earlier, later in pairwise(frames[12:])]
+    assert max(steps) <= 2 + rate / 12 * 2.5
+
+
 def test_a_failure_takes_both_texts_away() -> None:
     """Which side failed is not told."""
     clock = SharedClock()
@@ -71,14 +98,14 @@ def test_a_failure_takes_both_texts_away() -> None:
 
 
 def test_a_stop_freezes_what_was_shown() -> None:
-    """The judged text is the shown text, whatever had already arrived."""
+    """The judged text is the shown text, whatever had already arrived; it ends where the grid does, not the chunk."""
     clock = SharedClock()
     clock.hear("a", "x" * 1000, 0.0)
     clock.hear("b", "y" * 30, 0.0)
     clock.frame(0.0)
     clock.frame(2.0)
     shown = clock.stop(2.0)
-    assert [len(text) for text in shown] == [30, 30]
+    assert [len(text) for text in shown] == [24, 24]
     clock.hear("b", "more", 0.0)
     assert clock.frame(9.0) == Frame(Phase.STOPPED, *shown)
 

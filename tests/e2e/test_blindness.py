@@ -1,8 +1,9 @@
-"""Nothing that a browser receives before the vote tells who answers: canary names over fifty battles."""
+"""Nothing that a browser receives before the vote tells who answers: canary names over fifty battles, or many more."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from contextlib import suppress
 
@@ -16,7 +17,7 @@ from window import Opened, Window
 
 pytestmark = pytest.mark.browser
 
-BATTLES = 50
+BATTLES = int(os.environ.get("ARENA_SOAK_CANARIES", "50"))
 TEXT = "Небо голубое, потому что воздух рассеивает синий свет. "
 CAST = (
     contestant("Quibblefrost-7B", TEXT, fail_after=4, failure="endpoint"),
@@ -35,7 +36,7 @@ def masked_ball(staged: Staged) -> ArenaProcess:
     return staged("masked-ball", *CAST, seed="3")
 
 
-async def one_battle(arena: ArenaProcess, number: int, gate: asyncio.Semaphore) -> tuple[PageByHand, list[str], bool]:
+async def one_battle(arena: ArenaProcess, number: int, gate: asyncio.Semaphore) -> tuple[list[str], bool]:
     """A voter's whole visit up to the vote; the hits, and whether the vote was then taken."""
     async with gate, httpx.AsyncClient(timeout=120) as client:
         page = await PageByHand(arena.address, client).open(with_assets=number == 0)
@@ -46,15 +47,15 @@ async def one_battle(arena: ArenaProcess, number: int, gate: asyncio.Semaphore) 
         voted = await page.post("vote", {"battle": page.battle, "verdict": "tie"})
         if voted.status_code == 200:
             assert CANARIES.search(str(await page.shown())), "the scan would have seen a name"
-        return page, hits, voted.status_code == 200
+        return hits, voted.status_code == 200
 
 
-async def test_no_name_reaches_the_page_before_the_vote_over_fifty_battles(masked_ball: ArenaProcess) -> None:
+async def test_no_name_reaches_the_page_before_the_vote_over_many_battles(masked_ball: ArenaProcess) -> None:
     """Page, configuration, events, headers, errors and file names hold no canary; after the vote the names come."""
     gate = asyncio.Semaphore(16)
     visits = await asyncio.gather(*(one_battle(masked_ball, number, gate) for number in range(BATTLES)))
-    assert [hits for _, hits, _ in visits if hits] == []
-    voted = sum(taken for _, _, taken in visits)
+    assert [hits for hits, _ in visits if hits] == []
+    voted = sum(taken for _, taken in visits)
     assert BATTLES // 3 < voted < BATTLES, "some battles failed and took no vote, the others did"
 
 

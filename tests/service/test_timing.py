@@ -1,0 +1,19 @@
+"""How an answer comes tells nothing of who gives it: the short form of perf/timing."""
+
+from __future__ import annotations
+
+from perf import timing
+
+
+def test_both_sides_move_alike_whichever_is_the_faster() -> None:
+    """At 5 and at 200 tokens a second, bursty, late or thinking: equal texts show alike in every update."""
+    for seen in timing.battles(40, seed=3, equal=True):
+        assert (seen.shown[0] == seen.shown[1]).all()
+
+
+def test_whoever_knows_the_models_chunks_learns_little_more_by_the_pace() -> None:
+    """A guesser that finds nine in ten where battles are not blind is not far from chance where they are."""
+    found = timing.told(timing.battles(200, seed=3, equal=True), chunks=True)["logistic regression"]
+    open_ = timing.told(timing.battles(60, seed=3, equal=True, blind=False), chunks=False)["logistic regression"]
+    assert open_.share > 0.8
+    assert found.share < 0.65
