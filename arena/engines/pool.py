@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from arena.engines.base import Engine
 from arena.engines.local import ModelState, Phase
@@ -151,14 +151,17 @@ class Pool:
             place.wanted -= 1
             place.used_at = self._clock()
             await self._announce()
+            if not place.enabled:  # it was disabled while it spoke
+                await self.evict(name)
 
     async def evict(self, name: str) -> bool:
         """Put a model away now; False when it is answering and stays."""
         place = self._place(name)
-        if place.answering or place.wanted:
-            return False
-        await self._put_away(place)
-        await self._announce()
+        async with self._changed:  # whoever wants it meanwhile waits until it is away, and loads it anew
+            if place.answering or place.wanted:
+                return False
+            await self._put_away(place)
+            self._changed.notify_all()
         return True
 
     async def enable(self, name: str, enabled: bool) -> None:
@@ -233,9 +236,12 @@ class Pool:
             raise
 
     async def _put_away(self, place: _Place) -> None:
-        if isinstance(place.engine, Loadable):
-            await place.engine.unload()
-        place.resident = False
+        """Under the lock. Also for a caller who leaves meanwhile: half put away, its memory would be nobody's."""
+        try:
+            if isinstance(place.engine, Loadable):
+                await _to_its_end(place.engine.unload())
+        finally:
+            place.resident = False
 
     async def _announce(self) -> None:
         async with self._changed:
@@ -260,6 +266,19 @@ class PooledEngine:
 
     async def close(self) -> None:
         """The pool closes what it holds."""
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await work that must not be left half done, however often the caller is cancelled meanwhile."""
+    task, cancelled = asyncio.ensure_future(work), False
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            cancelled = True
+    task.result()
+    if cancelled:
+        raise asyncio.CancelledError
 
 
 async def _all(tasks: Iterable[object]) -> None:
