@@ -34,6 +34,7 @@ from arena.engines.nursery import Nursery  # noqa: E402
 from arena.engines.worker.spec import WorkerSpec  # noqa: E402
 from arena.errors import EngineError  # noqa: E402
 from arena.types import Decoding, Finish, Message, Role  # noqa: E402
+from perf.promises import tell  # noqa: E402
 
 HELLO = (Message(Role.USER, "Hello"),)
 PATIENCE = Patience(load=120, silence=3, restart=0.05, quarantine=0.05, longest=0.2)
@@ -47,10 +48,20 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kills-") as room:
         checkpoint = build(Path(room) / "model", "qwen2", context=4096, endless=True)
-        times = [_kill_a_parent(checkpoint, n) for n in range(arguments.parents)]
+        times: list[float] = []
+        for number in range(arguments.parents):
+            times.append(_kill_a_parent(checkpoint, number))
+            _say_how_far(len(times), f"longest {max(times):.2f} s")
         orphans = sum(lived > 1.0 for lived in times)
-        print(f"{len(times)} parents killed: {orphans} orphans after 1 s, longest {max(times, default=0):.2f} s")
-        print(asyncio.run(_crashes(checkpoint, arguments.crashes)), flush=True)
+        measured = f"{orphans}, the longest lived {max(times, default=0):.2f} s"
+        tell("no worker outlives its parent", asked="0 orphans after 1 s", measured=measured,
+             size=f"{len(times)} parents killed", held=not orphans)  # fmt: skip
+        asyncio.run(_crashes(checkpoint, arguments.crashes))
+
+
+def _say_how_far(count: int, so_far: str) -> None:
+    if count % 10 == 0:
+        print(f"{count}: {so_far}", file=sys.stderr, flush=True)
 
 
 def _kill_a_parent(checkpoint: Path, number: int) -> float:
@@ -68,7 +79,7 @@ def _kill_a_parent(checkpoint: Path, number: int) -> float:
     return time.monotonic() - died
 
 
-async def _crashes(checkpoint: Path, count: int) -> str:
+async def _crashes(checkpoint: Path, count: int) -> None:
     """One engine suffers, another answers all the while."""
     spec = WorkerSpec(str(checkpoint), quantization="fp32", device="cpu", num_blocks=512)
     nursery = Nursery(spares=1, environment={"OMP_NUM_THREADS": "1"})
@@ -78,11 +89,14 @@ async def _crashes(checkpoint: Path, count: int) -> str:
     failures = 0
     for number in range(count):
         failures += await _suffer(victim, ("kill", "hang", "memory")[number % 3], spec)
+        _say_how_far(number + 1, f"{failures} failed turns, the other answers: {not answered.done()}")
     answered.cancel()
     whole = other.state.phase is Phase.WARM and not answered.done()
     await asyncio.gather(answered, return_exceptions=True)
     await asyncio.gather(victim.close(), other.close(), nursery.close())
-    return f"{count} crashes: {failures} failed turns, other model answered throughout: {whole}"
+    measured = f"{failures} turns failed as they should, the other model answered throughout: {whole}"
+    tell("a model's end is nobody else's", asked="every failure told, the other model answers", measured=measured,
+         size=f"{count} kills, hangs and failed loads", held=whole and failures == count)  # fmt: skip
 
 
 async def _suffer(engine: LocalEngine, how: str, spec: WorkerSpec) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from html import escape
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -18,9 +17,8 @@ from arena.errors import ArenaError
 from arena.ratings.crowds import Alarm
 from arena.service import Arena
 from arena.service.integrity import Held, IntegrityDesk, IntegrityView, Suspect
-from arena.ui.operator import Doorkeeper
+from arena.ui.operator import BehindTheDoor, Doorkeeper, door, named
 from arena.ui.texts import number, percent, say
-from arena.ui.voters import language_of_request
 
 SHOWN = 20
 """So many voters are listed, the flagged all."""
@@ -29,8 +27,8 @@ SHOWN = 20
 class IntegrityRoutes:
     """Handlers over one arena; they stand before the models' routes, whose address is more general."""
 
-    def __init__(self, arena: Arena, door: Doorkeeper) -> None:
-        self._arena, self._door = arena, door
+    def __init__(self, arena: Arena, keeper: Doorkeeper) -> None:
+        self._manners = BehindTheDoor(keeper, arena.settings.language)
         self._desk = IntegrityDesk(arena.store, arena.boards.questions)
 
     def all(self) -> list[Route]:
@@ -42,63 +40,34 @@ class IntegrityRoutes:
         ]
 
     async def _show(self, request: Request) -> Response:
-        return self._refused(request) or await self._answer(request, "")
+        return self._manners.refused(request) or await self._answer(request, "")
 
     async def _quarantine(self, request: Request) -> Response:
-        if refusal := self._refused(request):
+        if refusal := self._manners.refused(request):
             return refusal
         held = await asyncio.to_thread(self._desk.quarantine)
-        return await self._answer(request, say(self._language(request), "integrity_held_now", votes=held))
+        return await self._answer(request, say(self._manners.language(request), "integrity_held_now", votes=held))
 
     async def _restore(self, request: Request) -> Response:
-        if refusal := self._refused(request):
+        if refusal := self._manners.refused(request):
             return refusal
-        voter = await _voter_named(request)
+        voter = await named(request, "voter")
         if voter is None:
             return JSONResponse({"error": 'the body must be {"voter": CODE}'}, 400)
         try:
             back = await asyncio.to_thread(self._desk.release, voter)
         except ArenaError as error:
             return JSONResponse({"error": str(error)}, 404)
-        return await self._answer(request, say(self._language(request), "integrity_back_now", votes=back))
+        return await self._answer(request, say(self._manners.language(request), "integrity_back_now", votes=back))
 
     async def _answer(self, request: Request, said: str) -> Response:
         view = await asyncio.to_thread(self._desk.view)
-        body = {"html": page(view, self._language(request)), "said": said}
-        return JSONResponse(body, headers={"Cache-Control": "no-store"})
-
-    def _refused(self, request: Request) -> Response | None:
-        status = self._door.refusal(request)
-        if status is None:
-            return None
-        key = "operator_wrong" if status == 403 else "operator_wait"
-        return JSONResponse({"error": say(self._language(request), key)}, status)
-
-    def _language(self, request: Request) -> str:
-        headers = request.headers
-        return language_of_request(headers.get("cookie"), headers.get("accept-language"), self._arena.settings.language)
-
-
-async def _voter_named(request: Request) -> str | None:
-    try:
-        body: Any = await request.json()
-    except (ValueError, RecursionError):
-        return None
-    voter = body.get("voter") if isinstance(body, dict) else None
-    return voter if isinstance(voter, str) and voter else None
+        return self._manners.answer(page(view, self._manners.language(request)), said)
 
 
 def entrance(language: str) -> str:
     """What stands in the page that everybody gets: a field for the token, and an empty place."""
-    return (
-        f'<form id="integrity-door"><h2>{say(language, "tab_integrity")}</h2>'
-        f"<p>{say(language, 'integrity_closed')}</p>"
-        '<input type="text" name="username" value="operator" autocomplete="username" hidden>'
-        f"<label>{say(language, 'operator_token')}"
-        '<input type="password" name="token" autocomplete="current-password" required></label>'
-        f'<button type="submit">{say(language, "operator_open")}</button><p role="alert"></p></form>'
-        '<div id="integrity-report" hidden></div>'
-    )
+    return door(language, "integrity", "integrity-report")
 
 
 def page(view: IntegrityView, language: str) -> str:

@@ -7,7 +7,6 @@ The page itself holds only a door. Everything behind it is fetched with the oper
 from __future__ import annotations
 
 from html import escape
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,9 +15,8 @@ from starlette.routing import Route
 from arena.errors import ModelUnavailable
 from arena.service import Arena
 from arena.service.watching import ModelReport, Report
-from arena.ui.operator import Doorkeeper
+from arena.ui.operator import BehindTheDoor, Doorkeeper, door, named
 from arena.ui.texts import number, percent, say
-from arena.ui.voters import language_of_request
 
 ACTS = ("load", "evict", "enable", "disable")
 
@@ -26,8 +24,8 @@ ACTS = ("load", "evict", "enable", "disable")
 class OperatorRoutes:
     """Handlers over one arena."""
 
-    def __init__(self, arena: Arena, door: Doorkeeper) -> None:
-        self._arena, self._door = arena, door
+    def __init__(self, arena: Arena, keeper: Doorkeeper) -> None:
+        self._arena, self._manners = arena, BehindTheDoor(keeper, arena.settings.language)
 
     def all(self) -> list[Route]:
         """What to hand to the server."""
@@ -37,60 +35,31 @@ class OperatorRoutes:
         ]
 
     async def _show(self, request: Request) -> Response:
-        return self._refused(request) or self._answer(request)
+        return self._manners.refused(request) or self._answer(request)
 
     async def _act(self, request: Request) -> Response:
-        if refusal := self._refused(request):
+        if refusal := self._manners.refused(request):
             return refusal
         act = request.path_params["act"]
         if act not in ACTS:
             return JSONResponse({"error": f"the operator can {', '.join(ACTS)}"}, 404)
-        name = await _model_named(request)
+        name = await named(request, "model")
         if name is None:
             return JSONResponse({"error": 'the body must be {"model": NAME}'}, 400)
         try:
             done = await getattr(self._arena.operator, act)(name)
         except ModelUnavailable as error:
             return JSONResponse({"error": str(error)}, 404)
-        language = self._language(request)
+        language = self._manners.language(request)
         return self._answer(request, "" if done else say(language, "operator_stays"))
 
     def _answer(self, request: Request, said: str = "") -> Response:
-        language = self._language(request)
-        body = {"html": page(self._arena.report(), language), "said": said}
-        return JSONResponse(body, headers={"Cache-Control": "no-store"})
-
-    def _refused(self, request: Request) -> Response | None:
-        status = self._door.refusal(request)
-        if status is None:
-            return None
-        key = "operator_wrong" if status == 403 else "operator_wait"
-        return JSONResponse({"error": say(self._language(request), key)}, status)
-
-    def _language(self, request: Request) -> str:
-        headers = request.headers
-        return language_of_request(headers.get("cookie"), headers.get("accept-language"), self._arena.settings.language)
-
-
-async def _model_named(request: Request) -> str | None:
-    try:
-        body: Any = await request.json()
-    except (ValueError, RecursionError):
-        return None
-    name = body.get("model") if isinstance(body, dict) else None
-    return name if isinstance(name, str) else None
+        return self._manners.answer(page(self._arena.report(), self._manners.language(request)), said)
 
 
 def entrance(language: str) -> str:
     """What everybody may see: a field for the token, and an empty place."""
-    label = say(language, "operator_token")
-    return (
-        f'<form id="operator-door"><h2>{say(language, "tab_models")}</h2><p>{say(language, "operator_closed")}</p>'
-        f'<input type="text" name="username" value="operator" autocomplete="username" hidden>'
-        f'<label>{label}<input type="password" name="token" autocomplete="current-password" required></label>'
-        f'<button type="submit">{say(language, "operator_open")}</button><p role="alert"></p></form>'
-        '<div id="operator-models" hidden></div>'
-    )
+    return door(language, "operator", "operator-models")
 
 
 def page(report: Report, language: str) -> str:

@@ -1,6 +1,7 @@
-"""The operator's door: who shows the token comes in, whoever guesses is made to wait.
+"""The operator's door, and what all pages behind it do alike: refuse in words, ask for a name, answer.
 
-It knows requests and one token; what lies behind the door is others' business.
+Who shows the token comes in, whoever guesses is made to wait. It knows requests and one token; what lies behind the
+door is others' business.
 """
 
 from __future__ import annotations
@@ -10,8 +11,13 @@ import hmac
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from arena.ui.texts import say
+from arena.ui.voters import language_of_request
 
 WRONG_TOKENS = 10
 """So many wrong tokens may come from one address in a minute; then even the right one waits."""
@@ -55,6 +61,55 @@ class Doorkeeper:
         if len(self._wrong) >= _ADDRESSES:
             self._wrong.pop(next(iter(self._wrong)))
         self._wrong.setdefault(address, deque()).append(self._clock())
+
+
+class BehindTheDoor:
+    """The manners of a page that only the operator sees; `language` is the arena's own, "auto" for the browser's."""
+
+    def __init__(self, door: Doorkeeper, language: str) -> None:
+        self._door, self._own_language = door, language
+
+    def refused(self, request: Request) -> Response | None:
+        """None for the operator, else the refusal in the reader's language."""
+        status = self._door.refusal(request)
+        if status is None:
+            return None
+        key = "operator_wrong" if status == 403 else "operator_wait"
+        return JSONResponse({"error": say(self.language(request), key)}, status)
+
+    def language(self, request: Request) -> str:
+        """What the reader reads."""
+        headers = request.headers
+        return language_of_request(headers.get("cookie"), headers.get("accept-language"), self._own_language)
+
+    def answer(self, html: str, said: str = "") -> Response:
+        """The page as it is now, and a word about what was done."""
+        return JSONResponse({"html": html, "said": said}, headers={"Cache-Control": "no-store"})
+
+
+async def named(request: Request, what: str) -> str | None:
+    """The name that the body gives under `what`, None when it gives none."""
+    try:
+        body: Any = await request.json()
+    except (ValueError, RecursionError):
+        return None
+    name = body.get(what) if isinstance(body, dict) else None
+    return name if isinstance(name, str) and name else None
+
+
+def door(language: str, page: str, place: str) -> str:
+    """What everybody may see of a page: a field for the token, and an empty place."""
+    return (
+        f'<form id="{page}-door"><h2>{say(language, _TITLES[page])}</h2><p>{say(language, f"{page}_closed")}</p>'
+        '<input type="text" name="username" value="operator" autocomplete="username" hidden>'
+        f"<label>{say(language, 'operator_token')}"
+        '<input type="password" name="token" autocomplete="current-password" required></label>'
+        f'<button type="submit">{say(language, "operator_open")}</button><p role="alert"></p></form>'
+        f'<div id="{place}" hidden></div>'
+    )
+
+
+_TITLES = {"operator": "tab_models", "integrity": "tab_integrity"}
 
 
 def _digest(token: str) -> bytes:
