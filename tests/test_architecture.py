@@ -23,7 +23,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "arena.ratings": (L0, {"numpy", "threadpoolctl"}),
     "arena.engines": (BASE, {"openai", "huggingface_hub", "httpx2", "starlette", "uvicorn", "pynvml"}),
     "arena.battles": (BASE | {"arena.engines.base"}, set()),
-    "arena.store": (L0, {"sqlalchemy", "alembic", "pyarrow", "psycopg"}),
+    "arena.store": (L0, {"sqlalchemy", "alembic", "pyarrow", "psycopg", "cryptography"}),
     "arena.offline": (L0 | {"arena.config", "arena.ratings", "arena.store.files"}, set()),
     "arena.service": (
         BASE | {"arena.engines", "arena.ratings", "arena.battles", "arena.store"},

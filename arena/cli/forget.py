@@ -21,7 +21,7 @@ def forget(
     database: DatabaseOption = None,
     storage: StorageOption = None,
 ) -> None:
-    """Erase every text of one person from the database, its log, backups and exports."""
+    """Erase every text of one person from the database, its log, backups and exports, and the key to other copies."""
     with told():
         settings = Settings.from_environment(database=database, storage=storage)
         with open_store(settings) as store:
@@ -33,4 +33,7 @@ def forget(
                 raise typer.Exit(1)
             gone = forget_voter(store, voter, keep_votes=not drop_votes)
         typer.echo(f"Forgotten: the texts of {gone.battles} battles; {gone.files} backups and exports cleaned")
-        typer.echo("Files that were taken elsewhere (exports, backups, dumps) are for you to clean.")
+        typer.echo(
+            "Backups elsewhere hold nothing of theirs that can be read, unless made --with-keys or before 0.2.0; "
+            "exports elsewhere are plain text, for you to clean."
+        )

@@ -23,6 +23,7 @@ from arena.config import Settings
 from arena.errors import ArenaError
 from arena.service.opening import open_store
 from arena.store.backups import restore_backup
+from arena.store.records import KeyReport
 from arena.store.store import Store
 
 DatabaseOption = Annotated[
@@ -70,13 +71,21 @@ def backup(
         Path | None, typer.Argument(metavar="[FILE]", help="The backup; a dated file in storage/backups without one.")
     ] = None,
     keep: Annotated[int | None, typer.Option("--keep", min=1, help="Keep only so many dated backups.")] = None,
+    with_keys: Annotated[
+        bool, typer.Option("--with-keys", help="The keys of the texts too, to move the arena to another machine.")
+    ] = False,
     database: DatabaseOption = None,
     storage: StorageOption = None,
 ) -> None:
-    """Copy the database while it is in use, and check the copy."""
+    """Copy the database while it is in use, without the keys that open people's texts, and check the copy."""
     with told(), opened(database, storage) as store:
-        made = store.backup(target, keep=keep)
+        made = store.backup(target, keep=keep, keys=with_keys)
         typer.echo(f"{made} written and checked")
+    if with_keys:
+        typer.echo(
+            "It holds the keys of people's texts: with ARENA_SECRET (or storage/secret) it reads them all, and "
+            "forgetting somebody later does not reach it. Delete it once it has served."
+        )
 
 
 def restore(
@@ -87,23 +96,12 @@ def restore(
     """Put a backup in the place of the database (the arena must be stopped); what it replaces is kept."""
     with told():
         settings = Settings.from_environment(database=database, storage=storage)
-        kept = restore_backup(source, settings.database, settings.storage, time.time())
-        typer.echo(f"{source} restored" + (f"; the database before it is {kept}" if kept else ""))
-
-
-def forget(
-    code: Annotated[str, typer.Argument(metavar="CODE", help="The code that the voter's own page shows.")],
-    drop_votes: Annotated[
-        bool, typer.Option("--drop-votes", help="Take their votes off the board too; otherwise outcomes stay, unnamed.")
-    ] = False,
-    database: DatabaseOption = None,
-    storage: StorageOption = None,
-) -> None:
-    """Erase a person's text from the database, its log, and the backups and exports in the storage directory."""
-    with told(), opened(database, storage) as store:
-        battles = store.forget_voter_text(code, keep_votes=not drop_votes).result()
-        held = store.forget_in_files(code, keep_votes=not drop_votes)
-    typer.echo(f"{battles} battles and {held} files held text of this voter; it is gone")
+        done = restore_backup(source, settings.database, settings.storage, time.time(), settings.signing_keys())
+    typer.echo(f"{source} restored" + (f"; the database before it is {done.kept}" if done.kept else ""))
+    if done.forgotten:
+        typer.echo(f"{done.forgotten} people who were forgotten since it was made are forgotten in it too")
+    if done.without_key:
+        typer.echo(f"The texts of {done.without_key} people cannot be read: it was made without keys, elsewhere")
 
 
 def doctor(
@@ -152,14 +150,30 @@ def _database(settings: Settings, rebuild: bool) -> list[Finding]:
             if rebuild:
                 with progress("Recounting votes") as shown:
                     store.rebuild(shown)
-            found = store.check()
+            found, keys = store.check(), store.keys()
     except ArenaError as error:
         return [Finding("database", False, str(error), "see README, “When something is wrong”")]
     detail = f"{found.backend} {found.version}, schema {found.schema}, {found.votes} votes"
     mend = "python -m arena doctor --rebuild; if that does not help, restore a backup"
     problems = [Finding("database", False, problem, mend) for problem in found.problems]
     notes = [Finding(name, True, note) for name, note in found.notes.items()]
-    return [Finding("database", not problems, detail, mend), *problems, *notes]
+    return [Finding("database", not problems, detail, mend), *problems, *notes, _texts(keys)]
+
+
+def _texts(keys: KeyReport) -> Finding:
+    """Whether people's texts can be read, and whoever was to be forgotten is."""
+    if keys.unfinished:
+        detail = f"{keys.unfinished} people's forgetting was cut short: backups or exports may hold something of them"
+        return Finding("texts", False, detail, "python -m arena forget CODE once more, with the same code")
+    if keys.lost:
+        detail = (
+            f"those of {keys.lost} people are sealed under another secret than this ARENA_SECRET (or storage/secret)"
+        )
+        return Finding("texts", False, detail, "write the former secret into storage/secret and start once more")
+    absent = (
+        f"; those of {keys.absent} people came with a backup without keys and stay unreadable" if keys.absent else ""
+    )
+    return Finding("texts", True, f"sealed, and opened by this secret{absent}")
 
 
 def _disk(settings: Settings) -> Finding:

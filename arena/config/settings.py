@@ -70,10 +70,10 @@ class Settings(BaseModel):
     )
     secret: SecretStr | None = _option(
         None,
-        "The key that signs voters' cookies, at least 16 characters; without it, one is made and kept in the storage "
-        "directory, readable by its owner only",
-        "Ключ подписи cookie, не короче 16 знаков; если не задан, создаётся и хранится в каталоге данных с доступом "
-        "только для владельца",
+        "The key that signs voters' cookies and wraps the keys of their texts, at least 16 characters; without it, one "
+        "is made and kept as `secret` in the storage directory, readable by its owner only",
+        "Ключ подписи cookie и обёртка ключей к текстам, не короче 16 знаков; если не задан, создаётся и хранится в "
+        "файле `secret` каталога данных с доступом только для владельца",
     )
     admin_token: SecretStr | None = _option(
         None,
@@ -280,6 +280,12 @@ class Settings(BaseModel):
             stream.write(secrets.token_hex(32))
         return _kept_secret(file)
 
+    def signing_keys(self) -> tuple[bytes, ...]:
+        """The signing key and, where a file keeps another one, that: what was wrapped under it can still be opened."""
+        key, file = self.signing_key(), self.storage / "secret"
+        former = _kept_secret(file) if file.exists() else key
+        return (key,) if former == key else (key, former)
+
 
 def variable(name: str) -> str:
     """The environment variable of a field."""
@@ -320,5 +326,9 @@ def _phrase(model: type[BaseModel], name: str) -> str | None:
 def _kept_secret(file: Path) -> bytes:
     key = file.read_text().strip()
     if len(key) < 16:
-        raise ConfigError("the signing key is damaged", file=file, suggestion="delete the file; voters get new cookies")
+        raise ConfigError(
+            "the signing key is damaged",
+            file=file,
+            suggestion="put it back as it was; to delete the file is to lose every cookie and every stored text",
+        )
     return key.encode()

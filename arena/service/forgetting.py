@@ -40,6 +40,9 @@ def voter_of(store: Store, key: bytes, code: str) -> str | None:
 
 
 def forget(store: Store, voter: str, *, keep_votes: bool = True) -> Forgotten:
-    """Erase every text of a voter from the database, its log, backups and exports. Blocks."""
+    """Erase every text of a voter from the database, its log, backups and exports, and the key to every other copy.
+
+    Blocks. Killed at any moment, it is finished by doing it again.
+    """
     battles = store.forget_voter_text(voter, keep_votes=keep_votes).result()
     return Forgotten(battles, store.forget_in_files(voter, keep_votes=keep_votes))

@@ -38,6 +38,7 @@ def open_store(settings: Settings) -> Store:
         elo_step=step,
         elo_fold=fold,
         elo_start=parameters.scale.start,
+        secrets=settings.signing_keys(),
     )
 
 

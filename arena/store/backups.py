@@ -6,11 +6,13 @@ import os
 import sqlite3
 import tempfile
 import time
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from arena.errors import StoreError, StoreUnavailable
-from arena.store import upkeep
+from arena.store import keyring, upkeep
 from arena.store.connections import Database, translated
 from arena.store.migrate import (
     HEAD,
@@ -36,13 +38,13 @@ def dated_name(now: float) -> str:
     return time.strftime(f"{PREFIX}%Y%m%d-%H%M%S.db", time.gmtime(now))
 
 
-def make_backup(database: Database, target: Path) -> Path:
+def make_backup(database: Database, target: Path, *, keys: bool) -> Path:
     """See `Store.backup`."""
     if database.path is None:
         raise StoreError("PostgreSQL is backed up by its own tools: pg_dump")
     with translated():
         target.parent.mkdir(parents=True, exist_ok=True)
-        copy_database(database.path, target)
+        copy_database(database.path, target, keys=keys)
     return target
 
 
@@ -53,35 +55,55 @@ def drop_old(folder: Path, keep: int) -> None:
         path.unlink(missing_ok=True)
 
 
-def forget_in_backups(folder: Path, voter: str, keep_votes: bool, now: float) -> int:
+def forget_in_backups(folder: Path, voter: str, keep_votes: bool, now: float, secrets: Sequence[bytes]) -> int:
     """Erase a voter's text from every backup in the folder, older schemas brought up first.
 
     Returns how many held any.
     """
     touched = 0
     for path in sorted(folder.glob("*.db")):
-        with tempfile.TemporaryDirectory() as aside:
-            database = Database.at(f"sqlite:///{path}", Path(aside))
-            try:
-                bring_up_to_date(database)
-                with database.writing() as db:
-                    touched += upkeep.forget(db, voter, keep_votes, now) > 0
-                database.forget_connections()
-                with translated():
-                    fold_log(path)
-            finally:
-                database.close()
-                database.drop_locks()
+        with _opened(path, secrets) as database, database.writing() as db:
+            number = upkeep.number_of(db, voter)
+            touched += number is not None and upkeep.forget(db, number, keep_votes, now) > 0
     return touched
 
 
-def restore_backup(source: Path, url: str | None, storage_dir: Path, now: float) -> Path | None:
-    """Put a backup in the place of the database; returns where the database it replaces was kept, if there was one.
+@contextmanager
+def _opened(path: Path, secrets: Sequence[bytes]) -> Iterator[Database]:
+    """A file that nobody else uses, brought up to this schema, and one file again afterwards."""
+    with tempfile.TemporaryDirectory() as aside:
+        database = Database.at(f"sqlite:///{path}", Path(aside), secrets)
+        try:
+            bring_up_to_date(database)
+            yield database
+            database.forget_connections()
+            with translated():
+                fold_log(path)
+        finally:
+            database.close()
+            database.drop_locks()
 
-    The backup is checked first. Raises `StoreError` when it is not sound or the database is PostgreSQL,
-    `StoreUnavailable` while a process has the database open.
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What became of a restore: where the database before it was kept, how many people were forgotten again, and
+    how many have no key here, so that their texts cannot be read."""
+
+    kept: Path | None
+    forgotten: int
+    without_key: int
+
+
+def restore_backup(
+    source: Path, url: str | None, storage_dir: Path, now: float, secrets: Sequence[bytes] = (b"",)
+) -> Restored:
+    """Put a backup in the place of the database.
+
+    The backup is checked first, gets the keys of the database that it replaces, and loses everyone whom that one
+    had forgotten. Raises `StoreError` when it is not sound or the database is PostgreSQL, `StoreUnavailable` while
+    a process has the database open.
     """
-    database = Database.at(url, storage_dir)
+    database = Database.at(url, storage_dir, secrets)
     if database.path is None or database.in_use is None:
         raise StoreError("PostgreSQL is restored by its own tools: psql or pg_restore")
     try:
@@ -89,23 +111,30 @@ def restore_backup(source: Path, url: str | None, storage_dir: Path, now: float)
             raise StoreUnavailable("the database is in use: stop the arena, then restore")
         with translated():
             _require_sound(source)
-            return _swap_in(source, database.path, folder_of(storage_dir), now)
+            return _swap_in(source, database.path, folder_of(storage_dir), now, secrets)
     finally:
         database.close()
 
 
-def _swap_in(source: Path, path: Path, folder: Path, now: float) -> Path | None:
+def _swap_in(source: Path, path: Path, folder: Path, now: float, secrets: Sequence[bytes]) -> Restored:
     fresh = path.with_name(path.name + ".restoring")
-    copy_database(source, fresh)
+    copy_database(source, fresh, keys=True)
+    past = keyring.past_of(path)
+    with _opened(fresh, secrets) as copy, copy.writing() as db:
+        again = keyring.forgotten_since(db, past)
+        for number, votes_dropped in again:
+            upkeep.forget(db, number, not votes_dropped, now)
+        keyring.refill(db, past)
+        without_key = keyring.absent(db)
     kept = None
     if revision_of(path) is not None:
         folder.mkdir(parents=True, exist_ok=True)
         kept = folder / f"before-restore-{dated_name(now)}"
-        copy_database(path, kept)
+        copy_database(path, kept, keys=False)
         fold_log(path)
     os.replace(fresh, path)
     sync_folder(path.parent)
-    return kept
+    return Restored(kept, len(again), without_key)
 
 
 def _require_sound(source: Path) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, insert, select, update
 
 from arena.errors import BattleError, UnknownBattle, VotingClosed
-from arena.store import roster
+from arena.store import keyring, roster
 from arena.store.log import write_event
 from arena.store.records import BattleRecord, ContestantRecord, NewBattle, TurnRecord
-from arena.store.tables import AnyRow, answers, battles, contestants, turns, voters
+from arena.store.sealing import Sealer
+from arena.store.tables import AnyRow, answers, battles, contestants, turns, voter_keys, voters
 from arena.types import Answer, AnswerState, BattleStatus, FinishReason, Mode, Provenance, Usage
 
 CLOSED = (BattleStatus.VOTED, BattleStatus.RETRACTED, BattleStatus.EXPIRED)
@@ -56,7 +57,7 @@ def replace_pair(db: Connection, battle_id: str, a: int, b: int, propensity: flo
 
 def append_turn(db: Connection, battle_id: str, prompt: str, now: float) -> int:
     """See `Store.append_turn`."""
-    require(db, battle_id)
+    sealer = keyring.writing_sealer(db, require(db, battle_id).voter_id)
     last, dropped = db.execute(
         select(turns.c.position, turns.c.dropped_at)
         .where(turns.c.battle_id == battle_id)
@@ -64,11 +65,9 @@ def append_turn(db: Connection, battle_id: str, prompt: str, now: float) -> int:
     ).first() or (-1, None)
     position = last + (dropped is None)
     attempt = _attempts(db, battle_id, position)
-    db.execute(
-        insert(turns).values(
-            battle_id=battle_id, position=position, attempt=attempt, prompt=storable(prompt), asked_at=now
-        )
-    )
+    key = turn_key(battle_id, int(position), attempt)
+    sealed = sealer.seal(storable(prompt), *key.values(), "prompt")
+    db.execute(insert(turns).values(**key, prompt=sealed, asked_at=now))
     _change(db, battle_id, now, status=BattleStatus.ANSWERING)
     return int(position)
 
@@ -89,8 +88,9 @@ def finish_turn(
     if not db.execute(update(turns).where(*this, turns.c.dropped_at.is_(None)).values(ended_at=now)).rowcount:
         raise UnknownBattle(f"battle {battle_id} has no turn {index}")
     sides = {"a": a} if b is None else {"a": a, "b": b}
-    key = {"battle_id": battle_id, "position": index, "attempt": attempt}
-    db.execute(insert(answers), [{**key, "side": side, **_columns(answer)} for side, answer in sides.items()])
+    sealer = keyring.sealer_of_battle(db, battle_id)
+    keys = [turn_key(battle_id, index, attempt) | {"side": side} for side in sides]
+    db.execute(insert(answers), [key | _columns(sides[key["side"]], sealer, key) for key in keys])
     _change(db, battle_id, now, status=status, **({"masked": True} if masked else {}))
 
 
@@ -116,7 +116,8 @@ def drop_last_turn(db: Connection, battle_id: str, now: float) -> str:
     this = (turns.c.battle_id == battle_id, turns.c.position == last.position, turns.c.attempt == last.attempt)
     db.execute(update(turns).where(*this).values(dropped_at=now))
     _change(db, battle_id, now, status=BattleStatus.OPEN)
-    return str(last.prompt)
+    sealer = keyring.writing_sealer(db, require(db, battle_id).voter_id)
+    return sealer.open(last.prompt, battle_id, last.position, last.attempt, "prompt")
 
 
 def set_status(db: Connection, battle_id: str, status: str, expected: Sequence[str] | None, now: float) -> bool:
@@ -202,8 +203,23 @@ def storable(text: str) -> str:
     return text
 
 
+def turn_key(battle_id: str, position: int, attempt: int = 0) -> dict[str, Any]:
+    """The columns that name a turn, in the order in which the place of a sealed text names them."""
+    return {"battle_id": battle_id, "position": position, "attempt": attempt}
+
+
+def sealed_answer(answer: Answer, sealer: Sealer, key: Mapping[str, Any]) -> dict[str, str]:
+    """An answer's texts as its row (named by turn and side) holds them."""
+    said = {"text": answer.text, "reasoning": answer.reasoning}
+    return {column: sealer.seal(storable(text), *key.values(), column) for column, text in said.items()}
+
+
 def _with_voter() -> Select[Any]:
-    return select(battles, voters.c.code).join(voters, voters.c.id == battles.c.voter_id)
+    return (
+        select(battles, voters.c.code, *keyring.KEY)
+        .join(voters, voters.c.id == battles.c.voter_id)
+        .outerjoin(voter_keys, voter_keys.c.voter_id == battles.c.voter_id)
+    )
 
 
 def _attempts(db: Connection, battle_id: str, position: int) -> int:
@@ -216,10 +232,8 @@ def _change(db: Connection, battle_id: str, now: float, **values: object) -> Non
     db.execute(update(battles).where(battles.c.id == battle_id).values(changed_at=now, **values))
 
 
-def _columns(answer: Answer) -> dict[str, object]:
-    return {
-        "text": storable(answer.text),
-        "reasoning": storable(answer.reasoning),
+def _columns(answer: Answer, sealer: Sealer, key: Mapping[str, Any]) -> dict[str, object]:
+    return sealed_answer(answer, sealer, key) | {
         "state": answer.state,
         "error_code": answer.error_code,
         "finish_reason": answer.finish_reason,
@@ -235,11 +249,12 @@ def _columns(answer: Answer) -> dict[str, object]:
     }
 
 
-def _answer(row: AnyRow) -> Answer:
+def _answer(row: AnyRow, sealer: Sealer) -> Answer:
+    place = (row.battle_id, row.position, row.attempt, row.side)
     return Answer(
-        text=row.text,
+        text=sealer.open(row.text, *place, "text"),
         state=AnswerState(row.state),
-        reasoning=row.reasoning,
+        reasoning=sealer.open(row.reasoning, *place, "reasoning"),
         error_code=row.error_code,
         finish_reason=FinishReason(row.finish_reason) if row.finish_reason else None,
         usage=Usage(row.prompt_tokens, row.completion_tokens),
@@ -275,19 +290,22 @@ def _records(db: Connection, rows: Sequence[AnyRow]) -> tuple[BattleRecord, ...]
     numbers = {number for row in rows for number in (row.contestant_a, row.contestant_b)}
     known = db.execute(select(contestants).where(contestants.c.id.in_(numbers - {None})))
     by_number = {row.id: roster.record(row) for row in known}
-    turns_of = _turns(db, [row.id for row in rows])
+    turns_of = _turns(db, {row.id: keyring.sealer(db, row.key_name, row.wrapped) for row in rows})
     return tuple(_record(row, by_number, tuple(turns_of.get(row.id, ()))) for row in rows)
 
 
-def _turns(db: Connection, ids: Sequence[str]) -> dict[str, list[TurnRecord]]:
+def _turns(db: Connection, sealers: Mapping[str, Sealer]) -> dict[str, list[TurnRecord]]:
+    """Turns by battle, of the battles that these sealers open."""
+    ids = list(sealers)
     kept = select(turns).where(turns.c.battle_id.in_(ids), turns.c.dropped_at.is_(None))
     said = {
-        (row.battle_id, row.position, row.attempt, row.side): _answer(row)
+        (row.battle_id, row.position, row.attempt, row.side): _answer(row, sealers[row.battle_id])
         for row in db.execute(select(answers).where(answers.c.battle_id.in_(ids)))
     }
     found: dict[str, list[TurnRecord]] = {}
     for row in db.execute(kept.order_by(turns.c.battle_id, turns.c.position)):
         key = (row.battle_id, row.position, row.attempt)
-        turn = TurnRecord(row.position, row.prompt, said.get((*key, "a")), said.get((*key, "b")), row.asked_at)
+        prompt = sealers[row.battle_id].open(row.prompt, *key, "prompt")
+        turn = TurnRecord(row.position, prompt, said.get((*key, "a")), said.get((*key, "b")), row.asked_at)
         found.setdefault(row.battle_id, []).append(turn)
     return found

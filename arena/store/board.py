@@ -9,11 +9,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select
 
+from arena.store import keyring
 from arena.store.connections import Database
 from arena.store.counting import OUTCOME_COLUMNS, WHOLE, split_names
 from arena.store.log import current_sequence
 from arena.store.prepared import Prepared
 from arena.store.records import ALL, EloState, PairTable, VoteFilter, VoteRecord
+from arena.store.sealing import NOTHING, Sealer
 from arena.store.styled import markup_of
 from arena.store.tables import VERDICTS, AnyRow, board_snapshots, elo, pair_counts, slice_sets, slices, voters, votes
 from arena.types import Track
@@ -92,7 +94,8 @@ def votes_of(database: Database, which: VoteFilter, chunk: int) -> Iterator[Vote
     while True:
         with database.reading() as db:
             rows = db.execute(query.where(votes.c.sequence > last).order_by(votes.c.sequence).limit(chunk)).all()
-        yield from map(_vote, rows)
+            openers = keyring.sealers(db, {row.voter_id for row in rows if row.comment})
+        yield from (_vote(row, openers.get(row.voter_id, NOTHING)) for row in rows)
         if len(rows) < chunk:
             return
         last = rows[-1].sequence
@@ -120,7 +123,7 @@ def _matching(db: Connection, which: VoteFilter) -> Select[Any]:
     return query
 
 
-def _vote(row: AnyRow) -> VoteRecord:
+def _vote(row: AnyRow, sealer: Sealer) -> VoteRecord:
     names = split_names(row.names)
     return VoteRecord(
         sequence=row.sequence,
@@ -135,7 +138,7 @@ def _vote(row: AnyRow) -> VoteRecord:
         topic=_valued(names, "topic="),
         slices=names,
         reasons=tuple(_words(row.reasons)),
-        comment=row.comment or "",
+        comment=sealer.open(row.comment, row.battle_id, "comment"),
         retracted_at=row.retracted_at,
         quarantined=row.quarantined,
         markup=markup_of(row),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from arena.errors import StoreError, StoreUnavailable
 from arena.store.locks import FileLock, WritingLock
+from arena.store.sealing import Keyring
 
 BUSY_SECONDS = 5.0
 """How long SQLite itself waits for a foreign lock (a database browser, a stray script)."""
@@ -39,6 +40,9 @@ _UNAVAILABLE_POSTGRES = ("08", "25006", "40", "53", "55P03", "57", "58")
 """SQLSTATEs (or their classes): connection, read-only, rolled back, resources, locks, shutdown, system."""
 
 
+KEYRING = "arena_keyring"
+"""Key in a connection's `info` where the secrets are that open voters' keys."""
+
 _TAKE_TURN = "SELECT value FROM counters WHERE name = 'sequence' FOR UPDATE"
 """PostgreSQL: the row that numbers every change is also the turn to write, so writers never deadlock."""
 
@@ -46,8 +50,8 @@ _TAKE_TURN = "SELECT value FROM counters WHERE name = 'sequence' FOR UPDATE"
 class Database:
     """Where the data lives: makes connections, holds the locks of a SQLite file, names faults."""
 
-    def __init__(self, url: URL, storage_dir: Path) -> None:
-        self.url, self.storage_dir = url, storage_dir
+    def __init__(self, url: URL, storage_dir: Path, secrets: Sequence[bytes] = (b"",)) -> None:
+        self.url, self.storage_dir, self.keyring = url, storage_dir, Keyring(secrets)
         self.path = Path(url.database).resolve() if url.get_backend_name() == "sqlite" and url.database else None
         self.in_use = FileLock(self.path.with_name(self.path.name + ".lock")) if self.path else None
         self._writing = WritingLock(self.path) if self.path else None
@@ -56,8 +60,11 @@ class Database:
         self._reader_source: Engine | None = None
 
     @classmethod
-    def at(cls, url: str | None, storage_dir: Path) -> Database:
-        """The database of a URL, `storage_dir/arena.db` for None. Raises `StoreError` for a URL of another kind."""
+    def at(cls, url: str | None, storage_dir: Path, secrets: Sequence[bytes] = (b"",)) -> Database:
+        """The database of a URL, `storage_dir/arena.db` for None; `secrets` open voters' keys, the first wraps them.
+
+        Raises `StoreError` for a URL of another kind.
+        """
         try:
             parsed = make_url(url or f"sqlite:///{storage_dir / 'arena.db'}")
         except ArgumentError:
@@ -68,7 +75,7 @@ class Database:
             raise StoreError(f"{parsed.get_backend_name()} is not supported: use sqlite:///PATH or postgresql://…")
         if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
             raise StoreError("a database in memory loses every vote: give a path, sqlite:///PATH")
-        database = cls(parsed, storage_dir)
+        database = cls(parsed, storage_dir, secrets)
         for folder in {storage_dir, database.path.parent if database.path else storage_dir}:
             with translated():
                 folder.mkdir(parents=True, exist_ok=True)
@@ -158,12 +165,18 @@ class Database:
     def _source(self, prepare: Callable[[Any], None], begin: str, **pool: int) -> Engine:
         if not self.is_sqlite:
             level = "REPEATABLE READ" if prepare is _prepare_reader else "READ COMMITTED"
-            return create_engine(self.url, pool_pre_ping=True, isolation_level=level, **pool)
+            source = create_engine(self.url, pool_pre_ping=True, isolation_level=level, **pool)
+            event.listen(source, "connect", self._hand_over_keyring)
+            return source
         options = {"check_same_thread": False, "isolation_level": None, "timeout": BUSY_SECONDS}
         source = create_engine(self.url, connect_args=options, **pool)
         event.listen(source, "connect", lambda connection, _: _closed_unless(prepare, connection))
+        event.listen(source, "connect", self._hand_over_keyring)
         event.listen(source, "begin", lambda connection: connection.exec_driver_sql(begin))
         return source
+
+    def _hand_over_keyring(self, _: Any, record: Any) -> None:
+        record.info[KEYRING] = self.keyring
 
 
 def _closed_unless(prepare: Callable[[Any], None], connection: sqlite3.Connection) -> None:

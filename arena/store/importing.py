@@ -16,18 +16,19 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select
 
 from arena.errors import FileFormatError
-from arena.store import roster
-from arena.store.battles import storable
+from arena.store import keyring, roster
+from arena.store.battles import sealed_answer, storable, turn_key
 from arena.store.counting import SliceSet, add_counts, slice_names, slice_set
 from arena.store.files import read_rows
 from arena.store.interchange import ImportedBattle, imported
 from arena.store.log import next_sequence, write_event
 from arena.store.records import ImportReport
+from arena.store.sealing import Sealer
 from arena.store.styled import columns_of
 from arena.store.tables import VERDICT_CODES, answers, battles, contestants, elo, turns, votes
 from arena.store.tally import Tally, pack
 from arena.store.voting import Rules
-from arena.types import AnswerState, BattleStatus, Conversation, Mode, Role, Track
+from arena.types import Answer, AnswerState, BattleStatus, Conversation, Mode, Role, Track
 
 CHUNK = 1000
 Progress = Callable[[int, int], None]
@@ -80,6 +81,7 @@ class _Import:
         }
         self._fresh_contestants = 0
         self._voters: dict[str, int] = {}
+        self._sealers: dict[int, Sealer] = {}
         self._slice_sets: dict[tuple[str, ...], SliceSet] = {}
         self._standings = {
             row.contestant_id: row for row in db.execute(select(elo).where(elo.c.track == Track.HUMAN.value))
@@ -97,7 +99,7 @@ class _Import:
             vote = self._vote(battle_id, battle, sequence)
             rows["votes"].append(vote)
             rows["battles"].append(self._battle(battle_id, battle, vote))
-            asked, said = _talk(battle_id, battle, vote["cast_at"])
+            asked, said = _talk(battle_id, battle, vote["cast_at"], self._sealer(vote["voter_id"]))
             rows["turns"] += asked
             rows["answers"] += said
         for table in (battles, turns, answers, votes):
@@ -159,12 +161,13 @@ class _Import:
         a = self._contestant(battle.model_a, battle.fingerprint_a)
         b = self._contestant(battle.model_b, battle.fingerprint_b)
         slices = self._slices(names)
+        voter = self._voter(battle.voter)
         before_a, before_b = self._tally.rating(a), self._tally.rating(b)
         delta_a, delta_b = self._tally.add_weighted(pack(a, b, battle.verdict, slices.id), battle.weight)
         return {
             "sequence": sequence,
             "battle_id": battle_id,
-            "voter_id": self._voter(battle.voter),
+            "voter_id": voter,
             "contestant_a": a,
             "contestant_b": b,
             "verdict": VERDICT_CODES[battle.verdict],
@@ -176,7 +179,7 @@ class _Import:
             "elo_delta_a": delta_a,
             "elo_delta_b": delta_b,
             "reasons": json.dumps(battle.reasons, ensure_ascii=False) if battle.reasons else None,
-            "comment": storable(battle.comment) or None,
+            "comment": self._sealer(voter).seal(storable(battle.comment), battle_id, "comment") or None,
             **columns_of(battle.markup),
         }
 
@@ -211,30 +214,34 @@ class _Import:
             self._voters[code] = roster.voter_number(self._db, storable(code), self._now)
         return self._voters[code]
 
+    def _sealer(self, voter: int) -> Sealer:
+        if voter not in self._sealers:
+            self._sealers[voter] = keyring.writing_sealer(self._db, voter)
+        return self._sealers[voter]
+
     def _slices(self, names: tuple[str, ...]) -> SliceSet:
         if names not in self._slice_sets:
             self._slice_sets[names] = slice_set(self._db, names)
         return self._slice_sets[names]
 
 
-def _talk(battle_id: str, battle: ImportedBattle, at: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _talk(
+    battle_id: str, battle: ImportedBattle, at: float, sealer: Sealer
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Turn and answer rows of a battle: side a's user messages are the prompts, both sides answer them."""
     said = {"a": _exchanges(battle.conversation_a), "b": _exchanges(battle.conversation_b)}
     longest = max(said.values(), key=len)
-    asked = [
-        {**_key(battle_id, position), "prompt": storable(prompt), "asked_at": at, "ended_at": at}
-        for position, (prompt, _) in enumerate(longest)
-    ]
-    spoken = [
-        {**_key(battle_id, position), "side": side, "text": storable(text), "reasoning": "", "state": _COMPLETE}
-        for side, exchanges in said.items()
-        for position, (_, text) in enumerate(exchanges)
-    ]
+    asked = []
+    for position, (prompt, _) in enumerate(longest):
+        key = turn_key(battle_id, position)
+        sealed = sealer.seal(storable(prompt), *key.values(), "prompt")
+        asked.append({**key, "prompt": sealed, "asked_at": at, "ended_at": at})
+    spoken = []
+    for side, exchanges in said.items():
+        for position, (_, text) in enumerate(exchanges):
+            key = turn_key(battle_id, position) | {"side": side}
+            spoken.append(key | sealed_answer(Answer(text, AnswerState.COMPLETE), sealer, key) | {"state": _COMPLETE})
     return asked, spoken
-
-
-def _key(battle_id: str, position: int) -> dict[str, Any]:
-    return {"battle_id": battle_id, "position": position, "attempt": 0}
 
 
 def _exchanges(conversation: Conversation) -> list[tuple[str, str]]:

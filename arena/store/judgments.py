@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, insert, or_, select, update
 
 from arena.errors import StoreError
+from arena.store import keyring
 from arena.store.battles import require, storable
 from arena.store.counting import Counted, count, move_rating, ratings, slice_names, slice_set
 from arena.store.log import next_sequence
 from arena.store.records import JudgmentRecord, JudgmentResult, JudgmentStatus
-from arena.store.tables import VERDICT_CODES, VERDICTS, AnyRow, judgments
+from arena.store.tables import VERDICT_CODES, VERDICTS, AnyRow, battles, judgments, voter_keys
 from arena.store.voting import Rules
 from arena.types import Track, Verdict
 
@@ -32,8 +33,7 @@ def claim(db: Connection, judge: str, limit: int, lease: float, now: float) -> t
     db.execute(
         change.values(status=JudgmentStatus.CLAIMED, leased_until=now + lease, attempts=judgments.c.attempts + 1)
     )
-    taken = select(judgments).where(judgments.c.id.in_(numbers)).order_by(judgments.c.id)
-    return tuple(_record(row) for row in db.execute(taken))
+    return _records(db, _WITH_KEY.where(judgments.c.id.in_(numbers)).order_by(judgments.c.id))
 
 
 def record(
@@ -43,7 +43,8 @@ def record(
     _ensure(db, battle_id, judge, now)
     row = _find(db, battle_id, judge)
     if row.status == JudgmentStatus.DONE:
-        return _record(row)
+        return _record(db, row)
+    sealed = keyring.sealer_of_battle(db, battle_id).seal(storable(result.explanation), battle_id, judge, "explanation")
     columns = {
         "status": JudgmentStatus.DONE,
         "done_at": now,
@@ -51,13 +52,13 @@ def record(
         "verdict": _code(result.verdict),
         "first_order": _code(result.first_order),
         "second_order": _code(result.second_order),
-        "explanation": storable(result.explanation),
+        "explanation": sealed,
         "cost": result.cost,
         "error": None,
     }
     columns |= {} if result.verdict is None else _counted(db, battle_id, result.verdict, rules, now)
     db.execute(update(judgments).where(judgments.c.id == row.id).values(**columns))
-    return _record(_find(db, battle_id, judge))
+    return _record(db, _find(db, battle_id, judge))
 
 
 def fail(db: Connection, judgment_id: int, error: str, retry: bool) -> None:
@@ -69,10 +70,10 @@ def fail(db: Connection, judgment_id: int, error: str, retry: bool) -> None:
 
 def find(db: Connection, battle_id: str | None, judge: str | None) -> tuple[JudgmentRecord, ...]:
     """See `Store.judgments`."""
-    query = select(judgments).order_by(judgments.c.id)
+    query = _WITH_KEY.order_by(judgments.c.id)
     query = query if battle_id is None else query.where(judgments.c.battle_id == battle_id)
     query = query if judge is None else query.where(judgments.c.judge == judge)
-    return tuple(_record(row) for row in db.execute(query))
+    return _records(db, query)
 
 
 def _ensure(db: Connection, battle_id: str, judge: str, now: float) -> bool:
@@ -108,7 +109,7 @@ def _counted(db: Connection, battle_id: str, verdict: Verdict, rules: Rules, now
 
 
 def _find(db: Connection, battle_id: str, judge: str) -> AnyRow:
-    return db.execute(select(judgments).where(judgments.c.battle_id == battle_id, judgments.c.judge == judge)).one()
+    return db.execute(_WITH_KEY.where(judgments.c.battle_id == battle_id, judgments.c.judge == judge)).one()
 
 
 def _code(verdict: Verdict | None) -> int | None:
@@ -119,11 +120,18 @@ def _verdict(code: int | None) -> Verdict | None:
     return None if code is None else VERDICTS[code]
 
 
-def _record(row: AnyRow) -> JudgmentRecord:
+def _records(db: Connection, query: Select[Any]) -> tuple[JudgmentRecord, ...]:
+    return tuple(_record(db, row) for row in db.execute(query))
+
+
+def _record(db: Connection, row: AnyRow) -> JudgmentRecord:
+    """A row of `_WITH_KEY` as the value that leaves the store."""
     result = None
     if row.status == JudgmentStatus.DONE:
         orders = (_verdict(row.first_order), _verdict(row.second_order))
-        result = JudgmentResult(_verdict(row.verdict), *orders, row.explanation or "", row.cost)
+        sealer = keyring.sealer(db, row.key_name, row.wrapped)
+        explanation = sealer.open(row.explanation, row.battle_id, row.judge, "explanation")
+        result = JudgmentResult(_verdict(row.verdict), *orders, explanation, row.cost)
     return JudgmentRecord(
         id=row.id,
         battle_id=row.battle_id,
@@ -136,3 +144,10 @@ def _record(row: AnyRow) -> JudgmentRecord:
         error=row.error,
         sequence=row.sequence,
     )
+
+
+_WITH_KEY = (
+    select(judgments, *keyring.KEY)
+    .join(battles, battles.c.id == judgments.c.battle_id)
+    .outerjoin(voter_keys, voter_keys.c.voter_id == battles.c.voter_id)
+)

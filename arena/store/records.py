@@ -343,6 +343,16 @@ class ImportReport:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyReport:
+    """How the voters' keys stand: `lost` are here under a secret that is not, `absent` came from a copy without keys,
+    `unfinished` are forgettings that were cut short before files were clean."""
+
+    lost: int
+    absent: int
+    unfinished: int
+
+
+@dataclass(frozen=True, slots=True)
 class IntegrityReport:
     """What a check of the database found; `problems` is empty when all is well."""
 

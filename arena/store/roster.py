@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
+from arena.store import keyring
 from arena.store.prepared import Prepared
 from arena.store.records import Contestant, ContestantRecord
 from arena.store.tables import contestants, voters
@@ -44,6 +45,7 @@ def voter_number(db: Connection, code: str, now: float) -> int:
     found = db.execute(select(voters.c.id).where(voters.c.code == code)).scalar()
     if found is None:
         found = db.execute(insert(voters).values(code=code, first_seen=now).returning(voters.c.id)).scalar_one()
+        keyring.make(db, found)
     return int(found)
 
 

@@ -21,7 +21,7 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection
 
 from arena.errors import StoreUnavailable
-from arena.store import backups, battles, board, judgments, roster, scores, styled, upkeep, voting
+from arena.store import backups, battles, board, judgments, keyring, roster, scores, styled, upkeep, voting
 from arena.store.changes import changes
 from arena.store.connections import Database
 from arena.store.exporting import drop_exports, export_votes
@@ -44,6 +44,7 @@ from arena.store.records import (
     IntegrityReport,
     JudgmentRecord,
     JudgmentResult,
+    KeyReport,
     NewBattle,
     PairTable,
     ScoreRecord,
@@ -79,16 +80,22 @@ class Store:
         elo_start: float = 1000.0,
         elo_fold: EloFold | None = None,
         clock: Callable[[], float] = time.time,
+        secrets: Sequence[bytes] = (b"",),
     ) -> Store:
         """Open the database, creating or migrating it first (on a copy, under a lock, after a backup).
 
         `url` is None for `storage_dir/arena.db`, else `sqlite:///PATH` or `postgresql+psycopg://…`.
         `elo_step(rating_a, rating_b, outcome)` returns both new ratings; `outcome` is side A's score. `elo_fold` does
-        the same for many comparisons in order (see `EloFold`): it makes `rebuild` several times as fast.
+        the same for many comparisons in order (see `EloFold`): it makes `rebuild` several times as fast. The first of
+        `secrets` wraps the keys under which texts are sealed, the others are former ones; without any, who has the
+        file reads the texts.
         Raises `SchemaTooNew`, `MigrationFailed` or `StoreUnavailable`.
         """
-        database = Database.at(url, storage_dir)
+        database = Database.at(url, storage_dir, secrets)
         bring_up_to_date(database, clock=clock)
+        if len(secrets) > 1:
+            with database.writing() as db:
+                keyring.rewrap(db)
         writer = Writer(database)
         return cls(database, writer, clock=clock, rules=Rules.of(elo_step, elo_start, elo_fold))
 
@@ -393,35 +400,46 @@ class Store:
         return self._read(upkeep.spent)
 
     def forget_voter_text(self, voter: str, *, keep_votes: bool = True) -> Pending[int]:
-        """Erase every text a voter wrote or was answered, and the voter's code; votes stay as anonymous outcomes,
-        or leave the board too.
+        """Erase every text a voter wrote or was answered, their key, and their code; votes stay as anonymous
+        outcomes, or leave the board too.
 
-        Returns the number of battles touched. Bytes also leave the file and its log before it resolves (SQLite).
+        With the key every copy of the texts is unreadable, wherever it was taken. Returns the number of battles
+        touched. Bytes also leave the file and its log before it resolves (SQLite). The code stays in a list until
+        `forget_in_files` has done its part, so that a forgetting that was cut short can be found and finished.
         Raises `StoreUnavailable` when the log is in use and could not be cut: then forget again.
         """
-        operation = partial(upkeep.forget, voter=voter, keep_votes=keep_votes, now=self._clock())
+        operation = partial(upkeep.begin_forgetting, voter=voter, keep_votes=keep_votes, now=self._clock())
         return self._write(operation, then=lambda: upkeep.scrub(self._database))
 
     def voters(self) -> tuple[str, ...]:
-        """The pseudonym of everyone who ever began a battle or came with an import."""
+        """The pseudonym of everyone who ever began a battle or came with an import and is not wholly forgotten."""
         return self._read(upkeep.pseudonyms)
 
     def forget_in_files(self, voter: str, *, keep_votes: bool = True) -> int:
         """The same in every backup under `storage_dir/backups`; exports under `storage_dir/exports` that hold the
         voter's rows are deleted, since they can be made anew. Returns how many files held something. Blocks."""
         kept = backups.folder_of(self._database.storage_dir)
-        return backups.forget_in_backups(kept, voter, keep_votes, self._clock()) + drop_exports(
-            self._database.storage_dir / "exports", voter
-        )
+        secrets = self._database.keyring.secrets
+        held = backups.forget_in_backups(kept, voter, keep_votes, self._clock(), secrets)
+        held += drop_exports(self._database.storage_dir / "exports", voter)
+        ending = partial(upkeep.end_forgetting, voter=voter)
+        self._write(ending, then=lambda: upkeep.scrub(self._database)).result()
+        return held
 
-    def backup(self, target: Path | None = None, *, keep: int | None = None) -> Path:
+    def keys(self) -> KeyReport:
+        """How voters' keys stand. Blocks; reads every key."""
+        return self._read(upkeep.keys)
+
+    def backup(self, target: Path | None = None, *, keep: int | None = None, keys: bool = False) -> Path:
         """Copy the live database, check the copy, and let it appear whole or not at all; votes go on meanwhile.
 
-        Without a target it goes to `storage_dir/backups` under its date, and with `keep` only so many dated
-        ones stay. Blocks. Returns the file. Raises `StoreError` on PostgreSQL, which has its own tools.
+        The copy holds no voter's key unless `keys` asks for them (to move to another machine): it gives nobody's
+        texts away, and is given the keys back when it is restored over the database that it was made of. Without
+        a target it goes to `storage_dir/backups` under its date, and with `keep` only so many dated ones stay.
+        Blocks. Returns the file. Raises `StoreError` on PostgreSQL, which has its own tools.
         """
         folder = backups.folder_of(self._database.storage_dir)
-        made = backups.make_backup(self._database, target or folder / backups.dated_name(self._clock()))
+        made = backups.make_backup(self._database, target or folder / backups.dated_name(self._clock()), keys=keys)
         if keep is not None:
             backups.drop_old(folder, keep)
         return made

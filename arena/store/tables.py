@@ -72,6 +72,23 @@ voters = Table(
     Column("first_seen", Double, nullable=False),
 )
 
+voter_keys = Table(
+    "voter_keys",
+    metadata,
+    Column("id", Number, primary_key=True),  # rows are only ever added at the end and overwritten in their length
+    Column("voter_id", Number, ForeignKey("voters.id"), unique=True),  # empty: forgotten elsewhere in the arena's past
+    Column("name", LargeBinary, nullable=False),  # random: tells the same key in two copies of the database
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("forgotten", Boolean, nullable=False),
+    Column("votes_dropped", Boolean, nullable=False),
+)
+
+forgetting = Table(
+    "forgetting",
+    metadata,
+    Column("code", Text, primary_key=True),  # of voters whose texts are gone here, and perhaps not yet from files
+)
+
 battles = Table(
     "battles",
     metadata,

@@ -6,16 +6,28 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 
-from sqlalchemy import ColumnElement, Connection, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, text, update
 
 from arena.errors import StoreUnavailable
-from arena.store import voting
+from arena.store import keyring, voting
 from arena.store.battles import storable
 from arena.store.connections import Database
 from arena.store.counting import WHOLE
 from arena.store.log import current_sequence, write_event
-from arena.store.records import EventRecord, IntegrityReport
-from arena.store.tables import answers, battles, elo, events, judgments, pair_counts, spending, turns, voters, votes
+from arena.store.records import EventRecord, IntegrityReport, KeyReport
+from arena.store.tables import (
+    answers,
+    battles,
+    elo,
+    events,
+    forgetting,
+    judgments,
+    pair_counts,
+    spending,
+    turns,
+    voters,
+    votes,
+)
 from arena.store.voting import VOTE
 from arena.types import Track
 
@@ -49,14 +61,37 @@ def spent(db: Connection) -> Mapping[str, float]:
 
 def pseudonyms(db: Connection) -> tuple[str, ...]:
     """See `Store.voters`."""
-    return tuple(db.execute(select(voters.c.code).order_by(voters.c.id)).scalars())
+    known = db.execute(select(voters.c.code).order_by(voters.c.id)).scalars()
+    return (*known, *unfinished(db))
 
 
-def forget(db: Connection, voter: str, keep_votes: bool, now: float) -> int:
+def unfinished(db: Connection) -> tuple[str, ...]:
+    """Pseudonyms of who was forgotten here, while files may still hold something of them."""
+    return tuple(db.execute(select(forgetting.c.code)).scalars())
+
+
+def begin_forgetting(db: Connection, voter: str, keep_votes: bool, now: float) -> int:
     """See `Store.forget_voter_text`."""
-    number = db.execute(select(voters.c.id).where(voters.c.code == voter)).scalar()
+    number = number_of(db, voter)
     if number is None:
         return 0
+    if voter not in unfinished(db):
+        db.execute(forgetting.insert().values(code=voter))
+    return forget(db, number, keep_votes, now)
+
+
+def end_forgetting(db: Connection, voter: str) -> None:
+    """The files are clean as well: the last trace of the pseudonym goes."""
+    db.execute(delete(forgetting).where(forgetting.c.code == voter))
+
+
+def number_of(db: Connection, voter: str) -> int | None:
+    """A pseudonym's number, None when nobody has it."""
+    return db.execute(select(voters.c.id).where(voters.c.code == voter)).scalar()
+
+
+def forget(db: Connection, number: int, keep_votes: bool, now: float) -> int:
+    """Erase a voter's texts, key and pseudonym, and perhaps votes; returns how many battles were theirs."""
     own = select(battles.c.id).where(battles.c.voter_id == number)
     touched = int(db.execute(select(func.count()).select_from(own.subquery())).scalar_one())
     db.execute(update(turns).where(turns.c.battle_id.in_(own)).values(prompt=""))
@@ -66,6 +101,7 @@ def forget(db: Connection, voter: str, keep_votes: bool, now: float) -> int:
     db.execute(update(votes).where(votes.c.voter_id == number).values(comment=None, reasons=None))
     if not keep_votes:
         _withdraw(db, number, now)
+    keyring.drop(db, number, votes_dropped=not keep_votes)
     db.execute(update(voters).where(voters.c.id == number).values(code=f"forgotten-{number}"))
     write_event(db, now, "forgotten", f"{touched} battles")
     return touched
@@ -74,6 +110,11 @@ def forget(db: Connection, voter: str, keep_votes: bool, now: float) -> int:
 def _withdraw(db: Connection, voter_id: int, now: float) -> None:
     for vote in db.execute(VOTE.where(votes.c.voter_id == voter_id, votes.c.retracted_at.is_(None))).all():
         voting.take_back(db, vote, "forget", "", now)
+
+
+def keys(db: Connection) -> KeyReport:
+    """See `Store.keys`."""
+    return KeyReport(keyring.lost(db), keyring.absent(db), len(unfinished(db)))
 
 
 def check(database: Database, schema: str) -> IntegrityReport:
@@ -91,11 +132,15 @@ def check(database: Database, schema: str) -> IntegrityReport:
 
 
 def scrub(database: Database) -> None:
-    """Cut SQLite's log to nothing: it may still hold text that was erased from the file itself.
+    """Leave nothing of what was erased: SQLite's log is cut, PostgreSQL writes the table of keys anew.
 
-    Raises `StoreUnavailable` when a reader keeps the log in use; forgetting again tries again.
+    Raises `StoreUnavailable` when readers keep either in use; forgetting again tries again.
     """
     if database.path is None:
+        with database.outside_transactions() as connection:
+            connection.execute("SET lock_timeout = '5s'")
+            connection.execute("VACUUM FULL voter_keys")
+            connection.execute("RESET lock_timeout")
         return
     with database.alone_with_file(), closing(sqlite3.connect(database.path, isolation_level=None)) as connection:
         connection.execute("PRAGMA busy_timeout=5000")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, NoReturn, Protocol
 from sqlalchemy import Connection, bindparam, select, update
 
 from arena.errors import UndoTooLate, UnknownBattle, VotingClosed
+from arena.store import keyring
 from arena.store.battles import storable
 from arena.store.counting import (
     Counted,
@@ -195,8 +196,9 @@ def add_feedback(db: Connection, battle_id: str, voter: str, reasons: Sequence[s
     if vote is None:
         raise UnknownBattle(f"this voter has no vote on battle {battle_id}")
     words = json.dumps([storable(reason) for reason in reasons], ensure_ascii=False)
+    sealed = keyring.writing_sealer(db, vote.voter_id).seal(storable(comment), battle_id, "comment")
     change = update(votes).where(votes.c.sequence == vote.sequence)
-    db.execute(change.values(reasons=words if reasons else None, comment=storable(comment) or None))
+    db.execute(change.values(reasons=words if reasons else None, comment=sealed or None))
 
 
 def find(db: Connection, battle_id: str, voter: str) -> VoteReceipt | None:

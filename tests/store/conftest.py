@@ -9,6 +9,7 @@ import pytest
 from postgres_server import PostgresServer, Unavailable
 from store_kit import Clock, elo_step
 
+from arena.config import Settings
 from arena.store.store import Store
 
 
@@ -43,7 +44,8 @@ def open_store(tmp_path: Path, clock: Clock) -> Iterator[Callable[[str], Store]]
     opened: list[Store] = []
 
     def opening(url: str) -> Store:
-        opened.append(Store.open(url, storage_dir=tmp_path, elo_step=elo_step, clock=clock))
+        secrets = Settings(storage=tmp_path).signing_keys()
+        opened.append(Store.open(url, storage_dir=tmp_path, elo_step=elo_step, clock=clock, secrets=secrets))
         return opened[-1]
 
     yield opening
