@@ -73,14 +73,16 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "my_data": ("Мои данные", "My data"),
     "my_data_stored": (
-        "Хранятся ваши вопросы, ответы на них, голоса и их время — под случайным псевдонимом. Ни имени, ни почты, ни "
-        "адреса арена не записывает. В выгрузках телефоны, почта и номера документов скрыты.",
-        "Your questions, their answers, your votes and their times are stored under a random pseudonym. The arena "
-        "records no name, no e-mail and no address. Exports hide telephones, e-mails and numbers of documents.",
+        "Хранятся ваши вопросы, ответы на них, голоса и их время — под случайным псевдонимом. Тексты зашифрованы "
+        "отдельным ключом для каждого человека. Ни имени, ни почты, ни адреса арена не записывает. В выгрузках "
+        "телефоны, почта и номера документов скрыты.",
+        "Your questions, their answers, your votes and their times are stored under a random pseudonym. Texts are "
+        "encrypted under a key of your own. The arena records no name, no e-mail and no address. Exports hide "
+        "telephones, e-mails and numbers of documents.",
     ),
     "my_data_code": (
-        "Чтобы всё написанное вами стёрли, назовите владельцу арены этот код:",
-        "To have everything you wrote erased, give the arena's owner this code:",
+        "Чтобы всё написанное вами стёрли, а ключ к копиям уничтожили, назовите владельцу арены этот код:",
+        "To have everything you wrote erased and the key to every copy destroyed, give the arena's owner this code:",
     ),
     "my_data_after": (
         "Результаты голосов останутся обезличенными, если владелец не решит иначе. Код живёт, пока в браузере живёт "
