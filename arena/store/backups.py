@@ -7,7 +7,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,22 +119,42 @@ def restore_backup(
 def _swap_in(source: Path, path: Path, folder: Path, now: float, secrets: Sequence[bytes]) -> Restored:
     fresh = path.with_name(path.name + ".restoring")
     copy_database(source, fresh, keys=True)
-    past = keyring.past_of(path)
+    past = _past(path)
     with _opened(fresh, secrets) as copy, copy.writing() as db:
         again = keyring.forgotten_since(db, past)
         for number, votes_dropped in again:
             upkeep.forget(db, number, not votes_dropped, now)
         keyring.refill(db, past)
         without_key = keyring.absent(db)
-    kept = None
-    if revision_of(path) is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        kept = folder / f"before-restore-{dated_name(now)}"
-        copy_database(path, kept, keys=False)
-        fold_log(path)
+    kept = _set_aside(path, folder, now)
     os.replace(fresh, path)
     sync_folder(path.parent)
     return Restored(kept, len(again), without_key)
+
+
+def _past(path: Path) -> keyring.Past:
+    """What can still be read of the database that is replaced: it may be damaged, that may be why."""
+    try:
+        return keyring.past_of(path)
+    except sqlite3.DatabaseError:
+        return keyring.NO_PAST
+
+
+def _set_aside(path: Path, folder: Path, now: float) -> Path | None:
+    """Keep the database that is replaced as a backup; one that is too damaged for that is moved as it is."""
+    kept = folder / f"before-restore-{dated_name(now)}"
+    try:
+        if revision_of(path) is None:
+            return None
+        folder.mkdir(parents=True, exist_ok=True)
+        copy_database(path, kept, keys=False)
+        fold_log(path)
+    except (StoreUnavailable, sqlite3.DatabaseError):
+        kept = path.with_name(f"{path.name}-damaged-{int(now)}")
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                os.replace(f"{path}{suffix}", f"{kept}{suffix}")
+    return kept
 
 
 def _require_sound(source: Path) -> None:

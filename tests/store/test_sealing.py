@@ -174,6 +174,28 @@ def test_on_another_machine_a_backup_reads_with_its_keys_and_secret(tmp_path: Pa
         assert len(list(store.votes())) == 2
 
 
+def test_a_backup_replaces_a_damaged_database(tmp_path: Path) -> None:
+    """What is damaged is moved aside as it is; the keys that can still be read of it are."""
+    with opened(tmp_path) as store:
+        battle_id = talk(store, "one")
+        for _ in range(40):
+            talk(store, "two")
+        made = store.backup(tmp_path / "backup.db")
+    path = tmp_path / "arena.db"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 3 // 4] + bytes(len(whole) // 4))
+    done = restored(tmp_path, made)
+    assert done.kept is not None
+    assert "damaged" in done.kept.name
+    assert done.without_key == 0
+    path.write_bytes(b"not a database at all, whatever its name may say" * 100)
+    assert restored(tmp_path, made).without_key == 2
+    with opened(tmp_path) as store:
+        assert store.check().ok
+        assert len(list(store.votes())) == 41
+        assert words_of(store, battle_id) == ("",) * 5
+
+
 def test_another_secret_opens_nothing_and_overwrites_nothing(tmp_path: Path) -> None:
     """The board goes on; the former secret, once at hand, has every key wrapped anew."""
     with opened(tmp_path, b"first") as store:
