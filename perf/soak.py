@@ -32,9 +32,11 @@ FULL = {
     "ARENA_SOAK_FAULTS": "1000",
     "ARENA_SOAK_MIGRATION_KILLS": "100",
     "ARENA_SOAK_BACKUPS": "1000",
+    "ARENA_SOAK_FORGETS": "200",
 }
 HARNESSES = (
     Harness("no acknowledged vote is lost", ("pytest", "-q", "tests/store/test_durability.py"), FULL),
+    Harness("who was forgotten is, in every copy", ("pytest", "-q", "-s", "tests/store/test_sealing.py"), FULL),
     Harness("no worker outlives its parent", ("perf/kills.py",)),
     Harness("no nonsense breaks it, no forged vote counts", ("perf.fuzz",)),
     Harness(

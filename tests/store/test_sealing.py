@@ -26,7 +26,7 @@ from arena.types import Answer, AnswerState, Mode, Verdict
 
 SECRET = b"the arena's secret, long enough"
 WORDS = ("Ярополк", "Ответ для Ярополка", "Мысли о Ярополке", "Замечание Ярополка", "Разбор Ярополка")
-KILLS = int(os.environ.get("ARENA_SOAK_KILLS", "10"))
+KILLS = int(os.environ.get("ARENA_SOAK_FORGETS", "4"))
 
 
 def opened(folder: Path, *secrets: bytes) -> Store:
@@ -304,12 +304,11 @@ def test_a_plain_copy_brings_nobody_back_either(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- cut short
 
 
-def started(act: str) -> subprocess.Popen[str]:
-    """A process that begins and then acts."""
+def started(act: str, before: str = "") -> subprocess.Popen[str]:
+    """A process that makes ready, says so, and then acts."""
     program = (
         "from pathlib import Path\nfrom arena.store.store import Store\n"
-        "def step(a, b, outcome): return a, b\n"
-        f"print('begun', flush=True)\n{act}\nprint('done', flush=True)\n"
+        f"def step(a, b, outcome): return a, b\n{before}\nprint('begun', flush=True)\n{act}\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment)
@@ -328,10 +327,12 @@ def test_killed_while_forgetting_it_is_finished_by_doing_it_again(tmp_path: Path
             gone, stays = talk(store, "one"), talk(store, "two")
             store.backup()
             store.export_votes(folder / "exports" / "votes.jsonl")
-        act = f"store = Store.open(None, storage_dir=Path({str(folder)!r}), elo_step=step)\n"
-        act += "store.forget_voter_text('one').result(); store.forget_in_files('one')"
-        forgetting = started(act)
-        time.sleep(draw.random() * 0.25)
+        ready = f"store = Store.open(None, storage_dir=Path({str(folder)!r}), elo_step=step)"
+        steps = "store.forget_voter_text('one').result()\nprint('texts', flush=True)\nstore.forget_in_files('one')"
+        forgetting = started(steps, ready)
+        if kill % 2 and forgetting.stdout is not None:
+            forgetting.stdout.readline()
+        time.sleep(0.05 * draw.random() if kill else 0)
         forgetting.send_signal(signal.SIGKILL)
         forgetting.wait()
         with opened(folder, b"") as store:
@@ -345,4 +346,5 @@ def test_killed_while_forgetting_it_is_finished_by_doing_it_again(tmp_path: Path
             assert store.keys().unfinished == 0
         assert not list((folder / "exports").glob("*.jsonl"))
         assert "Ярополк".encode() not in everything(folder)
+    assert told == {WORDS, ("",) * 5}, "every kill came at the same moment: this test needs both sides of it"
     print(f"{KILLS} kills while forgetting: {len(told)} of 2 states seen")
