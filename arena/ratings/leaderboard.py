@@ -18,7 +18,8 @@ from arena.ratings.combined import JointCounts, fit_combined
 from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, PairCounts
 from arena.ratings.elo import EloParameters, Scale
 from arena.ratings.intervals import CONFIDENCE, normal_quantile, rank_ranges
-from arena.ratings.style import STYLE_FEATURES, Coefficient, Variant, fit_style
+from arena.ratings.live_style import LiveStyle
+from arena.ratings.style import STYLE_FEATURES, Coefficient, StyleResult, Variant, fit_style
 
 PRELIMINARY_BELOW = 30
 """A contestant with fewer battles is shown as preliminary: the normal interval is not yet to be trusted."""
@@ -195,9 +196,21 @@ def style_board(
     Raises ValueError as `fit_style` and `anchor_index` do.
     """
     result = fit_style(comparisons, features, variant)
+    return style_board_of(result, PairCounts.of(comparisons), scale=scale, anchor=anchor)
+
+
+def style_board_of(
+    result: StyleResult, counts: PairCounts, *, scale: Scale = Scale(), anchor: Anchor | None = None
+) -> Leaderboard:
+    """Put a fit at equal style into rows. Raises ValueError as `anchor_index` does."""
     fixed = None if anchor is None else anchor_index(result.names, result.strengths().identified, anchor)
-    board = board_of(result.strengths(fixed), PairCounts.of(comparisons), scale=scale, anchor=anchor)
-    return replace(board, style=Style(variant, result.coefficients))
+    board = board_of(result.strengths(fixed), counts, scale=scale, anchor=anchor)
+    return replace(board, style=Style(result.variant, result.coefficients))
+
+
+def live_style_board(live: LiveStyle, counts: PairCounts, *, scale: Scale = Scale()) -> Leaderboard:
+    """The same between two fits, up to the last vote that was followed; `counts` must have followed it too."""
+    return replace(board_of(live.strengths(), counts, scale=scale), style=Style(Variant.OURS, live.coefficients()))
 
 
 def combined_board(joint: JointCounts, *, scale: Scale = Scale(), anchor: Anchor | None = None) -> Leaderboard:

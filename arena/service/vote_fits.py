@@ -1,14 +1,15 @@
 """What needs every vote, fitted in the background: ratings at equal style, and intervals clustered by voter.
 
 Neither has small sufficient statistics. People's votes are kept here as columns, to which only what is new is read
-from the store; a vote itself never waits for any of it. Every result is told with its age.
+from the store; a vote itself never waits for any of it. Every result is told with its age. Between two fits the
+board at equal style follows the votes in small steps.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,10 +19,12 @@ from arena.ratings import bradley_terry
 from arena.ratings.bradley_terry import FEWEST_VOTERS
 from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArray, PairCounts
 from arena.ratings.elo import Scale
-from arena.ratings.leaderboard import Anchor, Leaderboard, style_board
+from arena.ratings.leaderboard import Anchor, Leaderboard, style_board_of
 from arena.ratings.live import widening_of
+from arena.ratings.style import fit_style
 from arena.service.background import Made, Workbench
 from arena.service.boards import MASKED, UNMASKED, labels
+from arena.service.followed_style import FollowedStyle
 from arena.store.records import ALL, MARKUP_COLUMNS, ContestantRecord
 from arena.store.store import Store
 from arena.types import Verdict
@@ -41,11 +44,15 @@ Column = TypeVar("Column", bound=NDArray[Any])
 
 @dataclass(frozen=True, slots=True)
 class StyleFit:
-    """A board at equal style over `counted` votes; `board` None says why not in `trouble`."""
+    """A board at equal style over `counted` votes; `board` None says why not in `trouble`.
+
+    `followed` takes in the votes that come until the next fit.
+    """
 
     board: Leaderboard | None
     counted: int
     trouble: str = ""
+    followed: FollowedStyle | None = None
 
 
 @dataclass(slots=True)
@@ -92,11 +99,32 @@ class VoteFits:
         self._store, self._scale, self._widen = store, scale, widen
         self._columns = _Columns()
         self._lock = threading.Lock()
+        self._latest: dict[str, tuple[FollowedStyle | None, int, StyleFit]] = {}
         self._bench: Workbench[StyleFit] = Workbench("votes")
 
     def style(self, slice: str = ALL) -> Made[StyleFit] | None:
-        """The last fit of a slice, and a new one begun when votes came; None while the first is under way."""
-        return self._bench.get(("style", slice), self._store.board_version(), lambda: self.fit_style(slice))
+        """The last fit of a slice, its board up to the last vote, and a new one begun when votes came.
+
+        None while the first is under way.
+        """
+        version = self._store.board_version()
+        made = self._bench.get(("style", slice), version, lambda: self.fit_style(slice))
+        if made is None or not made.stale or made.value.followed is None:
+            return made
+        return replace(made, value=self._followed(made.value, slice, version))
+
+    def _followed(self, fit: StyleFit, slice: str, version: int) -> StyleFit:
+        """A fit with the board of this version, or as it is where the next fit has to be waited for."""
+        with self._lock:
+            known = self._latest.get(slice)
+            if known is not None and known[:2] == (fit.followed, version):
+                return known[2]
+            assert fit.followed is not None
+            chosen = self._chosen(slice, counted_only=True)
+            board = fit.followed.board(chosen, lambda places: self._rows(places, counted_only=True))
+            latest = fit if board is None else replace(fit, board=board, counted=int(np.count_nonzero(chosen)))
+            self._latest[slice] = (fit.followed, version, latest)
+            return latest
 
     def keep_clustered(self, slice: str = ALL) -> None:
         """See to it that the intervals of a slice know who voted, soon."""
@@ -105,15 +133,21 @@ class VoteFits:
 
     def fit_style(self, slice: str = ALL, *, anchor: Anchor | None = None) -> StyleFit:
         """Fit as of now. Blocks: seconds for a million votes."""
-        rows = self._comparisons(slice, counted_only=True)
+        with self._lock:
+            chosen = self._chosen(slice, counted_only=True)
+            rows = self._rows(np.flatnonzero(chosen), counted_only=True)
         if not len(rows):
             return StyleFit(None, 0)
         trouble = ""
         for features in (FEATURES, FEATURES[:1]):  # few votes may not tell one kind of Markdown from another
             try:
-                return StyleFit(style_board(rows, features, scale=self._scale, anchor=anchor), len(rows))
+                result = fit_style(rows, features)
+                counts = PairCounts.of(rows)
+                board = style_board_of(result, counts, scale=self._scale, anchor=anchor)
             except ValueError as error:
                 trouble = str(error)
+            else:
+                return StyleFit(board, len(rows), followed=FollowedStyle(result, counts, chosen, self._scale))
         return StyleFit(None, len(rows), trouble)
 
     def close(self) -> None:
@@ -122,7 +156,8 @@ class VoteFits:
 
     def cluster(self, slice: str = ALL) -> StyleFit:
         """Tell by how much intervals widen, nothing where too few voters are known. Blocks."""
-        rows = self._comparisons(slice)
+        with self._lock:
+            rows = self._rows(np.flatnonzero(self._chosen(slice)))
         found: Mapping[str, float] = {}
         if rows.voter is not None and len(np.unique(rows.voter)) >= FEWEST_VOTERS:
             counts = PairCounts.of(rows)
@@ -132,17 +167,18 @@ class VoteFits:
         self._widen(slice, found)
         return StyleFit(None, len(rows))
 
-    def _comparisons(self, slice: str, *, counted_only: bool = False) -> Comparisons:
-        """The votes of a slice that count; with `counted_only` those whose answers' style is known."""
-        with self._lock:
-            kept = self._columns
-            kept.last = kept.last or max(0, self._store.board_version() - MOST)
-            kept.catch_up(self._store)
-            chosen = kept.counting & self._within(slice)
-            if counted_only:
-                chosen &= kept.integers["characters_a"] >= 0
-            columns = {name: column[chosen] for name, column in kept.integers.items()}
-            weight = kept.weight[chosen]
+    def _chosen(self, slice: str, *, counted_only: bool = False) -> BoolArray:
+        """Which of the kept votes are of a slice and count; with `counted_only` those whose answers' style is known."""
+        kept = self._columns
+        kept.last = kept.last or max(0, self._store.board_version() - MOST)
+        kept.catch_up(self._store)
+        chosen = kept.counting & self._within(slice)
+        return chosen & (kept.integers["characters_a"] >= 0) if counted_only else chosen
+
+    def _rows(self, places: IntArray, *, counted_only: bool = False) -> Comparisons:
+        """The kept votes at some places, with their style if that is known of all."""
+        columns = {name: column[places] for name, column in self._columns.integers.items()}
+        weight = self._columns.weight[places]
         records = self._store.contestants()
         verdict = columns["verdict"]
         amounts = {name: (columns[f"{name}_a"].astype(float), columns[f"{name}_b"].astype(float)) for name in FEATURES}

@@ -88,6 +88,28 @@ def test_votes_that_came_or_went_are_followed(store: Store, fits: VoteFits) -> N
     fresh.close()
 
 
+def test_between_two_fits_the_board_follows_the_votes(store: Store) -> None:
+    """Votes that leave and come back move it at once, to where the next fit will be."""
+    fits = VoteFits(store, Scale())
+    while (first := fits.style()) is None:
+        pass
+    assert first.value.board is not None
+    leave, come_back = (lambda: store.quarantine([9, 10], "test")), (lambda: store.restore([9, 10]))
+    for change, by in ((leave, -2), (come_back, 0)):
+        change().result()
+        followed, refit = fits.style(), fits.fit_style().board
+        assert followed is not None
+        assert followed.value.counted == first.value.counted + by
+        found = followed.value.board
+        assert found is not None
+        assert refit is not None
+        assert found.votes == refit.votes == first.value.board.votes + by
+        for row in refit.rows:
+            assert found.row(row.model).rating == pytest.approx(row.rating, abs=2)
+            assert found.row(row.model).ci_low == pytest.approx(row.ci_low, abs=4)
+    fits.close()
+
+
 def test_slices_are_fitted_apart(store: Store, fits: VoteFits) -> None:
     """A slice and what is left of the whole."""
     boards = boards_of(store)
