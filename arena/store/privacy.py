@@ -1,7 +1,8 @@
 """Hides personal data in texts that leave the arena: telephone, e-mail, INN, SNILS, passport, bank card.
 
-A number is judged by its shape, its checksum and the nearest word before it that says what it is
-("ИНН", "карта", "заказ"). Pure text in, pure text out; it knows no database and keeps nothing.
+A number is judged by its shape, its checksum and the nearest word that says what it is ("ИНН", "карта",
+"заказ"): before it, in the heading of its column, or right after it. Pure text in, pure text out; it
+knows no database and keeps nothing.
 
 Checksums: Luhn (ISO/IEC 7812-1), INN (order of the Russian tax service ED-7-14/559@, annex), SNILS
 (resolution 192p of the Pension Fund, 2006).
@@ -90,11 +91,11 @@ _SURE, _TOLD, _LIKELY = 0, 1, 2
 """Ranks: an e-mail or a word beside the number; a checksum with its shape; a shape alone."""
 
 _GAP = r"[\s\u00a0.\-‐‑–—]"
-_BEGIN = r"(?<!\w)(?<![A-Za-z0-9][-/_])(?<!\d[.,:])(?<![%#])"
-_END = r"(?!\w)(?![.,:/]\d)(?!-[A-Za-z0-9])(?!%)"
+_BEGIN = r"(?<!\w)(?<![A-Za-z0-9][-/_])(?:(?<!\d[.,:])|(?<=\d{5},)|(?<=\n\d,)|(?<=\n\d\d,))(?<![%#])"
+_END = r"(?!\w)(?![.:/]\d)(?!,\d{1,2}(?!\d))(?!-[A-Za-z0-9])(?!%)"
 
 _EMAIL = re.compile(
-    r"(?<![\w.+-])[\w.+-]{1,64}\s?(?:@|\(at\)|\[at\]|\(собака\)|\[собака\]| собака )\s?"
+    r"(?<![\w.+-])[\w.+-]{1,64}(?:@| @ |\s?(?:\(at\)|\[at\]|\(собака\)|\[собака\]|\bсобака\b)\s?)"
     r"(?:[\w-]{1,63}\s?(?:\.|\(dot\)|\[dot\]| точка )\s?){1,4}[^\W\d_]{2,24}(?![\w-])(?!:[\w/])",
     re.IGNORECASE,
 )
@@ -102,17 +103,22 @@ _CARD = re.compile(
     rf"{_BEGIN}(?:\d{{4}}([ \u00a0\-‑.]{{1,2}})\d{{4}}\1\d{{4}}\1\d{{1,7}}(?:\1\d{{1,3}})?(?!\1\d{{4}}(?!\s?(?:р|₽)))"
     rf"|\d{{4}}[ -]\d{{6}}[ -]\d{{5}}|\d{{13,19}}){_END}"
 )
-_SNILS = re.compile(rf"{_BEGIN}\d{{3}}[\s\-‑–]?\d{{3}}[\s\-‑–]?\d{{3}}[\s\-‑–]?\d{{2}}{_END}")
+_CARD_AND_MORE = re.compile(rf"{_BEGIN}\d{{4}}([ -])\d{{4}}\1\d{{4}}\1\d{{4}}(?=\1\d{{1,3}}(?!\d))")
+_SNILS = re.compile(rf"{_BEGIN}\d{{3}}[\s\-‑–.]?\d{{3}}[\s\-‑–.]?\d{{3}}[\s\-‑–.]?\d{{2}}{_END}")
 _PASSPORT = re.compile(
-    rf"{_BEGIN}\d{{2}}[\s\u00a0-]?\d{{2}}(?:[\s,;:]*(?:номер|ном\.|№|no?\.?|#)?[\s:]*|-)\d{{6}}{_END}", re.IGNORECASE
+    rf"{_BEGIN}\d{{2}}[\s\u00a0-]?\d{{2}}"
+    r"(?:[\s,;:]*(?:[—–-]\s)?(?:номер|ном\.|№|no?\.?|#)?(?:\sпаспорта)?[\s:]*(?:[—–-]\s)?|-)"
+    rf"\d{{6}}{_END}",
+    re.IGNORECASE,
 )
 _FOREIGN_PASSPORT = re.compile(rf"{_BEGIN}\d{{2}}[\s,]*(?:номер|№|n)?\s*\d{{7}}{_END}", re.IGNORECASE)
 _INN = re.compile(
-    rf"{_BEGIN}(?:\d{{12}}|\d{{10}}|\d{{4}} \d{{6}} \d{{2}}|\d{{4}} \d{{4}} \d{{4}}|\d{{4}} \d{{3}} \d{{3}})"
+    rf"{_BEGIN}(?:\d{{12}}|\d{{10}}|\d{{4}} \d{{6}} \d{{2}}|\d{{4}} \d{{4}} \d{{4}}|\d{{4}} \d{{3}} \d{{3}}"
+    r"|\d{3} \d{3} \d{3} \d{3})"
     r"(?:(?=/\d{9}\b)|(?!\w)(?![.,:/]\d)(?!-[A-Za-z0-9])(?!%))"  # "INN/KPP" are often written as one
 )
 _RUSSIAN_PHONE = re.compile(
-    rf"(?<!\w)(?<![A-Za-z0-9][-_])(?<!\d[.,:])(?:\+\s?7|(?<=wa\.me/)7|(?<!\w/)[78])(?:{_GAP}{{0,3}}\(?\d\)?){{10}}{_END}"
+    rf"(?<!\w)(?<![A-Za-z0-9][-_])(?<!\d[.,:])(?:\+\s?7/?|(?<=wa\.me/)7|(?<!\w/)[78])(?:{_GAP}{{0,3}}\(?\d\)?){{10}}{_END}"
 )
 _SHORT_PHONE = re.compile(
     rf"{_BEGIN}(?:\(?[3489]\d{{2}}\)?{_GAP}{{0,2}}\d{{3}}{_GAP}?\d{{2}}{_GAP}?\d{{2}}"
@@ -127,21 +133,27 @@ _WORDS: dict[str, Personal | None] = {
     r"инн\s?/\s?кпп|инн|inn|налогоплательщик\w*|идентификационн\w+ номер\w*": Personal.INN,
     r"снилс\w*|snils|страхов\w+ (?:номер|свидетельств)\w*|"
     r"пенсионн\w+ (?:номер|свидетельств|страхован)\w*": Personal.SNILS,
-    r"паспорт\w*|загран\w*|passport|сери[яиюей]+": Personal.PASSPORT,
-    r"карт(?:а|ы|е|у|ой|ою|очк\w+|)|card|visa|виза|mastercard|мастеркард|maestro|pan": Personal.CARD,
+    r"паспорт\w*|пасп|загран\w*|passport|сери[яиюей]+": Personal.PASSPORT,
+    r"карт(?:а|ы|е|у|ой|ою|очк\w+|)|card|visa|виза|mastercard|мастеркард|maestro|pan|"
+    r"мир|mir|💳|amex|unionpay": Personal.CARD,
     r"тел|телефон\w*|моб|мобильн\w+|сотов\w+|звон\w*|позвон\w*|перезвон\w*|созвон\w*|набер\w+|набира\w+|факс\w*|смс|sms|"
     r"whats\s?app|вотсап\w*|ватсап\w*|вацап\w*|viber|вайбер\w*|telegram|телеграм\w*|phone|call|трубк\w+|дозвон\w*|"
+    r"☎|📞|📱|абонент(?:а|у|ом|ы|ов|)|справочн\w+|диспетчер\w*|такси|домашн\w+|городско\w+|рабоч\w+|гор\.|"
     r"мой номер|номер мамы|номер жены|номер мужа|связ\w+|контакт\w*|сбп|тлф|т\.": Personal.PHONE,
     r"огрн\w*|кпп|бик|сч[её]т\w*|р/с|к/с|imei|isbn|issn|трек\w*|заказ\w*|артикул\w*|договор\w*|штрих\w*|ean|vin|окпо|"
-    r"октмо|оквэд|кбк|уин|полис\w*|лицев\w+|чек\w*|накладн\w+|инвентарн\w+|id|код\w*|order|invoice|tracking|сумм\w*|верси\w+|"
+    r"октмо|оквэд|кбк|уин|полис\w*|лицев\w+|чек\w*|накладн\w+|инвентарн\w+|id|код\w*|order|invoice|инвойс\w*|tracking|сумм\w*|верси\w+|"
     r"кадастров\w+|ip|порт|заявк\w+|обращени\w+|билет\w*|бронь|брони|рейс\w*|серийн\w+|hash|хеш|дата|timestamp|индекс|ocr|"
     r"население|населения|тираж\w*|выручк\w*|бюджет\w*|пин\w*|участник\w*|формул\w*|уравнени\w*|приказ\w*|гост|ту|снип|ст\.|"
-    r"документ\w*|дел[оау]|акт\w*|ндс|протокол\w*|удостоверени\w+|абонент\w*|баркод|посылк\w+|отправлени\w+|"
-    r"модел\w+": None,
+    r"документ\w*|дел[оау]|акт\w*|ндс|протокол\w*|удостоверени\w+|абонентск\w+|баркод|посылк\w+|отправлени\w+|"
+    r"модел\w+|стс|птс|ву|в/у|диплом\w*|аттестат\w*|доверенност\w*|лицензи\w+": None,
 }  # fmt: skip
-_KEYWORDS = re.compile("|".join(rf"(?P<k{i}>\b(?:{words})(?!\w))" for i, words in enumerate(_WORDS)), re.IGNORECASE)
+_KEYWORDS = re.compile(
+    "|".join(rf"(?P<k{i}>(?<![^\W_])(?:{words})(?![^\W_]))" for i, words in enumerate(_WORDS)), re.IGNORECASE
+)
 _KINDS = list(_WORDS.values())
 _LOOK_BACK = 48
+_LONGEST_HEADING = 400
+_ASIDE = re.compile(r"\s?(?:\(|[—–-]\s|(?<=\s)(?=[^\W\d]))[^\n.;,\d]{1,24}")
 _UNITS = re.compile(
     r"\s*(?:₽|\$|€|руб|р\.|долл|евро|тыс|млн|млрд|трлн|человек|шт|кг|км|м²|га|байт|бит|секунд|мс|ms|лет|год|токен)",
     re.I,
@@ -156,23 +168,48 @@ def _candidates(text: str) -> Iterator[tuple[int, Found]]:
         yield _SURE, Found(found.start(), found.end(), Personal.EMAIL)
     for pattern, kind, test in _TESTS:
         for found in pattern.finditer(text):
-            told, named = _nearest(text, found.start())
-            if _UNITS.match(text, found.end()) or (text[found.start() - 1 : found.start()] == "=" and not named):
+            told, named = _called(text, found.start(), found.end())
+            amount = kind is not Personal.CARD and _UNITS.match(text, found.end())
+            if amount or (text[found.start() - 1 : found.start()] == "=" and not named):
                 continue  # an amount, or a parameter of who knows what
             rank = test(found[0], _digits(found[0]), told, named)
             if rank is not None:
                 yield rank, Found(found.start(), found.end(), kind)
 
 
-def _nearest(text: str, start: int) -> tuple[Personal | None, bool]:
-    """What the nearest word before a number calls it, and whether any word does."""
-    before = text[max(0, start - _LOOK_BACK) : start]
-    last = None
-    for last in _KEYWORDS.finditer(before):  # noqa: B007 (the last one counts)
-        pass
-    if last is None or last.lastgroup is None:
-        return None, False
-    return _KINDS[int(last.lastgroup[1:])], True
+def _called(text: str, start: int, end: int) -> tuple[Personal | None, bool]:
+    """What the words around a number call it, and whether any word does."""
+    column = _heading(text, start)
+    if column is not None:
+        return column, True
+    for kinds in (_kinds(text[max(0, start - _LOOK_BACK) : start])[-1:], _kinds(_aside(text, end))[:1]):
+        if kinds:
+            return kinds[0], True
+    return None, False
+
+
+def _kinds(text: str) -> list[Personal | None]:
+    return [_KINDS[int(found.lastgroup[1:])] for found in _KEYWORDS.finditer(text) if found.lastgroup]
+
+
+def _aside(text: str, end: int) -> str:
+    """What is said of a number right after it: "… (карта Альфы)", "… — мой телефон"."""
+    found = _ASIDE.match(text, end)
+    return found[0] if found else ""
+
+
+def _heading(text: str, start: int) -> Personal | None:
+    """What the first line of a table calls the number's column."""
+    head = text[: text.find("\n", 0, _LONGEST_HEADING) + 1]
+    begin = text.rfind("\n", 0, start) + 1
+    end = text.find("\n", start, start + _LONGEST_HEADING)
+    line = text[begin : end if end >= 0 else start + _LONGEST_HEADING]
+    mark = next((mark for mark in "|;\t," if mark in head and mark in line), None)
+    if mark is None or start < len(head):
+        return None
+    cells, column = head.split(mark), text.count(mark, begin, start)
+    kinds = _kinds(cells[column]) if column < len(cells) else []
+    return kinds[-1] if kinds else None
 
 
 def _digits(raw: str) -> str:
@@ -180,12 +217,18 @@ def _digits(raw: str) -> str:
 
 
 def _card(raw: str, digits: str, told: Personal | None, named: bool) -> int | None:
-    """A brand's prefix and length with Luhn; where the text says "card", the shape is enough."""
+    """A brand's prefix and length, with Luhn or in groups of four; where the text says "card", the shape is enough."""
     if told is Personal.CARD and (_brand(digits) or len(digits) == 16):
         return _SURE
-    if not (_brand(digits) and luhn(digits)) or (named and told is None and raw.isdecimal()):
+    if not _brand(digits) or (named and told is None and raw.isdecimal()):
         return None
-    return _TOLD
+    if luhn(digits):
+        return _TOLD
+    grouped = not raw.isdecimal() or digits.startswith(_MIR)
+    return _LIKELY if len(digits) == 16 and grouped and not named else None
+
+
+_MIR = ("2200", "2201", "2202", "2203", "2204")
 
 
 def _brand(digits: str) -> bool:
@@ -204,7 +247,9 @@ def _brand(digits: str) -> bool:
 def _snils_number(raw: str, digits: str, told: Personal | None, named: bool) -> int | None:
     if told is Personal.SNILS:
         return _SURE
-    if not snils(digits) or (named and raw.isdecimal()):
+    if re.fullmatch(r"\d{3}-\d{3}-\d{3}[ -]\d{2}", raw):
+        return _TOLD if snils(digits) else None if named else _LIKELY  # people mistype, and nothing else looks so
+    if not snils(digits) or (named and raw.isdecimal()) or "." in raw:
         return None
     return _TOLD if not raw.isdecimal() else _LIKELY if digits[0] not in "78" else None
 
@@ -213,7 +258,7 @@ def _passport(raw: str, digits: str, told: Personal | None, named: bool) -> int 
     """Series and number: with the word always, without it when written apart with a year that was printed."""
     if told is Personal.PASSPORT:
         return _SURE
-    apart = re.match(r"\d{2}\s\d{2}\s?\D*\s?\d{6}$", raw) is not None
+    apart = re.match(r"\d{2}\s?\d{2}\s\D*\s?\d{6}$", raw) is not None
     printed = int(digits[2:4]) <= 30 or int(digits[2:4]) >= 97
     return _LIKELY if apart and printed and not named else None
 
@@ -249,7 +294,12 @@ def _short_phone(raw: str, digits: str, told: Personal | None, named: bool) -> i
 def _foreign_phone(raw: str, digits: str, told: Personal | None, named: bool) -> int | None:
     if told is Personal.PHONE:
         return _SURE
-    return None if _thousands(raw) or not raw.startswith("+") else _TOLD
+    return _TOLD if (raw.startswith("+") and not _thousands(raw[1:])) or _abroad(raw) else None
+
+
+def _abroad(raw: str) -> bool:
+    """A country's code and three groups of three, which else would read as a sum."""
+    return re.fullmatch(r"\+[1-9]\d{1,2}(?:[ \u00a0]\d{3}){3}", raw) is not None
 
 
 def _local_phone(raw: str, digits: str, told: Personal | None, named: bool) -> int | None:
@@ -263,6 +313,7 @@ def _thousands(raw: str) -> bool:
 
 _TESTS: tuple[tuple[re.Pattern[str], Personal, _Test], ...] = (
     (_CARD, Personal.CARD, _card),
+    (_CARD_AND_MORE, Personal.CARD, _card),
     (_SNILS, Personal.SNILS, _snils_number),
     (_PASSPORT, Personal.PASSPORT, _passport),
     (_FOREIGN_PASSPORT, Personal.PASSPORT, _foreign_passport),
