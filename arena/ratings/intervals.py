@@ -14,6 +14,7 @@ from statistics import NormalDist
 import numpy as np
 
 from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArray, PairCounts
+from arena.ratings.sorting import order_of_voters
 
 CONFIDENCE = 0.95
 """Coverage that every interval of this package promises."""
@@ -112,7 +113,7 @@ def clustered_meat(rows: Comparisons, theta: FloatArray) -> FloatArray:
     residual = rows.outcome - 1 / (1 + np.exp(theta[rows.b] - theta[rows.a]))
     if rows.weight is not None:
         residual = residual * rows.weight
-    order = np.argsort(rows.voter, kind="stable")
+    order = order_of_voters(rows.voter)
     alone = int(np.searchsorted(rows.voter[order], 0))
     total = _alone(rows, residual, order[:alone], len(theta))
     voters = rows.voter[order[alone:]]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from arena.ratings.bradley_terry import FEWEST_VOTERS
 from arena.ratings.comparisons import FloatArray, IntArray
 from arena.ratings.intervals import laplacian
+from arena.ratings.sorting import order_of_voters
 from arena.ratings.style_rows import Reals, Run, StyleRows
 from arena.ratings.threads import in_threads
 
@@ -262,7 +263,7 @@ def _clustered_filling(design: Design, parameters: FloatArray) -> FloatArray:
     """Outer products of one score vector per voter; comparisons of unknown voters stand alone."""
     rows = design.rows
     assert rows.voter is not None
-    order = np.argsort(rows.voter, kind="stable")
+    order = order_of_voters(rows.voter)
     voters = rows.voter[order]
     alone = int(np.searchsorted(voters, 0))
     total = _sums(replace(design, rows=rows.among(order[:alone]).sorted()), parameters).filling

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arena.ratings.comparisons import Comparisons, FloatArray, IntArray
+from arena.ratings.sorting import order_of
 from arena.ratings.threads import in_threads
 
 Reals = NDArray[np.floating[Any]]
@@ -83,7 +84,7 @@ class StyleRows:
     def _fill(self, block: slice, rows: Comparisons, covariate: Covariate) -> list[Run]:
         key = np.multiply(rows.a[block], self.size, dtype=np.int32, casting="unsafe")
         key += rows.b[block].astype(np.int32, copy=False)
-        order = _order(key, self.size)
+        order = order_of(key, self.size**2)
         key.take(order, out=self.key[block], mode="clip")
         margin = rows.outcome[block].astype(self.margin.dtype)
         margin *= 2
@@ -113,7 +114,7 @@ class StyleRows:
 
     def sorted(self) -> StyleRows:
         """The comparisons sorted by pair from first to last."""
-        rows = self.among(_order(self.key, self.size))
+        rows = self.among(order_of(self.key, self.size**2))
         return replace(rows, runs=tuple(_runs(rows.key)))
 
     def thinned(self, one_in: int) -> StyleRows:
@@ -142,18 +143,6 @@ class StyleRows:
             won[run.pair] += (weights + ahead) / 2
         won_by_row = won.reshape(self.size, self.size)
         return np.asarray(won_by_row + (total.reshape(self.size, self.size) - won_by_row).T)
-
-
-def _order(key: IntArray, size: int) -> IntArray:
-    """What sorts keys, equal ones in their order: each is sorted with its place in its low bits."""
-    bits = max(len(key) - 1, 1).bit_length()
-    kind = np.uint32 if size * size << bits <= 1 << 32 else np.uint64
-    packed: NDArray[Any] = key.astype(kind)
-    packed <<= kind(bits)
-    packed |= np.arange(len(key), dtype=kind)
-    packed.sort()
-    packed &= kind((1 << bits) - 1)
-    return packed.astype(np.intp)
 
 
 def _parts(start: int, stop: int) -> Iterator[slice]:

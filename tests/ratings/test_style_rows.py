@@ -67,10 +67,3 @@ def test_a_thinned_table_has_its_share_of_every_pair() -> None:
     assert (np.diff(thin.key) >= 0).all()
     met = np.bincount(rows.a * 6 + rows.b, minlength=36)
     assert np.bincount(thin.key, minlength=36) == pytest.approx(met / 10, abs=45)  # one per block
-
-
-@pytest.mark.parametrize("size", [3, 40_000])
-def test_keys_are_sorted_with_equal_ones_in_their_order(size: int) -> None:
-    """In four bytes where key and place fit, in eight where they do not."""
-    key = np.random.default_rng(size).integers(0, min(size * size, 2**31), 5000).astype(np.int32)
-    assert (style_rows._order(key, size) == np.argsort(key, kind="stable")).all()
