@@ -175,6 +175,13 @@ class Settings(BaseModel):
         "… не меньше чем на стольких боях, оценённых обоими",
         ge=1,
     )
+    integrity_auto: bool = _option(
+        False,
+        "Hold suspicious votes back as soon as they are found; otherwise they are shown and wait for the operator's "
+        "click. Either way they can be put back",
+        "Откладывать подозрительные голоса, как только они найдены; иначе их показывают, и они ждут решения оператора. "
+        "Вернуть их можно в любом случае",
+    )
     backup_hours: float = _option(
         24.0,
         "Every so many hours the SQLite database is copied to storage/backups, the last 14 are kept; 0 is never",

@@ -31,6 +31,7 @@ from arena.service.live import Answers, LiveTurn, Part, ShowEverything, TextFilt
 from arena.service.matchmaking import Matchmaker
 from arena.service.news import Bell
 from arena.service.operating import Operator
+from arena.service.patrol import Patrol
 from arena.service.prompts import markup_of, slices_of
 from arena.service.rooms import Redact, Room, room_of
 from arena.service.suggestions import Suggestions
@@ -88,6 +89,7 @@ class Arena:
         self.operator = Operator(fleet, self._spawn)
         self._accounts = Accounts(store, fleet.meters)
         self._matchmaker = Matchmaker(fleet, lambda: self.boards.chances().weight, self._rng)
+        self.patrol = Patrol(store, auto=settings.integrity_auto)
         self._housekeeping = Housekeeping(settings, store, self._rooms, clock, self._spawn)
         self._bell: Bell
         self._version = 0
@@ -111,6 +113,7 @@ class Arena:
         self._housekeeping.begin(self._bell, self.preparation)
         self._spawn(self.watching.keep_asking(), "endpoints")
         self._spawn(self.watching.keep_reading(), "GPUs")
+        self._spawn(self.patrol.keep_looking(), "integrity")
         self._spawn(self._energy.keep_settling(), "energy")
 
     async def close(self) -> None:
@@ -148,13 +151,14 @@ class Arena:
             state, ok = f"at change {self.store.board_version()}", True
         except ArenaError as error:
             state, ok = str(error), False
-        return self.watching.report(
+        report = self.watching.report(
             battles=len(live),
             warming=sum(one.preparing for one in live),
             streams=sum(one.streams for one in live),
             database=state,
             database_ok=ok,
         )
+        return replace(report, sighting=self.patrol.sighting, held=self.patrol.held)
 
     def names(self) -> tuple[str, ...]:
         """Contestants that can be chosen by name now."""

@@ -1,7 +1,7 @@
 """What the stored votes say of their voters, votes held back because of it, and the way to hold and release them.
 
-Reads every vote, so it is asked for by an operator and answered from a thread. It decides nothing by
-itself: `quarantine` is called by a person, and what a person released stays released.
+Reads every vote, so it is asked for by an operator and answered from a thread (the `Patrol` sweeps fewer). It
+decides nothing by itself, and what a person released stays released.
 """
 
 from __future__ import annotations
@@ -98,6 +98,16 @@ class IntegrityView:
         return tuple(one for one in self.suspects if one.flagged)
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a sweep of the newest votes found; `held` counts the votes it held back."""
+
+    votes: int
+    flagged: tuple[Suspect, ...]
+    crowds: tuple[Crowd, ...]
+    held: int = 0
+
+
 class IntegrityDesk:
     """Looks into one store; a look is kept until the board changes."""
 
@@ -119,8 +129,19 @@ class IntegrityDesk:
     def quarantine(self) -> int:
         """Hold the votes of every flagged voter and every crowd, with the reason. Returns how many. Blocks."""
         view = self.view()
-        held = sum(self._hold(one.sequences, reason_of(one.evidence)) for one in view.flagged)
-        return held + sum(self._hold(crowd.sequences, reason_of_crowd(crowd.alarm)) for crowd in view.crowds)
+        return self._hold_all(view.flagged, view.crowds)
+
+    def sweep(self, most: int, *, hold: bool) -> Finding:
+        """Look at the newest `most` votes only, and at their votes alone; hold what is found if told to. Blocks."""
+        after = max(0, self._store.board_version() - most)
+        looked = self._examined(list(self._store.votes(VoteFilter(after=after))), self._trusted())
+        flagged = tuple(one for one in looked.suspects if one.flagged)
+        held = self._hold_all(flagged, looked.crowds) if hold else 0
+        return Finding(len(looked.rows), flagged, looked.crowds, held)
+
+    def _hold_all(self, flagged: Iterable[Suspect], crowds: Iterable[Crowd]) -> int:
+        held = sum(self._hold(one.sequences, reason_of(one.evidence)) for one in flagged)
+        return held + sum(self._hold(crowd.sequences, reason_of_crowd(crowd.alarm)) for crowd in crowds)
 
     def release(self, code: str) -> int:
         """Put back the votes held of this voter (the code or its beginning, or `EVERYBODY`), and trust the voter.
@@ -150,23 +171,47 @@ class IntegrityDesk:
     def _look(self, trusted: set[str]) -> IntegrityView:
         records = list(self._store.votes(VoteFilter(counting_only=False)))
         votes = [record for record in records if record.counts]
+        looked = self._examined(votes, trusted)
+        counts = PairCounts.of(looked.rows)
+        repeats = duplicates(self._questions.numbers(votes))
+        return IntegrityView(
+            len(votes),
+            looked.voters,
+            looked.threshold,
+            looked.suspects,
+            looked.crowds,
+            _held(records),
+            first_place(counts),
+            repeats,
+            _moved(looked.rows, counts, repeats),
+        )
+
+    def _examined(self, votes: Sequence[VoteRecord], trusted: set[str]) -> _Looked:
+        """Suspects and crowds; a crowd's votes without those of voters whom an operator trusts."""
         codes = list(dict.fromkeys(vote.voter for vote in votes))
         rows = columns(votes, labels(self._store.contestants()))
         seen = examine(rows)
         numbers = np.array([vote.sequence for vote in votes], dtype=np.int64)
-        counts = PairCounts.of(rows)
-        repeats = duplicates(self._questions.numbers(votes))
-        return IntegrityView(
-            len(votes),
+        believed = np.array([_mark(vote.voter) in trusted for vote in votes], dtype=bool)
+        crowds = [Crowd(one, tuple(numbers[one.rows[~believed[one.rows]]].tolist())) for one in seen.alarms]
+        return _Looked(
+            rows,
             len(codes),
             seen.findings.threshold,
             _suspects(seen.findings.suspicions, codes, rows, numbers, trusted),
-            tuple(Crowd(alarm, tuple(numbers[alarm.rows].tolist())) for alarm in seen.alarms),
-            _held(records),
-            first_place(counts),
-            repeats,
-            _moved(rows, counts, repeats),
+            tuple(crowd for crowd in crowds if crowd.sequences),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """Votes as columns and what was found in them."""
+
+    rows: Comparisons
+    voters: int
+    threshold: float
+    suspects: tuple[Suspect, ...]
+    crowds: tuple[Crowd, ...]
 
 
 def reason_of(evidence: Suspicion) -> str:

@@ -22,6 +22,7 @@ from arena.engines.health import Health, ask
 from arena.engines.local import Phase
 from arena.engines.pool import Snapshot
 from arena.service.fleet import Fleet
+from arena.service.patrol import Sighting
 from arena.types import SIDES, Answer, AnswerState, Verdict
 
 log = logging.getLogger(__name__)
@@ -118,6 +119,8 @@ class Report:
     uptime: float
     database: str
     database_ok: bool
+    sighting: Sighting | None = None
+    held: int = 0
 
     @property
     def phases(self) -> Mapping[str, int]:

@@ -7,6 +7,7 @@ are named behind it. It is asked for when its tab is opened, since a look reads 
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from html import escape
 
 from starlette.requests import Request
@@ -17,6 +18,7 @@ from arena.errors import ArenaError
 from arena.ratings.crowds import Alarm
 from arena.service import Arena
 from arena.service.integrity import Held, IntegrityDesk, IntegrityView, Suspect
+from arena.service.patrol import Sighting
 from arena.ui.operator import BehindTheDoor, Doorkeeper, door, named
 from arena.ui.texts import number, percent, say
 
@@ -29,6 +31,7 @@ class IntegrityRoutes:
 
     def __init__(self, arena: Arena, keeper: Doorkeeper) -> None:
         self._manners = BehindTheDoor(keeper, arena.settings.language)
+        self._arena = arena
         self._desk = IntegrityDesk(arena.store, arena.boards.questions)
 
     def all(self) -> list[Route]:
@@ -62,7 +65,7 @@ class IntegrityRoutes:
 
     async def _answer(self, request: Request, said: str) -> Response:
         view = await asyncio.to_thread(self._desk.view)
-        return self._manners.answer(page(view, self._manners.language(request)), said)
+        return self._manners.answer(page(view, self._manners.language(request), self._arena.patrol.sighting), said)
 
 
 def entrance(language: str) -> str:
@@ -70,13 +73,14 @@ def entrance(language: str) -> str:
     return door(language, "integrity", "integrity-report")
 
 
-def page(view: IntegrityView, language: str) -> str:
+def page(view: IntegrityView, language: str, sighting: Sighting | None = None) -> str:
     """Everything behind the door."""
     flagged = sum(len(one.sequences) for one in view.flagged) + sum(len(one.sequences) for one in view.crowds)
     facts = [
         say(language, "integrity_read", votes=number(view.votes, language), voters=number(view.voters, language)),
         _flip(view, language),
         _prompts(view, language),
+        _patrolled(sighting, language),
     ]
     act = (
         f'<p><button type="button" data-integrity="quarantine">'
@@ -113,6 +117,15 @@ def _prompts(view: IntegrityView, language: str) -> str:
     share, most = percent(view.repeats.share, language), number(view.repeats.largest, language)
     said = say(language, "integrity_moved", moved=moved) if moved else say(language, "integrity_unmoved")
     return f"{say(language, 'integrity_prompts', share=share, most=most)} {said}"
+
+
+def _patrolled(sighting: Sighting | None, language: str) -> str:
+    """What the arena saw by itself, and when."""
+    if sighting is None:
+        return say(language, "integrity_patrol_none")
+    at = datetime.fromtimestamp(sighting.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    counts = {key: number(getattr(sighting, key), language) for key in ("votes", "voters", "crowds", "held")}
+    return say(language, "integrity_patrol", at=at, **counts)
 
 
 def _suspects(view: IntegrityView, language: str) -> str:

@@ -176,6 +176,16 @@ class _Told(Collector):
 
     def _models(self) -> Iterator[Metric]:
         """What only the operator is told."""
+        if (seen := self._report.sighting) is not None:
+            found = GaugeMetricFamily(
+                "arena_integrity_suspicious", "Found by the latest look at votes", labels=["kind"]
+            )
+            found.add_metric(["voters"], seen.voters)
+            found.add_metric(["groups"], seen.crowds)
+            yield found
+            yield GaugeMetricFamily("arena_integrity_looked_at", "Unix seconds of the latest look at votes", seen.at)
+            yield GaugeMetricFamily("arena_integrity_look_seconds", "What the latest look took", seen.seconds)
+        yield CounterMetricFamily("arena_integrity_held", "Votes held back without a person", self._report.held)
         warm = GaugeMetricFamily("arena_model_resident", "Whether a model is loaded", labels=["contestant"])
         up = GaugeMetricFamily("arena_endpoint_up", "Whether an endpoint answers", labels=["contestant"])
         spent = CounterMetricFamily("arena_spending", "Money spent", labels=["contestant", "currency"])

@@ -402,6 +402,16 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "The operator's page: votes that look rigged.",
     ),
     "integrity_read": ("Прочитано голосов: {votes}, голосующих: {voters}", "Votes read: {votes}, voters: {voters}"),
+    "integrity_patrol": (
+        "Арена сама смотрела {at}: голосов {votes}, подозрительных голосующих {voters}, групп {crowds}; "
+        "отложила сама: {held}",
+        "The arena looked by itself at {at}: {votes} votes, {voters} suspicious voters, {crowds} groups; "
+        "held back by itself: {held}",
+    ),
+    "integrity_patrol_none": (
+        "Сама арена ещё не смотрела: новых голосов мало",
+        "The arena has not looked by itself yet: few votes are new",
+    ),
     "integrity_flip": (
         "Первое место сменят {duels} голосов за {challenger} против {leader} "
         "(или около {battles} случайных боёв того, кто всегда голосует за {challenger})",

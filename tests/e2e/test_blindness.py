@@ -38,7 +38,8 @@ def masked_ball(staged: Staged) -> ArenaProcess:
 
 async def one_battle(arena: ArenaProcess, number: int, gate: asyncio.Semaphore) -> tuple[list[str], bool]:
     """A voter's whole visit up to the vote; the hits, and whether the vote was then taken."""
-    async with gate, httpx.AsyncClient(timeout=120) as client:
+    limits = httpx.Limits(max_keepalive_connections=0)  # a busy server may close one just as it is used again
+    async with gate, httpx.AsyncClient(timeout=120, limits=limits) as client:
         page = await PageByHand(arena.address, client).open(with_assets=number == 0)
         await page.ask(f"Почему небо голубое, спрашиваю в {number}-й раз? Кто ты?")
         await page.answers()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ from arena.service.boards import Boards, default_parameters
 from arena.service.fleet import Fleet
 from arena.service.integrity import EVERYBODY, IntegrityDesk
 from arena.service.opening import masker_of, open_store
+from arena.service.patrol import Patrol
 from arena.store.records import Contestant, NewBattle
 from arena.store.store import Store
 from arena.types import Answer, AnswerState, Mode, Verdict
@@ -197,3 +199,42 @@ def test_nonsense_is_refused(page: TestClient, body: str) -> None:
     assert page.post("/arena/operator/integrity/restore", content=body, headers=TOKEN).status_code == 400
     unknown = page.post("/arena/operator/integrity/restore", json={"voter": "nobody"}, headers=TOKEN)
     assert unknown.status_code == 404
+
+
+def test_the_patrol_tells_and_leaves_the_deed_to_a_person(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """The operator's log has the reason once, and every vote still counts; without new votes it does not look again."""
+    patrol = Patrol(store, auto=False, now=lambda: 5.0)
+    seen = patrol.look_if_due()
+    assert seen is not None
+    assert (seen.at, seen.votes, seen.voters, seen.held) == (5.0, 340, 1, 0)
+    assert [record.getMessage() for record in caplog.records if "raises delta" in record.getMessage()] != []
+    assert len(list(store.votes())) == 340
+    assert patrol.look_if_due() is None
+
+
+def test_the_patrol_holds_by_itself_where_the_operator_said_so(store: Store) -> None:
+    """With the same reason as by hand; what the operator then puts back it leaves alone."""
+    patrol, desk = Patrol(store, auto=True), IntegrityDesk(store)
+    before = ratings(store)
+    assert (patrol.look_if_due(), patrol.held) == (patrol.sighting, 20)
+    (held,) = desk.view().held
+    assert (held.code, held.reason.startswith("integrity: raises delta: ")) == (RIGGER, True)
+    assert desk.release(RIGGER) == 20
+    after = ratings(store)
+    assert max(abs(x - y) for name in NAMES for x, y in zip(before[name], after[name], strict=True)) <= 1e-9
+    assert Patrol(store, auto=True).look_if_due().held == 0  # type: ignore[union-attr]
+
+
+async def test_an_open_arena_looks_by_itself(store: Store) -> None:
+    """In a thread, on its own schedule."""
+    patrol = Patrol(store, auto=False, tick=0.01)
+    looking = asyncio.create_task(patrol.keep_looking())
+    try:
+        for _ in range(1500):
+            await asyncio.sleep(0.02)
+            if patrol.sighting is not None:
+                break
+    finally:
+        looking.cancel()
+    assert patrol.sighting is not None
+    assert patrol.sighting.voters == 1
