@@ -2,120 +2,177 @@
 
     python -m perf.flood [--clients 1000] [--votes 2000] [--rate 100] [--max-streams 900]
 
-Starts an arena on loopback with battles that wait for their votes, opens a stream per client, then votes at the
-given rate while the streams are open. Prints the votes' latency, how many were turned away with a busy page, and
-whether the arena is free again afterwards.
+Starts an arena on loopback with battles that wait for their votes. One process holds a stream per client, another
+votes at the given rate, first with nobody watching, then with all of them, so that neither waits for the other and one
+run gives the ratio. Prints latencies, what each process used of the processors (the load must not be the bottleneck),
+who was turned away with which page, and whether the arena is free again afterwards.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
+import multiprocessing
 import resource
 import statistics
 import tempfile
 import time
 from collections import Counter
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
-from arena.store.records import Contestant, NewBattle
-from arena.store.store import Store
-from arena.types import Answer, AnswerState, Mode
-from arena.ui.voters import Voters
 from perf import fuzz
-from tests.e2e.arena_process import ArenaProcess
+from perf.fuzz import Call, send
+from perf.promises import tell
+from perf.stage import SECRET, Ballot, Line, ballots_in
 
-SECRET = "a secret for the flood alone"
+ASKED_P99 = 0.25
+SETTLED_SECONDS = 3.0
+"""After the streams are open and before the first vote: what opening them costs is no vote's wait."""
 
-
-def battles_in(folder: Path, number: int) -> list[tuple[str, str]]:
-    """(cookie, battle) pairs, each with a voter of its own and both answers given."""
-    voters = Voters(SECRET.encode())
-    pairs = []
-    with Store.open(None, storage_dir=folder, elo_step=lambda a, b, outcome: (a, b)) as store:
-        a, b = store.register_contestants([Contestant("alpha"), Contestant("beta")]).result()
-        for _ in range(number):
-            cookie = voters.set_cookie(voters.new()).partition(";")[0]
-            battle = store.create_battle(NewBattle(voters.recognize(cookie) or "", Mode.ANONYMOUS, a.id, b.id)).result()
-            turn = store.append_turn(battle.id, "question").result()
-            said = Answer("answer", AnswerState.COMPLETE)
-            store.finish_turn(battle.id, turn, said, said).result()
-            pairs.append((cookie, battle.id))
-    return pairs
+_SPAWN = multiprocessing.get_context("spawn")
 
 
-async def request(arena: ArenaProcess, head: str, body: bytes = b"") -> int:
-    """One request on a connection of its own; returns the status."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", arena.port)
-    try:
-        lines = f"{head}\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
-        writer.write(lines.encode() + body)
-        return int((await reader.readline()).split()[1])
-    finally:
-        writer.close()
+@dataclass(frozen=True, slots=True)
+class Voted:
+    """What the voting process saw: seconds each vote took, answers by status, its share of a processor."""
+
+    latencies: list[float]
+    statuses: Counter[int]
+    share: float
+
+    def quantile(self, part: int) -> float:
+        """The latency that so many hundredths of the votes stayed under."""
+        return statistics.quantiles(self.latencies, n=100)[part - 1]
 
 
-async def watch(arena: ArenaProcess, statuses: Counter[int], told: asyncio.Barrier, over: asyncio.Event) -> None:
-    """Hold a stream open until it is over."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", arena.port)
-    writer.write(b"GET /arena/events HTTP/1.1\r\nHost: x\r\n\r\n")
-    statuses[int((await reader.readline()).split()[1])] += 1
-    await told.wait()
-    reading = asyncio.create_task(reader.read())
-    await over.wait()
-    reading.cancel()
-    writer.close()
+def watching(port: int, clients: int, line: Connection) -> None:
+    """A process that holds so many streams open until it is told; sends statuses, then its share of a processor."""
+
+    async def one(statuses: Counter[int]) -> asyncio.StreamWriter:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /arena/events HTTP/1.1\r\nHost: x\r\nAccept-Language: en\r\n\r\n")
+        statuses[int((await reader.readline()).split()[1])] += 1
+        readers.append(asyncio.create_task(reader.read()))
+        return writer
+
+    async def hold() -> None:
+        statuses: Counter[int] = Counter()
+        writers = [await one(statuses) for _ in range(clients)]
+        began, used = time.monotonic(), time.process_time()
+        line.send(statuses)
+        await asyncio.to_thread(line.recv)
+        line.send((time.process_time() - used) / (time.monotonic() - began))
+        for reader in readers:
+            reader.cancel()
+        for writer in writers:
+            writer.close()
+
+    readers: list[asyncio.Task[bytes]] = []
+    asyncio.run(hold())
 
 
-async def flood(arena: ArenaProcess, pairs: list[tuple[str, str]], clients: int, rate: float) -> None:
-    """Open the streams, vote at the rate, look at the page, close, and print."""
-    streams: Counter[int] = Counter()
-    over = asyncio.Event()
-    told = asyncio.Barrier(clients + 1)
-    watching = [asyncio.create_task(watch(arena, streams, told, over)) for _ in range(clients)]
-    await told.wait()
-    print(f"streams: {clients} asked for, {streams[200]} open, {streams[503]} told to wait")
-    page = await request(arena, "GET / HTTP/1.1")
-    latencies: list[float] = []
-    votes: Counter[int] = Counter()
+def voting(port: int, ballots: list[Ballot], rate: float, line: Connection) -> None:
+    """A process that casts these votes at this rate, each on a connection of its own; sends a `Voted`."""
 
-    async def vote(cookie: str, battle: str) -> None:
+    async def one(ballot: Ballot) -> None:
         began = time.perf_counter()
-        body = json.dumps({"battle": battle, "verdict": "tie"}).encode()
-        votes[await request(arena, f"POST /arena/vote HTTP/1.1\r\nCookie: {cookie}", body)] += 1
+        connection = Line(port)
+        statuses[await connection.vote(ballot)] += 1
         latencies.append(time.perf_counter() - began)
+        connection.close()
 
-    async with asyncio.TaskGroup() as tasks:
-        for cookie, battle in pairs:
-            tasks.create_task(vote(cookie, battle))
-            await asyncio.sleep(1 / rate)
-    cuts = statistics.quantiles(latencies, n=100)
-    print(f"votes: {dict(votes)} at {rate:g}/s, p50 {cuts[49] * 1000:.0f} ms, p99 {cuts[98] * 1000:.0f} ms")
-    over.set()
-    await asyncio.gather(*watching)
-    await asyncio.sleep(2)
-    print(f"page while full: {page}, afterwards: {await request(arena, 'GET / HTTP/1.1')}")
+    async def all_of_them() -> None:
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as tasks:
+            for number, ballot in enumerate(ballots):
+                await asyncio.sleep(began + number / rate - time.monotonic())
+                tasks.create_task(one(ballot))
+
+    latencies: list[float] = []
+    statuses: Counter[int] = Counter()
+    began, used = time.monotonic(), time.process_time()
+    asyncio.run(all_of_them())
+    line.send(Voted(latencies, statuses, (time.process_time() - used) / (time.monotonic() - began)))
 
 
-def main() -> None:
-    """Print one line per promise."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def voted(arena: fuzz.ArenaProcess, ballots: list[Ballot], rate: float, how: str) -> Voted:
+    """Have these votes cast, and print how it went."""
+    ours, theirs = _SPAWN.Pipe()
+    process = _SPAWN.Process(target=voting, args=(arena.port, ballots, rate, theirs))
+    used, began = arena.processor_seconds(), time.monotonic()
+    process.start()
+    seen: Voted = ours.recv()
+    process.join()
+    took, used = time.monotonic() - began, arena.processor_seconds() - used
+    print(
+        f"{how}: {dict(seen.statuses)} at {rate:g}/s, p50 {seen.quantile(50) * 1e3:.0f} ms, "
+        f"p99 {seen.quantile(99) * 1e3:.0f} ms; processor: server {used / took:.0%} "
+        f"({used / len(ballots) * 1e3:.2f} ms a vote), voters {seen.share:.0%}",
+        flush=True,
+    )
+    return seen
+
+
+def flood(arena: fuzz.ArenaProcess, ballots: list[Ballot], clients: int, rate: float, most: int) -> bool:
+    """Vote alone, open the streams, vote among them, look at the page, close, and tell."""
+    half = len(ballots) // 3
+    alone = voted(arena, ballots[:half], rate, "votes with nobody watching")
+    ours, theirs = _SPAWN.Pipe()
+    watchers = _SPAWN.Process(target=watching, args=(arena.port, clients, theirs))
+    watchers.start()
+    statuses: Counter[int] = ours.recv()
+    time.sleep(SETTLED_SECONDS)
+    crowd = voted(arena, ballots[half:], rate, f"votes among {statuses[200]} watchers")
+    page = send(arena, Call("GET", "/", {"Accept-Language": "ru"}))
+    english = send(arena, Call("GET", "/", {"Accept-Language": "en"}))
+    ours.send("over")
+    print(f"watchers used {ours.recv():.0%} of a processor")
+    watchers.join()
+    time.sleep(2)
+    after = send(arena, Call("GET", "/")).status
+    p99 = crowd.quantile(99)
+    size = f"{clients} clients, {len(crowd.latencies)} votes at {rate:g}/s"
+    words = "сек" in page.body.decode() and "seconds" in english.body.decode()
+    return all(
+        (
+            tell(
+                "a vote in a crowd, 99th percentile",
+                asked="250 ms",
+                measured=f"{p99 * 1e3:.0f} ms ({p99 / alone.quantile(99):.1f} times a vote with nobody watching)",
+                size=size,
+                held=p99 <= ASKED_P99 and crowd.statuses[200] == len(crowd.latencies),
+            ),
+            tell(
+                "who comes too late is told how long to wait, in their language",
+                asked=f"{clients - most} turned away, both languages, free afterwards",
+                measured=f"{statuses[503]} turned away, page {page.status}, words {words}, afterwards {after}",
+                size=size,
+                held=(statuses[503], page.status, after, words) == (clients - most, 503, 200, True),
+            ),
+        )
+    )
+
+
+def main() -> int:
+    """Print one line per promise; 1 when one was broken."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=1000)
-    parser.add_argument("--votes", type=int, default=2000)
+    parser.add_argument("--votes", type=int, default=3000)
     parser.add_argument("--rate", type=float, default=100.0)
     parser.add_argument("--max-streams", type=int, default=900)
     chosen = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # the server inherits it
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # the others inherit it
     with tempfile.TemporaryDirectory() as folder:
-        pairs = battles_in(Path(folder), chosen.votes)
+        ballots = ballots_in(Path(folder), chosen.votes, voters_each=10)
         arena = fuzz.start(Path(folder), secret=SECRET, max_streams=str(chosen.max_streams))
         try:
-            asyncio.run(flood(arena, pairs, chosen.clients, chosen.rate))
+            return int(not flood(arena, ballots, chosen.clients, chosen.rate, chosen.max_streams))
         finally:
             arena.stop()
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -401,7 +401,8 @@ class Arena:
         room = self._rooms.get(battle_id)
         if room is None:
             record = self.store.load_battle(battle_id, voter=voter)
-            receipt = self.store.find_vote(battle_id, voter)
+            voted = record.status in (BattleStatus.VOTED, BattleStatus.RETRACTED)
+            receipt = self.store.find_vote(battle_id, voter) if voted else None
             room = self._rooms[battle_id] = room_of(record, self._redact(Mode(record.mode)), receipt)
         if room.battle.voter != voter:
             raise UnknownBattle("there is no such battle")

@@ -11,8 +11,10 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -28,6 +30,7 @@ from arena.store.migrate import HEAD, SCRIPTS, bring_up_to_date, revision_of
 from arena.store.records import VoteFilter
 from arena.store.store import Store
 from arena.types import Verdict
+from perf.promises import tell
 
 pytestmark = pytest.mark.soak
 
@@ -38,6 +41,7 @@ CUTS = int(os.environ.get("ARENA_SOAK_CUTS", "200"))
 FAULTS = int(os.environ.get("ARENA_SOAK_FAULTS", "20"))
 MIGRATION_KILLS = int(os.environ.get("ARENA_SOAK_MIGRATION_KILLS", "5"))
 BACKUPS = int(os.environ.get("ARENA_SOAK_BACKUPS", "10"))
+SHARED = int(os.environ.get("ARENA_SOAK_SHARED", "1000"))
 
 Opening = Callable[[str], Store]
 
@@ -91,6 +95,8 @@ def test_killed_while_voting_no_acknowledged_vote_is_lost(tmp_path: Path, open_s
     print(f"voting again {time.monotonic() - began:.2f} s after the last of {KILLS} kills, {len(promised)} promises")
     assert len(promised) > KILLS
     assert_kept(store, promised)
+    tell("a killed store loses, doubles and changes no acknowledged vote", asked="0", measured="0",
+         size=f"{len(promised)} votes, {KILLS} kills", held=True)  # fmt: skip
 
 
 def test_a_log_cut_anywhere_keeps_every_commit_before_the_cut(tmp_path: Path, file_store: Store) -> None:
@@ -122,6 +128,8 @@ def test_a_log_cut_anywhere_keeps_every_commit_before_the_cut(tmp_path: Path, fi
         assert numbers == list(range(1, len(numbers) + 1))
     with Store.open(None, storage_dir=torn, elo_step=elo_step) as reopened:
         assert reopened.check().ok
+    tell("the log cut at any byte keeps every commit before the cut", asked="0 lost", measured="0 lost",
+         size=f"{CUTS} cuts", held=True)  # fmt: skip
 
 
 def test_the_disk_is_told_before_the_voter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,6 +154,8 @@ def test_the_disk_is_told_before_the_voter(tmp_path: Path, monkeypatch: pytest.M
             assert unsynced == 0, f"vote {told} was acknowledged with {unsynced} writes not on disk"
     assert told == 20
     assert syncs >= told
+    tell("fsync before the acknowledgement, seen by strace", asked="every vote", measured=f"{told} of {told}",
+         size=f"{told} votes", held=True)  # fmt: skip
 
 
 def test_a_full_disk_acknowledges_nothing_and_heals(file_store: Store) -> None:
@@ -166,6 +176,8 @@ def test_a_full_disk_acknowledges_nothing_and_heals(file_store: Store) -> None:
     for i, battle_id in enumerate(battles):
         assert file_store.cast_vote(battle_id, f"v{i}", Verdict.TIE).result().sequence == version + i + 1
     assert file_store.check().ok
+    tell("a full disk acknowledges nothing and heals without a restart", asked="0 false acknowledgements", measured="0",
+         size=f"{FAULTS} hits", held=True)  # fmt: skip
 
 
 def test_a_read_only_directory_acknowledges_nothing_and_heals() -> None:
@@ -181,6 +193,8 @@ def test_a_read_only_directory_acknowledges_nothing_and_heals() -> None:
         if child == 0:
             os._exit(_survive_read_only(folder))
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        tell("a read-only directory acknowledges nothing and heals without a restart",
+             asked="0 false acknowledgements", measured="0", size=f"{FAULTS} hits", held=True)  # fmt: skip
     finally:
         shutil.rmtree(folder)
 
@@ -236,35 +250,46 @@ def test_a_locked_database_is_unavailable_until_it_is_let_go(
     assert store.cast_vote(battle_id, "voter", Verdict.TIE).result().sequence == 1
 
 
-def test_backups_under_load_restore_to_the_same_ratings(tmp_path: Path, open_store: Opening) -> None:
+def test_backups_under_load_restore_to_the_same_ratings(
+    tmp_path: Path, open_store: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each backup made while votes arrive is a whole board: recounting its votes changes nothing."""
+    monkeypatch.setenv("VOTING_PAUSE", "0.2")  # some hundred votes a second for as long as the backups take
     url = f"sqlite:///{tmp_path / 'arena.db'}"
     store = open_store(url)
-    process = voting(url, tmp_path, "load", 100_000)
-    lines = acknowledged(process)
+    process = voting(url, tmp_path, "load", 1_000_000)
+    heard = threading.Thread(target=lambda: deque(acknowledged(process), maxlen=0), daemon=True)
+    heard.start()
     try:
-        sizes = []
-        for i in range(BACKUPS):
-            for _ in range(20):
-                next(lines)
-            made = store.backup(tmp_path / f"backup{i}.db")
-            with Store.open(f"sqlite:///{made}", storage_dir=tmp_path / "elsewhere", elo_step=elo_step) as restored:
-                assert restored.check().ok
-                kept, counts = restored.elo_state(), list(restored.pair_counts())
-                sizes.append(restored.rebuild())
-                assert list(restored.pair_counts()) == counts
-                assert {n: s.rating for n, s in restored.elo_state().items()} == pytest.approx(
-                    {n: s.rating for n, s in kept.items()}, abs=1e-9
-                )
+        sizes = [_restored(store, tmp_path / "backup.db") for _ in range(BACKUPS)]
     finally:
         process.kill()
+        heard.join()
     assert sizes == sorted(sizes)
-    assert sizes[0] >= 20
+    assert 0 < sizes[0] < sizes[-1]
+    tell("a backup under load, restored and recounted, has the same ratings", asked="all", measured="all",
+         size=f"{BACKUPS} backups while {sizes[-1]} votes arrived", held=True)  # fmt: skip
 
 
-SLOW_MIGRATION = '''
-"""A later schema, reached slowly."""
-import time
+def _restored(store: Store, target: Path) -> int:
+    """Back up once there is a vote more, recount the backup, and say how many votes it holds."""
+    while not store.board_version():
+        time.sleep(0.05)
+    made = store.backup(target)
+    with Store.open(f"sqlite:///{made}", storage_dir=target.parent / "elsewhere", elo_step=elo_step) as restored:
+        assert restored.check().ok
+        kept, counts = restored.elo_state(), list(restored.pair_counts())
+        size = restored.rebuild()
+        assert list(restored.pair_counts()) == counts
+        assert {n: s.rating for n, s in restored.elo_state().items()} == pytest.approx(
+            {n: s.rating for n, s in kept.items()}, abs=1e-9
+        )
+    made.unlink()
+    return size
+
+
+LATER_MIGRATION = '''
+"""A later schema, reached in many steps."""
 import sqlalchemy as sa
 from alembic import op
 revision = "9999"
@@ -273,20 +298,8 @@ down_revision = "HEAD"
 def upgrade():
     for number in range(12):
         op.add_column("battles", sa.Column(f"later_{number}", sa.Text))
-        time.sleep(0.02)
     op.execute("UPDATE battles SET later_0 = id")
 '''.replace("HEAD", HEAD)
-
-MIGRATE = """
-import sys
-from pathlib import Path
-from arena.store.connections import Database
-from arena.store.migrate import bring_up_to_date
-path, scripts = Path(sys.argv[1]), Path(sys.argv[2])
-print("begun", flush=True)
-bring_up_to_date(Database.at(f"sqlite:///{path}", path.parent), head="9999", scripts=scripts)
-print("done", flush=True)
-"""
 
 
 @pytest.fixture
@@ -294,7 +307,7 @@ def later_scripts(tmp_path: Path) -> Path:
     """Migrations of a program that knows one schema more."""
     scripts = tmp_path / "scripts"
     shutil.copytree(SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    (scripts / "versions" / "9999_later.py").write_text(SLOW_MIGRATION)
+    (scripts / "versions" / "9999_later.py").write_text(LATER_MIGRATION)
     return scripts
 
 
@@ -305,46 +318,90 @@ def rows_of(path: Path) -> list[tuple[object, ...]]:
         return battles + connection.execute("SELECT sequence, battle_id, verdict FROM votes ORDER BY 1").fetchall()
 
 
+def insert(connection: sqlite3.Connection, table: str, **known: object) -> None:
+    """A row of a table of any schema: what is known, and for the rest what its kind of column takes."""
+    columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
+    row = {name: None if not needed else 0 if "TEXT" not in kind else "x" for _, name, kind, needed, *_ in columns}
+    row |= {name: value for name, value in known.items() if name in row}
+    places = ", ".join(f":{name}" for name in row)
+    connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", row)
+
+
+def old_database(folder: Path, schema: str, clock: Clock) -> Path:
+    """A database as an earlier program left it: contestants, a voter, battles, turns and votes."""
+    database = Database.at(None, folder)
+    bring_up_to_date(database, head=schema, clock=clock)
+    database.close()
+    with closing(sqlite3.connect(folder / "arena.db")) as connection:
+        for number in (1, 2):
+            insert(connection, "contestants", id=number, name=f"model-{number}", fingerprint="f")
+        insert(connection, "voters", id=1, code="voter")
+        for number in range(1, 21):
+            battle = {"battle_id": f"battle-{number}", "position": 0, "attempt": 0}
+            insert(connection, "battles", id=f"battle-{number}", voter_id=1, mode="anonymous", status="voted",
+                   contestant_a=1, contestant_b=2, propensity=1.0, language="ru")  # fmt: skip
+            insert(connection, "turns", **battle, prompt="вопрос")
+            for side in ("a", "b"):
+                insert(connection, "answers", **battle, side=side, text=f"ответ {side}", state="complete")
+            insert(connection, "votes", sequence=number, battle_id=f"battle-{number}", voter_id=1, contestant_a=1,
+                   contestant_b=2, verdict=number % 4, weight=1.0, slice_set_id=1)  # fmt: skip
+        connection.commit()
+    return folder / "arena.db"
+
+
+OLD = sorted(path.name.split("_")[0] for path in (SCRIPTS / "versions").glob("[0-9]*.py"))[:-1]
+"""Every schema before today's."""
+
+
 def test_killed_while_migrating_the_file_is_old_or_new(tmp_path: Path, later_scripts: Path, clock: Clock) -> None:
-    """At whatever moment the program dies, the database opens as one schema or the other with every row."""
-    path = tmp_path / "arena.db"
-    with Store.open(None, storage_dir=tmp_path, elo_step=elo_step, clock=clock) as store:
-        a, b = register(store, "x", "y")
-        for verdict in Verdict:
-            vote(store, a.id, b.id, verdict)
-    rows, old = rows_of(path), path.read_bytes()
-    draw, found = random.Random(8), set()
-    for _ in range(MIGRATION_KILLS):
-        path.write_bytes(old)
-        process = _migrating(path, later_scripts)
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(draw.random() * 0.8)
-        process.kill()
-        process.wait()
-        found.add(revision_of(path))
-        assert rows_of(path) == rows
-    assert found <= {HEAD, "9999"}
-    process = _migrating(path, later_scripts)
-    assert process.communicate()[0] == "begun\ndone\n"
-    assert revision_of(path) == "9999"
-    assert rows_of(path) == rows
-    assert sorted(item.name for item in tmp_path.glob("arena.db*")) == [
-        "arena.db",
-        "arena.db.lock",
-        "arena.db.next.lock",
-        "arena.db.writing.lock",
-    ]
-    assert list((tmp_path / "backups").glob(f"*schema-{HEAD}.db"))
-    with pytest.raises(SchemaTooNew):
-        Store.open(None, storage_dir=tmp_path, elo_step=elo_step)
-    assert rows_of(path) == rows
-
-
-def _migrating(path: Path, scripts: Path) -> subprocess.Popen[str]:
+    """From every schema that ever was, and to one that is not yet: at whatever step the program dies, the database
+    opens as one schema or the other with every row."""
+    command = [sys.executable, HERE / "migrating_process.py"]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
-    command = [sys.executable, "-c", MIGRATE, path, scripts]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    kills, outcomes = 0, {"old": 0, "new": 0}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def migrated(path: Path, head: str, step: int) -> str:
+            print(path, head, later_scripts if head == "9999" else SCRIPTS, step, file=process.stdin, flush=True)
+            return process.stdout.readline().strip()  # type: ignore[union-attr]
+
+        for schema, head in [*((old, HEAD) for old in OLD), (HEAD, "9999")]:
+            path = old_database(tmp_path / schema, schema, clock)
+            rows, image = rows_of(path), path.read_bytes()
+            steps = int(migrated(path, head, 0))
+            assert (revision_of(path), rows_of(path)) == (head, rows)
+            assert list((path.parent / "backups").glob(f"*schema-{schema}.db"))
+            for number in range(MIGRATION_KILLS):
+                path.write_bytes(image)
+                step = 1 + (2 * number + 1) * steps // (2 * MIGRATION_KILLS)
+                assert migrated(path, head, min(step, steps)) == "killed"
+                kills += 1
+                outcomes["old" if revision_of(path) == schema else "new"] += 1
+                assert revision_of(path) in (schema, head)
+                assert rows_of(path) == rows
+            path.write_bytes(image)
+            assert int(migrated(path, head, 0)) > 0, "what the killed left behind is no hindrance"
+            assert {item.name for item in path.parent.glob("arena.db*")} <= LEFT
+            if head == "9999":
+                with pytest.raises(SchemaTooNew):
+                    Store.open(None, storage_dir=path.parent, elo_step=elo_step)
+                assert rows_of(path) == rows
+            else:
+                Store.open(None, storage_dir=path.parent, elo_step=elo_step).close()
+        process.stdin.close()
+    tell(
+        "every schema killed while migrating opens as old or new with all rows; a newer one is refused",
+        asked="0 rows lost", measured=f"0 lost ({outcomes['old']} old, {outcomes['new']} new)",
+        size=f"{kills} kills at as many steps, {len(OLD) + 1} schemas", held=True,
+    )  # fmt: skip
+
+
+LEFT = {"arena.db", "arena.db.lock", "arena.db.next.lock", "arena.db.writing.lock"}
+"""The files of a database that nobody has open."""
 
 
 def test_a_migration_that_fails_leaves_the_old_database(tmp_path: Path, later_scripts: Path, clock: Clock) -> None:
@@ -354,7 +411,7 @@ def test_a_migration_that_fails_leaves_the_old_database(tmp_path: Path, later_sc
         vote(store, a.id, b.id, Verdict.TIE)
         with pytest.raises(MigrationFailed, match="stop it"):
             bring_up_to_date(Database.at(None, tmp_path), head="9999", scripts=later_scripts)
-    broken = SLOW_MIGRATION.replace("UPDATE battles", "UPDATE nothing").replace("time.sleep(0.02)", "pass")
+    broken = LATER_MIGRATION.replace("UPDATE battles", "UPDATE nothing")
     (later_scripts / "versions" / "9999_later.py").write_text(broken)
     database = Database.at(None, tmp_path)
     with pytest.raises(MigrationFailed, match="old data is as it was"):
@@ -420,12 +477,12 @@ def test_two_processes_on_postgresql_make_one_vote_of_one_vote(
     store.register_contestants([]).result()
     a, b = register(store, "w", "x")
     battles = tmp_path / "battles"
-    battles.write_text("\n".join(votable(store, a.id, b.id) for _ in range(200)))
+    battles.write_text("\n".join(votable(store, a.id, b.id) for _ in range(SHARED)))
     racers = [voting(url, tmp_path / name, name, 0, battles) for name in ("one", "two")]
     told = [list(acknowledged(racer)) for racer in racers]
     promised = {battle_id: (verdict, sequence) for side in told for battle_id, verdict, sequence in side}
-    assert sum(map(len, told)) == len(promised) == 200
-    assert sorted(sequence for _, sequence in promised.values()) == list(range(1, 201))
+    assert sum(map(len, told)) == len(promised) == SHARED
+    assert sorted(sequence for _, sequence in promised.values()) == list(range(1, SHARED + 1))
     assert_kept(store, promised)
 
 

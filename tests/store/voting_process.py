@@ -17,6 +17,8 @@ from arena.store.store import Store
 from arena.types import BattleStatus, Mode, Verdict
 
 CLIENTS = int(os.environ.get("VOTING_CLIENTS", "32"))
+PAUSE = float(os.environ.get("VOTING_PAUSE", "0"))
+"""Seconds that each client rests after a vote."""
 
 
 def elo_step(rating_a: float, rating_b: float, outcome: float) -> tuple[float, float]:
@@ -47,6 +49,7 @@ async def main(url: str, storage: str, name: str, votes: int, battles: list[str]
         async def client(number: int) -> None:
             for battle_id in waiting:
                 await vote_once(store, "voter" if battle_id else f"{name}-{number}", battle_id, draw)
+                await asyncio.sleep(PAUSE)
 
         await asyncio.gather(*[client(number) for number in range(CLIENTS)])
 
