@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from perf.promises import tell
 from tests.e2e.arena_process import ArenaProcess
 
 QUIET = {"votes_per_minute": "0", "asks_per_minute": "0", "address_share": "0"}
@@ -484,8 +485,8 @@ def _weight(place: Path) -> int:
     return sum(file.stat().st_size for file in place.rglob("*") if file.is_file()) if place.exists() else 0
 
 
-def main() -> None:
-    """Print one line per promise."""
+def main() -> int:
+    """Print one line per promise; 1 when one was broken."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--votes", type=int, default=10_000)
@@ -496,18 +497,24 @@ def main() -> None:
         arena = start(Path(folder))
         try:
             statuses, failures = assault(arena, chosen.calls, chosen.seed)
-            print(
-                f"fuzz: {chosen.calls} calls, {len(failures)} answers of 5xx; statuses {dict(sorted(statuses.items()))}"
-            )
+            print(f"fuzz: statuses {dict(sorted(statuses.items()))}")
             for call, reply in failures[:10]:
                 print("   ", reply.status, call.method, call.path[:80], call.headers, call.body[:200], reply.body[:200])
             accepted, answers = forge(arena, chosen.votes, chosen.seed)
-            print(f"forgery: {chosen.votes} votes tried, {accepted} accepted; statuses {dict(sorted(answers.items()))}")
+            print(f"forgery: statuses {dict(sorted(answers.items()))}")
             status, grown = upload(arena, chosen.upload_mb)
-            print(f"upload: {chosen.upload_mb} MB pushed, answered {status}, disk grew by {grown} bytes")
+            held = (
+                tell("nonsense at every door", asked="0 answers of 5xx but 503", measured=f"{len(failures)}",
+                     size=f"{chosen.calls} calls", held=not failures),
+                tell("forged votes accepted", asked="0", measured=str(accepted), size=f"{chosen.votes} tried",
+                     held=not accepted),
+                tell("uploads leave nothing on the disk", asked="1 MB at most",
+                     measured=f"{grown} bytes, answer {status}", size=f"{chosen.upload_mb} MB pushed", held=grown <= 1 << 20),
+            )  # fmt: skip
         finally:
             arena.stop()
+    return int(not all(held))
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -40,8 +40,8 @@ HELLO = (Message(Role.USER, "Hello"),)
 PATIENCE = Patience(load=120, silence=3, restart=0.05, quarantine=0.05, longest=0.2)
 
 
-def main() -> None:
-    """Run both drills and print two lines."""
+def main() -> int:
+    """Run both drills and print two lines; 1 when a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parents", type=int, default=200)
     parser.add_argument("--crashes", type=int, default=200)
@@ -54,9 +54,10 @@ def main() -> None:
             _say_how_far(len(times), f"longest {max(times):.2f} s")
         orphans = sum(lived > 1.0 for lived in times)
         measured = f"{orphans}, the longest lived {max(times, default=0):.2f} s"
-        tell("no worker outlives its parent", asked="0 orphans after 1 s", measured=measured,
+        held = tell("no worker outlives its parent", asked="0 orphans after 1 s", measured=measured,
              size=f"{len(times)} parents killed", held=not orphans)  # fmt: skip
-        asyncio.run(_crashes(checkpoint, arguments.crashes))
+        held &= asyncio.run(_crashes(checkpoint, arguments.crashes))
+    return int(not held)
 
 
 def _say_how_far(count: int, so_far: str) -> None:
@@ -79,7 +80,7 @@ def _kill_a_parent(checkpoint: Path, number: int) -> float:
     return time.monotonic() - died
 
 
-async def _crashes(checkpoint: Path, count: int) -> None:
+async def _crashes(checkpoint: Path, count: int) -> bool:
     """One engine suffers, another answers all the while."""
     spec = WorkerSpec(str(checkpoint), quantization="fp32", device="cpu", num_blocks=512)
     nursery = Nursery(spares=1, environment={"OMP_NUM_THREADS": "1"})
@@ -95,7 +96,7 @@ async def _crashes(checkpoint: Path, count: int) -> None:
     await asyncio.gather(answered, return_exceptions=True)
     await asyncio.gather(victim.close(), other.close(), nursery.close())
     measured = f"{failures} turns failed as they should, the other model answered throughout: {whole}"
-    tell("a model's end is nobody else's", asked="every failure told, the other model answers", measured=measured,
+    return tell("a model's end is nobody else's", asked="every failure told, the other model answers", measured=measured,
          size=f"{count} kills, hangs and failed loads", held=whole and failures == count)  # fmt: skip
 
 
@@ -147,4 +148,4 @@ def _exists(pid: int) -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

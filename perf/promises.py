@@ -8,9 +8,14 @@ from __future__ import annotations
 HELD, BROKEN = "✓", "✗"
 
 
+def line_of(promise: str, asked: str, measured: str, size: str, held: bool) -> str:
+    """The line of a promise."""
+    return f"{HELD if held else BROKEN} {promise} | asked {asked} | measured {measured} | {size}"
+
+
 def tell(promise: str, *, asked: str, measured: str, size: str, held: bool) -> bool:
     """Print the line; returns whether the promise held."""
-    print(f"{HELD if held else BROKEN} {promise} | asked {asked} | measured {measured} | {size}", flush=True)
+    print(line_of(promise, asked, measured, size, held), flush=True)
     return held
 
 

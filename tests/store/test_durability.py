@@ -31,6 +31,7 @@ from arena.store.records import VoteFilter
 from arena.store.store import Store
 from arena.types import Verdict
 from perf.promises import tell
+from perf.stage import waiting_battles
 
 pytestmark = pytest.mark.soak
 
@@ -377,8 +378,8 @@ def test_killed_while_migrating_the_file_is_old_or_new(tmp_path: Path, later_scr
             assert list((path.parent / "backups").glob(f"*schema-{schema}.db"))
             for number in range(MIGRATION_KILLS):
                 path.write_bytes(image)
-                step = 1 + (2 * number + 1) * steps // (2 * MIGRATION_KILLS)
-                assert migrated(path, head, min(step, steps)) == "killed"
+                step = 1 + number * (steps - 1) // (MIGRATION_KILLS - 1)  # the first and the last among them
+                assert migrated(path, head, step) == "killed"
                 kills += 1
                 outcomes["old" if revision_of(path) == schema else "new"] += 1
                 assert revision_of(path) in (schema, head)
@@ -477,7 +478,7 @@ def test_two_processes_on_postgresql_make_one_vote_of_one_vote(
     store.register_contestants([]).result()
     a, b = register(store, "w", "x")
     battles = tmp_path / "battles"
-    battles.write_text("\n".join(votable(store, a.id, b.id) for _ in range(SHARED)))
+    battles.write_text("\n".join(waiting_battles(store, ["voter"] * SHARED, a.id, b.id)))
     racers = [voting(url, tmp_path / name, name, 0, battles) for name in ("one", "two")]
     told = [list(acknowledged(racer)) for racer in racers]
     promised = {battle_id: (verdict, sequence) for side in told for battle_id, verdict, sequence in side}

@@ -230,7 +230,7 @@ def test_an_import_goes_on_beside_a_running_server(
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=int(os.environ.get("ARENA_SOAK_CELLS", "100")))
 @given(TEXT, TEXT, TEXT.filter(str.strip), st.sampled_from(list(Verdict)), st.floats(0.01, 100))
 def test_any_text_survives_a_csv_row(
     tmp_path_factory: pytest.TempPathFactory, prompt: str, text: str, name: str, verdict: Verdict, weight: float
