@@ -504,13 +504,28 @@ def main() -> int:
             print(f"forgery: statuses {dict(sorted(answers.items()))}")
             status, grown = upload(arena, chosen.upload_mb)
             held = (
-                tell("nonsense at every door", asked="0 answers of 5xx but 503", measured=f"{len(failures)}",
-                     size=f"{chosen.calls} calls", held=not failures),
-                tell("forged votes accepted", asked="0", measured=str(accepted), size=f"{chosen.votes} tried",
-                     held=not accepted),
-                tell("uploads leave nothing on the disk", asked="1 MB at most",
-                     measured=f"{grown} bytes, answer {status}", size=f"{chosen.upload_mb} MB pushed", held=grown <= 1 << 20),
-            )  # fmt: skip
+                tell(
+                    "nonsense at every door",
+                    asked="0 answers of 5xx but 503",
+                    measured=f"{len(failures)}",
+                    size=f"{chosen.calls} calls",
+                    held=not failures,
+                ),
+                tell(
+                    "forged votes accepted",
+                    asked="0",
+                    measured=str(accepted),
+                    size=f"{chosen.votes} tried",
+                    held=not accepted,
+                ),
+                tell(
+                    "uploads leave nothing on the disk",
+                    asked="1 MB at most",
+                    measured=f"{grown} bytes, answer {status}",
+                    size=f"{chosen.upload_mb} MB pushed",
+                    held=grown <= 1 << 20,
+                ),
+            )
         finally:
             arena.stop()
     return int(not all(held))

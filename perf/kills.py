@@ -54,8 +54,13 @@ def main() -> int:
             _say_how_far(len(times), f"longest {max(times):.2f} s")
         orphans = sum(lived > 1.0 for lived in times)
         measured = f"{orphans}, the longest lived {max(times, default=0):.2f} s"
-        held = tell("no worker outlives its parent", asked="0 orphans after 1 s", measured=measured,
-             size=f"{len(times)} parents killed", held=not orphans)  # fmt: skip
+        held = tell(
+            "no worker outlives its parent",
+            asked="0 orphans after 1 s",
+            measured=measured,
+            size=f"{len(times)} parents killed",
+            held=not orphans,
+        )
         held &= asyncio.run(_crashes(checkpoint, arguments.crashes))
     return int(not held)
 
@@ -96,8 +101,13 @@ async def _crashes(checkpoint: Path, count: int) -> bool:
     await asyncio.gather(answered, return_exceptions=True)
     await asyncio.gather(victim.close(), other.close(), nursery.close())
     measured = f"{failures} turns failed as they should, the other model answered throughout: {whole}"
-    return tell("a model's end is nobody else's", asked="every failure told, the other model answers", measured=measured,
-         size=f"{count} kills, hangs and failed loads", held=whole and failures == count)  # fmt: skip
+    return tell(
+        "a model's end is nobody else's",
+        asked="every failure told, the other model answers",
+        measured=measured,
+        size=f"{count} kills, hangs and failed loads",
+        held=whole and failures == count,
+    )
 
 
 async def _suffer(engine: LocalEngine, how: str, spec: WorkerSpec) -> int:

@@ -1,6 +1,6 @@
 """Every promise of durability and defence in its full form: `make soak`.
 
-    python -m perf.soak [--only crashes,store,shared,flood,sessions,hostile,fuzz,cells,forgetting,canaries,timing,workers,rigging] [--scale 1.0]
+    python -m perf.soak [--only crashes,store] [--scale 0.1]
 
 Hours of work on two cores; `--scale 0.1` does a tenth of it, `--only` some parts. Each harness prints a line per
 promise (what was asked, what was measured, at what size); they are repeated together at the end, and the status is 1
@@ -64,7 +64,8 @@ PARTS = (
     Part("cells", ("-m", "pytest", "-q", "tests/store/test_votes_files.py", "-k", "survives"),
          {"ARENA_SOAK_CELLS": 10_000}, least=100,
          promise=("any text as a CSV cell", "active cells 0, round trip 100%")),
-    Part("forgetting", ("-m", "pytest", "-q", "-s", "tests/store/test_sealing.py"), {"ARENA_SOAK_FORGETS": 200}, least=5),
+    Part("forgetting", ("-m", "pytest", "-q", "-s", "tests/store/test_sealing.py"), {"ARENA_SOAK_FORGETS": 200},
+         least=5),
     Part("canaries", ("-m", "pytest", "-q", "tests/e2e/test_blindness.py"), {"ARENA_SOAK_CANARIES": 1_000}, least=10,
          promise=("no name reaches a page before the vote", "0 hits")),
     Part("timing", ("-m", "perf.timing"), promise=("no pace tells which side is the faster", "as its lines say")),
@@ -101,7 +102,9 @@ def main() -> int:
     """All parts, or those named; 1 when a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [part.name for part in PARTS]
-    parser.add_argument("--only", default=",".join(names), help="parts by name, with commas between")
+    parser.add_argument(
+        "--only", default=",".join(names), help=f"parts by name, with commas between, of {', '.join(names)}"
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="of every count; 1 is what was promised")
     chosen = parser.parse_args()
     wanted = chosen.only.split(",")
