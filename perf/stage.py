@@ -19,6 +19,7 @@ from arena.types import Answer, AnswerState, Mode, Verdict
 from arena.ui.voters import Voters
 
 SECRET = "a secret of the harnesses alone"
+KEYS = (SECRET.encode(),)
 AT_ONCE = 256
 """Battles prepared side by side."""
 
@@ -41,7 +42,7 @@ def ballots_in(folder: Path, number: int, url: str | None = None, *, voters_each
         for _ in range(min(voters_each, number - start))
     ]
     verdicts = list(Verdict)
-    with Store.open(url, storage_dir=folder, elo_step=lambda a, b, outcome: (a, b)) as store:
+    with Store.open(url, storage_dir=folder, elo_step=lambda a, b, outcome: (a, b), secrets=KEYS) as store:
         one, other = store.register_contestants([Contestant("alpha"), Contestant("beta")]).result()
         battles = waiting_battles(store, [voters.recognize(cookie) or "" for cookie in cookies], one.id, other.id)
     return [Ballot(cookie, battles[place], verdicts[place % 4]) for place, cookie in enumerate(cookies)]

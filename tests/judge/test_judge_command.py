@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 from endpoint import saying, serving
-from store_kit import elo_step, register, vote
+from store_kit import register, vote
 
-from arena.store.store import Store
+from arena.config import Settings
+from arena.service import open_store
 from arena.types import Verdict
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +37,7 @@ PROGRAM = "import typer; from arena.cli.judge import judge; typer.run(judge)"
 
 def prepared(folder: Path, battles: int) -> None:
     """A storage directory with voted battles."""
-    with Store.open(storage_dir=folder, elo_step=elo_step) as store:
+    with open_store(Settings(storage=folder)) as store:
         a, b = register(store, "Alpha", "Beta")
         for number in range(battles):
             vote(store, a.id, b.id, Verdict.MODEL_A, voter=f"voter {number}")
