@@ -141,7 +141,7 @@ def _from_database(database: str | None, rating: Rating) -> Leaderboard:
 def _as_on_the_page(store: Store, rating: Rating, settings: Settings) -> Leaderboard | None:
     """The page's own board at this rating; None where the page has none."""
     slices = ["=".join(pair).removesuffix(f"={YES}") for pair in rating.slice.items()]
-    if len(slices) > 1 or rating.ties is not Ties.HALF or rating.inverse_propensity:
+    if len(slices) > 1 or rating.ties is not Ties.HALF or rating.inverse_propensity or rating.weights:
         return None
     slice = slices[0] if slices else ALL
     settings_scale = (settings.elo_k, settings.elo_start, settings.elo_scale)

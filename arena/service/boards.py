@@ -38,6 +38,9 @@ FOLLOWED = 500
 MASKED, UNMASKED = "masked", "-masked"
 """Battles in which a model named itself, and all others: the second is the difference of two stored slices."""
 
+READ_AGAIN = 20
+"""What took s seconds to read, though it changes rarely, is read again after so many times s."""
+
 RECENT, RECENT_FOR = 2_000, 10.0
 """How many of the latest battles sampling rates are taken over, and for how many seconds they are kept."""
 ONCE = "once"
@@ -72,6 +75,7 @@ class Boards:
         self._since: dict[tuple[Track, str], int] = {}
         self._live = LiveBoard(parameters=parameters)
         self._chances: tuple[int, Chances] | None = None
+        self._slices: dict[Track, tuple[float, tuple[str, ...]]] = {}
         self._wider: dict[str, Mapping[str, float]] = {}
         self._rates: tuple[float, Mapping[int, float]] = (-math.inf, {})
         self.questions = Questions(store)
@@ -156,7 +160,7 @@ class Boards:
             met = meeting("", ratings.counts, first, second)
             strengths = ratings.strengths(second)
             topics = []
-            for name in self.slices(track):
+            for name in self.slices(track) if slice == ALL else ():
                 if name.startswith("topic="):
                     self._have(track, name)
                     counts = self._live.ratings(str(track), name).counts
@@ -166,24 +170,31 @@ class Boards:
 
     def slices(self, track: Track = Track.HUMAN) -> tuple[str, ...]:
         """The slices that hold a comparison."""
+        kept = self._slices.get(track)
+        if kept is None or time.monotonic() > kept[0]:
+            began = time.monotonic()
+            names = self._held_slices(track)
+            kept = self._slices[track] = began + READ_AGAIN * (time.monotonic() - began), names
+        return kept[1]
+
+    def _held_slices(self, track: Track) -> tuple[str, ...]:
         held = self._store.slices(track)
         others = [UNMASKED] if 0 < held.get(MASKED, 0.0) < held.get(ALL, math.inf) else []
         return tuple(sorted([*(name for name in held if name != ALL), *others]))
 
     def history(self, track: Track = Track.HUMAN) -> tuple[HistoryPoint, ...]:
-        """Online Elo after each of the latest votes, oldest first."""
+        """Online Elo after each of the latest votes, oldest first; it ends at the ratings of now."""
         names = labels(self._store.contestants())
         after = max(0, self._store.board_version() - HISTORY)
-        ratings = dict.fromkeys(names, self._parameters.scale.start)
+        changes = [one for one in self._store.changes(after, limit=HISTORY) if one.track is track and one.sign]
+        ratings = {number: state.rating for number, state in self._store.elo_state(track).items()}
         points = []
-        for change in self._store.changes(after, limit=HISTORY):
-            if change.track is not track:
-                continue
+        for change in reversed(changes):
             deltas = ((change.contestant_a, change.elo_delta_a), (change.contestant_b, change.elo_delta_b))
             for contestant, delta in deltas:
-                ratings[contestant] += delta * change.sign
                 points.append(HistoryPoint(change.sequence, change.at, names[contestant], ratings[contestant]))
-        return tuple(points)
+                ratings[contestant] -= delta * change.sign
+        return tuple(reversed(points))
 
     def _counted_once(self, slice: str) -> BoardView:
         board, version = self._once.board(slice, labels(self._store.contestants()))

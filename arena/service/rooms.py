@@ -119,7 +119,15 @@ def room_of(record: BattleRecord, redact: Redact, receipt: VoteReceipt | None) -
 def nameplate(record: ContestantRecord) -> Nameplate:
     """Who a contestant is, from what the board remembers of it."""
     entry = record.contestant
-    return Nameplate(entry.name, entry.organisation, entry.parameters, entry.quantization, entry.licence, entry.toy)
+    return Nameplate(
+        entry.name,
+        entry.organisation,
+        entry.parameters,
+        entry.quantization,
+        entry.licence,
+        entry.toy,
+        entry.family,
+    )
 
 
 def _revealed(record: ContestantRecord, answer: Answer | None) -> RevealedSide:

@@ -24,6 +24,7 @@ class Nameplate:
     quantization: str = ""
     licence: str = ""
     toy: bool = False
+    family: str = ""
 
 
 @dataclass(frozen=True, slots=True)

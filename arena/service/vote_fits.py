@@ -8,6 +8,7 @@ board at equal style follows the votes in small steps.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -34,6 +35,9 @@ FEATURES = ("characters", "headers", "lists", "bold")
 
 MOST = 2_000_000
 """The most votes that are looked at, the latest ones: 130 MB, and some seconds of a core now and then."""
+
+PAUSE = 0.002
+"""Seconds between two runs of votes that are read, in which others may have the processor."""
 
 _INTEGERS = ("contestant_a", "contestant_b", "verdict", "voter_id", "slice_set_id", *MARKUP_COLUMNS)
 _OUTCOMES = np.array([verdict.outcome for verdict in Verdict])
@@ -72,6 +76,7 @@ class _Columns:
         while (table := store.vote_columns(self.last)).last > self.last:
             self.last = table.last
             runs.append(table)
+            time.sleep(PAUSE)
         if runs:
             self.sequence = _joined(self.sequence, [np.frombuffer(one.numbers["sequence"], np.int64) for one in runs])
             self.counting = _joined(self.counting, [np.frombuffer(one.counting, bool) for one in runs])

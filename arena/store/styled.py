@@ -8,11 +8,12 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, case, func, select
 
 from arena.markup import Markup
 from arena.store.changes import EVENT_SIGNS
 from arena.store.counting import split_names
+from arena.store.prepared import Prepared
 from arena.store.records import MARKUP_COLUMNS, BothMarkups, VoteTable
 from arena.store.tables import AnyRow, events, slice_sets, votes
 
@@ -35,15 +36,11 @@ def markup_of(row: AnyRow) -> BothMarkups | None:
 
 def vote_table(db: Connection, after: int, limit: int) -> VoteTable:
     """See `Store.vote_columns`."""
-    on_board = votes.c.retracted_at.is_(None) & votes.c.quarantined.is_(None)
-    read = ("sequence", "contestant_a", "contestant_b", "verdict", "voter_id", "slice_set_id")
-    style = [func.coalesce(votes.c[name], -1) for name in MARKUP_COLUMNS]
-    query = select(*[votes.c[name] for name in read], *style, votes.c.weight, on_board)
-    rows = db.execute(query.where(votes.c.sequence > after).order_by(votes.c.sequence).limit(limit)).all()
-    names = (*read, *MARKUP_COLUMNS)
-    *numbers, weight, counting = zip(*rows, strict=True) if rows else ((),) * (len(names) + 2)
-    columns = {name: array("q", column) for name, column in zip(names, numbers, strict=True)}
-    return VoteTable(columns, array("d", weight), array("b", map(bool, counting)), rows[-1].sequence if rows else after)
+    rows = _COLUMNS.all(db, after=after, most=limit)
+    *numbers, weight, counting = zip(*rows, strict=True) if rows else ((),) * (len(_READ) + 2)
+    columns = {name: array("q", column) for name, column in zip(_READ, numbers, strict=True)}
+    last = columns["sequence"][-1] if rows else after
+    return VoteTable(columns, array("d", weight), array("b", counting), last)
 
 
 def moved(db: Connection, after: int) -> tuple[int, Mapping[int, bool]]:
@@ -64,3 +61,15 @@ def slice_members(db: Connection) -> Mapping[str, frozenset[int]]:
         for name in split_names(row.names):
             members.setdefault(name, set()).add(row.id)
     return {name: frozenset(numbers) for name, numbers in members.items()}
+
+
+_READ = ("sequence", "contestant_a", "contestant_b", "verdict", "voter_id", "slice_set_id", *MARKUP_COLUMNS)
+_ON_BOARD = case((votes.c.retracted_at.is_(None) & votes.c.quarantined.is_(None), 1), else_=0)
+_COLUMNS = Prepared(
+    lambda _: (
+        select(*[func.coalesce(votes.c[name], bindparam("none", -1)) for name in _READ], votes.c.weight, _ON_BOARD)
+        .where(votes.c.sequence > bindparam("after"))
+        .order_by(votes.c.sequence)
+        .limit(bindparam("most"))
+    )
+)

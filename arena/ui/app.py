@@ -20,11 +20,13 @@ from arena.judge.desk import JudgeDesk
 from arena.service import Arena
 from arena.service.segments import keeper_of, not_kept
 from arena.types import Mode
-from arena.ui import integrity_tab, look, render
+from arena.ui import board_render, integrity_tab, look, render
 from arena.ui.battle_events import BattleEvents
 from arena.ui.battle_tab import build_battle, welcome_html
 from arena.ui.bench_tab import BenchTab
+from arena.ui.board_routes import BoardRoutes
 from arena.ui.board_tab import BoardTab
+from arena.ui.board_views import BoardViews
 from arena.ui.forms import Forms
 from arena.ui.frames import Frames, Page
 from arena.ui.guard import Guard
@@ -42,11 +44,10 @@ MAX_THREADS = 400
 """Gradio counts waiting asynchronous events against its threads: fifty battles at forty took twice as long."""
 
 
-def build(arena: Arena, voters: Voters) -> tuple[gr.Blocks, Mapping[Mode, Page]]:
+def build(arena: Arena, voters: Voters, judges: JudgeDesk, views: BoardViews) -> tuple[gr.Blocks, Mapping[Mode, Page]]:
     """The page over an arena, and what draws the battle of each mode."""
     battles: dict[Mode, BattleEvents] = {}
     i18n = translations()
-    judges = JudgeDesk(arena.store, arena.catalog, arena.settings)
     demo: gr.Blocks
     with gr.Blocks(title="Арена · Arena", analytics_enabled=False, fill_width=True) as demo:
         gr.HTML(i18n("header_html"), elem_id="arena-header")
@@ -64,7 +65,7 @@ def build(arena: Arena, voters: Voters) -> tuple[gr.Blocks, Mapping[Mode, Page]]
                     events.offer_names, [], list(battle.choices), show_progress="hidden", api_visibility="private"
                 )
             with gr.Tab(i18n("tab_board"), id="board", elem_id="tab-board") as tab:
-                board = BoardTab(arena, judges, i18n)
+                board = BoardTab(arena, views, i18n)
             board.connect(tab.select)
             with gr.Tab(i18n("tab_judge"), id="judge", elem_id="tab-judge") as tab:
                 judge = JudgeTab(judges, arena.settings.language)
@@ -87,13 +88,20 @@ def launch(make: Callable[[], Arena], *, prevent_thread_lock: bool = False) -> g
     in_frame = bool(os.environ.get("SPACE_ID"))
     voters = Voters(settings.signing_key(), in_frame=in_frame)
     keep_little()
-    demo, pages = build(arena, voters)
+    judges = JudgeDesk(arena.store, arena.catalog, arena.settings)
+    views = BoardViews(arena, judges)
+    demo, pages = build(arena, voters, judges, views)
     presence = Presence()
     presence.left = forgetter(demo)
     demo.queue(default_concurrency_limit=None, max_size=None)
     guard = Middleware(Guard, voters=voters, forms=Forms(demo), presence=presence, settings=settings, in_frame=in_frame)
     app_kwargs: dict[str, Any] = {
-        "routes": [*Routes(arena, voters).all(), *Frames(arena, voters, pages).all(), *_operators_routes(arena)],
+        "routes": [
+            *Routes(arena, voters).all(),
+            *Frames(arena, voters, pages).all(),
+            *BoardRoutes(views, settings.language).all(),
+            *_operators_routes(arena),
+        ],
         "middleware": [guard],
         "lifespan": _lifespan(arena),
     }
@@ -127,6 +135,9 @@ def translations() -> gr.I18n:
         table["export_html"] = _export(language)
         table["operator_html"] = entrance(language)
         table["integrity_html"] = integrity_tab.entrance(language)
+        table["board_find_html"] = board_render.finder(language)
+        table["board_files_html"] = board_render.table_files(language)
+        table["plot_files_html"] = board_render.plot_files(language)
         table["compare_html"] = f"<h2>{say(language, 'compare_title')}</h2>"
         tables[language] = table
     return gr.I18n(**tables)
@@ -147,10 +158,7 @@ def _export(language: str) -> str:
     links = " ".join(
         f'<a href="arena/export.{form}" download>{form.upper()}</a>' for form in ("csv", "jsonl", "parquet")
     )
-    board = " ".join(
-        f'<a href="arena/board.{form}" data-board download>{form.upper()}</a>' for form in ("csv", "json", "html")
-    )
-    return f"<p>{say(language, 'export_board')} {board}</p><p>{say(language, 'export_votes')} {links}</p>"
+    return f"<p>{say(language, 'export_votes')} {links}</p><p>{say(language, 'export_propensity')}</p>"
 
 
 def _strips(arena: Arena) -> str:

@@ -3,32 +3,105 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from html import escape
 
 from arena.ratings.leaderboard import Leaderboard, Row
-from arena.service import BoardView, Nameplate
+from arena.service import Nameplate
+from arena.service.boards import UNMASKED
 from arena.service.head_to_head import Meeting, PairView
+from arena.ui import charts
+from arena.ui.board_views import Seen
 from arena.ui.texts import TEXTS, number, percent, say, topic_name
 
+COLUMNS = ("rank", "model", "rating", "interval", "battles", "drawn", "acceptable", "size")
 
-def table(view: BoardView, language: str) -> str:
-    """Rank, name, rating, drawn interval, battles, acceptability and size of every contestant."""
-    board = view.board
-    plates = {plate.name: plate for plate in view.nameplates}
+NAMED = 8
+"""The most contestants that a note names."""
+
+ASK_AGAIN = 2
+"""Seconds after which a page that waits for a background fit asks again."""
+
+
+def table(seen: Seen, language: str) -> str:
+    """Rank, name, rating, drawn interval, battles, how often drawn, acceptability and size of every contestant."""
+    again = f' data-again="{ASK_AGAIN}"' if seen.waiting else ""
+    if seen.view is None:
+        return f'<p class="empty"{again}>{say(language, "board_fitting")}</p>'
+    view, board = seen.view, seen.view.board
     live = (
-        f'<p class="live" role="status"><i></i>{say(language, "board_votes", votes=number(board.votes, language))}'
-        f" · {say(language, 'board_live')}</p>"
+        f'<p class="live" role="status"{again}><i></i><span data-votes="{board.votes}">'
+        f"{say(language, 'board_votes', votes=number(board.votes, language))}</span>"
+        f" · {say(language, 'board_live')}{_legend(seen, language)}</p>"
     )
     if not board.votes:
         return f'{live}<p class="empty">{say(language, "board_empty")}</p>'
-    keys = ("rank", "model", "rating", "interval", "battles", "acceptable", "size")
-    head = "".join(f'<th scope="col" class="{key}">{say(language, f"board_{key}")}</th>' for key in keys)
-    low, high = _span(board)
-    rows = "".join(_row(row, plates.get(row.model), (low, high), language) for row in board.rows)
+    plates = {plate.name: plate for plate in view.nameplates}
+    head = "".join(f'<th scope="col" class="{key}">{_heading(key, language)}</th>' for key in COLUMNS)
+    span = _span(board)
+    rings = seen.rings or {}
+    tall = " tall" if len(board.rows) > charts.READABLE else ""
+    rows = "".join(_row(row, plates.get(row.model), span, rings.get(row.model), language) for row in board.rows)
     return (
-        f'{live}<div class="board-scroll"><table class="board-table"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>{_notes(board, language)}"
+        f"{live}{_sentences(_said_instead(seen, language))}"
+        f'<div class="board-scroll{tall}" tabindex="0" role="region" aria-label="{say(language, "tab_board")}">'
+        f'<table class="board-table main"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<p class="none-found" hidden>{say(language, "find_nothing")}</p>'
+        f"{_sentences([*_roll_call(board, language), *_notes(seen, language)])}"
     )
+
+
+def finder(language: str) -> str:
+    """A field that finds models; the page's script makes it work."""
+    return (
+        f'<label class="finder"><span>{say(language, "find_label")}</span><input type="search" id="board-find" '
+        f'autocomplete="off" placeholder="{say(language, "find")}"></label>'
+    )
+
+
+def table_files(language: str) -> str:
+    """The table as files, and a link to the view."""
+    files = _links("board", ("csv", "json", "html"), language)
+    button = f'<button type="button" id="board-link">{say(language, "copy_link")}</button>'
+    return f"<p>{say(language, 'export_board')} {files}{button}</p>"
+
+
+def plot_files(language: str) -> str:
+    """The plot as pictures, which the page makes itself, and what it was drawn from."""
+    pictures = "".join(
+        f'<button type="button" data-picture="{form}">{form.upper()}</button>' for form in ("png", "svg")
+    )
+    return f"<p>{say(language, 'export_plot')} {pictures}{_links('plot', ('html', 'csv', 'json'), language)}</p>"
+
+
+def _links(name: str, forms: Sequence[str], language: str) -> str:
+    return " ".join(f'<a href="arena/{name}.{form}" data-board download>{form.upper()}</a>' for form in forms)
+
+
+def _sentences(notes: Sequence[str]) -> str:
+    return "".join(f'<p class="note">{note}</p>' for note in notes)
+
+
+def _legend(seen: Seen, language: str) -> str:
+    """What the marks on the intervals stand for, where there are two kinds."""
+    return f'<span class="legend">{say(language, "board_rings")}</span>' if seen.rings else ""
+
+
+def _heading(key: str, language: str) -> str:
+    if key == "drawn":
+        return f'<abbr title="{say(language, "board_drawn_title")}">{say(language, "board_drawn")}</abbr>'
+    return say(language, f"board_{key}")
+
+
+def _roll_call(board: Leaderboard, language: str) -> list[str]:
+    """How many are listed, and that nobody is left out."""
+    retired = sum(row.retired for row in board.rows)
+    everyone = number(len(board.rows), language)
+    return [say(language, "board_roll_call", models=everyone, retired=number(retired, language))]
+
+
+def _said_instead(seen: Seen, language: str) -> list[str]:
+    return [say(language, key) for key in seen.instead]
 
 
 def slice_name(name: str, language: str) -> str:
@@ -37,6 +110,8 @@ def slice_name(name: str, language: str) -> str:
     direct = f"slice_{key}_{value}" if value else f"slice_{key}"
     if not name:
         return say(language, "slice_all")
+    if name == UNMASKED:
+        return say(language, "slice_unmasked")
     if direct in TEXTS:
         return say(language, direct)
     if key == "month":
@@ -44,7 +119,7 @@ def slice_name(name: str, language: str) -> str:
     return say(language, "slice_topic", topic=topic_name(value, language)) if key == "topic" else name
 
 
-def pair(view: PairView, language: str) -> str:
+def pair(view: PairView, language: str, slice: str = "") -> str:
     """Two contestants against each other, in words and a bar."""
     met = view.met
     lines = []
@@ -56,21 +131,37 @@ def pair(view: PairView, language: str) -> str:
         lines.append(_needed(view, language))
     else:
         lines.append(say(language, "compare_unknown"))
-    rows = "".join(_meeting(one, language) for one in (met, *view.topics))
+    rows = "".join(_meeting(one, language, slice) for one in (met, *view.topics))
     head = "".join(
-        f'<th scope="col">{text}</th>'
+        f'<th scope="col" class="count">{text}</th>'
         for text in ("", escape(view.a), escape(view.b), say(language, "vote_tie"), say(language, "vote_bad"))
     )
     sentences = "".join(f"<p>{line}</p>" for line in lines)
+    files = f"{say(language, 'export_board')} {_links('compare', ('csv', 'json'), language)}"
     return (
-        f'<div class="compare">{sentences}<div class="board-scroll"><table class="board-table"><thead><tr>{head}</tr>'
-        f"</thead><tbody>{rows}</tbody></table></div></div>"
+        f'<div class="compare">{_scales(view, language)}{sentences}<div class="board-scroll">'
+        f'<table class="board-table"><thead><tr>{head}</tr>'
+        f'</thead><tbody>{rows}</tbody></table></div><p class="export files">{files}</p></div>'
+    )
+
+
+def _scales(view: PairView, language: str) -> str:
+    """The chance that each is the stronger one, as a bar in their colours."""
+    if view.better is None:
+        return ""
+    share = f"{100 * view.better:.1f}%"
+    return (
+        f'<div class="duel"><b class="a">{escape(view.a)}</b><b class="b">{escape(view.b)}</b>'
+        f'<span class="split" role="img" aria-label="{escape(view.a)}: {_sure(view.better, language)}">'
+        f'<i style="width:{share}"></i></span></div>'
     )
 
 
 def _sure(probability: float, language: str) -> str:
     """A probability that never claims certainty."""
-    return f"> {percent(0.99, language)}" if probability > 0.99 else percent(probability, language)
+    if probability > 0.99:
+        return f"&gt; {percent(0.99, language)}"
+    return f"&lt; {percent(0.01, language)}" if probability < 0.01 else percent(probability, language)
 
 
 def _needed(view: PairView, language: str) -> str:
@@ -78,16 +169,18 @@ def _needed(view: PairView, language: str) -> str:
         return say(language, "compare_settled")
     if view.votes_needed is None:
         return say(language, "compare_never")
-    return say(language, "compare_needed", votes=number(view.votes_needed, language))
+    names = {"a": escape(view.a), "b": escape(view.b)}
+    return say(language, "compare_needed", votes=number(view.votes_needed, language), **names)
 
 
-def _meeting(met: Meeting, language: str) -> str:
-    name = topic_name(met.topic, language) if met.topic else say(language, "slice_all")
-    cells = "".join(f"<td>{number(value, language)}</td>" for value in (met.wins_a, met.wins_b, met.ties, met.both_bad))
+def _meeting(met: Meeting, language: str, slice: str) -> str:
+    name = topic_name(met.topic, language) if met.topic else slice_name(slice, language)
+    amounts = (met.wins_a, met.wins_b, met.ties, met.both_bad)
+    cells = "".join(f'<td class="count">{number(value, language)}</td>' for value in amounts)
     return f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>'
 
 
-def _row(row: Row, plate: Nameplate | None, span: tuple[float, float], language: str) -> str:
+def _row(row: Row, plate: Nameplate | None, span: tuple[float, float], ring: float | None, language: str) -> str:
     rank = str(row.rank_low) if row.rank_low == row.rank_high else f"{row.rank_low}–{row.rank_high}"
     rating = say(language, "unrated") if row.rating is None else number(row.rating, language)
     marks = "".join(
@@ -97,29 +190,33 @@ def _row(row: Row, plate: Nameplate | None, span: tuple[float, float], language:
     )
     toy = f'<span class="mark">{say(language, "toy")}</span>' if plate and plate.toy else ""
     acceptable = "—" if row.acceptability is None else percent(row.acceptability, language)
-    origin = escape(plate.organisation) if plate and plate.organisation else ""
+    drawn = "—" if row.sampling_rate is None else percent(row.sampling_rate, language, int(row.sampling_rate < 0.1))
+    about = (plate.organisation, plate.licence) if plate else ()
+    sought = escape(" ".join((row.model, plate.family if plate else "", *about)).lower())
     return (
-        f'<tr><td class="rank">{rank}</td><th scope="row" class="model">{escape(row.model)}{marks}{toy}'
-        f"<small>{origin}</small></th><td class='rating'>{rating}</td>"
-        f'<td class="interval">{_track(row, span, language)}</td>'
-        f'<td class="battles">{number(row.battles, language)}</td>'
+        f'<tr data-find="{sought}"><td class="rank">{rank}</td><th scope="row" class="model">{escape(row.model)}'
+        f"{marks}{toy}<small>{escape(' · '.join(part for part in about if part))}</small></th>"
+        f'<td class="rating">{rating}</td><td class="interval">{_track(row, span, ring, language)}</td>'
+        f'<td class="battles">{number(row.battles, language)}</td><td class="drawn">{drawn}</td>'
         f'<td class="acceptable">{acceptable}</td><td class="size">{_size(plate)}</td></tr>'
     )
 
 
-def _track(row: Row, span: tuple[float, float], language: str) -> str:
+def _track(row: Row, span: tuple[float, float], ring: float | None, language: str) -> str:
     """The interval drawn on the scale of the board, with its numbers for those who do not see it."""
     low = span[0] if row.ci_low is None else row.ci_low
     high = span[1] if row.ci_high is None else row.ci_high
-    if row.rating is None and row.ci_low is None and row.ci_high is None:
-        return '<span class="none">—</span>'
+    other = "" if ring is None else f'<u class="ring" style="left:{_place(ring, span):.1f}%"></u>'
+    if row.ci_low is None and row.ci_high is None:
+        dot = "" if row.rating is None else f'<u style="left:{_place(row.rating, span):.1f}%"></u>'
+        return f'<span class="track">{dot}{other}</span>' if dot else '<span class="none">—</span>'
     left, right = _place(low, span), _place(high, span)
     dot = "" if row.rating is None else f'<u style="left:{_place(row.rating, span):.1f}%"></u>'
     ends = " – ".join("…" if end is None else number(end, language) for end in (row.ci_low, row.ci_high))
     open_ends = ("" if row.ci_low is not None else " open-low") + ("" if row.ci_high is not None else " open-high")
     return (
         f'<span class="track{open_ends}" role="img" aria-label="{ends}" title="{ends}">'
-        f'<i style="left:{left:.1f}%;width:{max(0.5, right - left):.1f}%"></i>{dot}</span>'
+        f'<i style="left:{left:.1f}%;width:{max(0.5, right - left):.1f}%"></i>{other}{dot}</span>'
     )
 
 
@@ -147,17 +244,27 @@ def _size(plate: Nameplate | None) -> str:
     return escape(" ".join(part for part in parts if part))
 
 
-def _notes(board: Leaderboard, language: str) -> str:
+def _notes(seen: Seen, language: str) -> list[str]:
     """What a reader must know about these numbers."""
+    assert seen.view is not None
+    board, choice = seen.view.board, seen.choice
     parameters = {key: value for key, value in board.parameters.items() if isinstance(value, int | float)}
     method = "note_elo" if board.method == "elo" else "note_bt"
     shown = {key: number(float(value), language) for key, value in parameters.items()}
     notes = [say(language, method, **{"k": "", "start": "", "scale": "", **shown})]
     if board.parameters.get("each_question_once"):
         notes.append(say(language, "note_once"))
+    if seen.style is not None and seen.style.value.board is not None:
+        age, fit = number(max(1, round(seen.style.age)), language), seen.style.value
+        notes.append(say(language, "note_style"))
+        notes.append(say(language, "note_style_age", votes=number(fit.counted, language), seconds=age))
+    explained = "slice_note_" + ("unmasked" if choice.slice == UNMASKED else choice.slice.partition("=")[0])
+    if explained in TEXTS:
+        notes.append(say(language, explained))
     if any(row.piece > 0 for row in board.rows):
         notes.append(say(language, "note_pieces"))
     open_ended = [row.model for row in board.rows if not row.identified and row.battles]
     if board.method != "elo" and open_ended:
-        notes.append(say(language, "note_unrated", models=escape(", ".join(open_ended))))
-    return "".join(f'<p class="note">{note}</p>' for note in notes)
+        names = ", ".join(open_ended[:NAMED]) + (" …" if len(open_ended) > NAMED else "")
+        notes.append(say(language, "note_unrated", models=escape(names)))
+    return notes

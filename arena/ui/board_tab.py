@@ -1,4 +1,4 @@
-"""The leaderboard's tab: filters, the table with drawn intervals, plots and downloads.
+"""The leaderboard's tab: filters, the table with drawn intervals, plots, a comparison and downloads.
 
 Names stand here by design, so nothing of it is loaded before the tab is opened.
 """
@@ -6,42 +6,48 @@ Names stand here by design, so nothing of it is loaded before the tab is opened.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from html import escape
 from typing import Any
 from urllib.parse import parse_qs
 
 import gradio as gr
 
-from arena.errors import ArenaError
-from arena.judge.desk import JudgeDesk
 from arena.service import Arena, BoardView
-from arena.service.boards import ONCE, offered
-from arena.store.records import ALL
-from arena.types import Track
-from arena.ui import board_render, charts
+from arena.ui import board_render
+from arena.ui.board_routes import drawn
+from arena.ui.board_views import COMBINED, METHODS, PLOTS, BoardViews, Choice, Seen
 from arena.ui.texts import say
 from arena.ui.voters import language_of_request
 
-COMBINED = "combined"
-PLOTS = ("forest", "wins", "counts", "history")
+KEEPABLE = ("forest", "wins", "counts")
+"""Plots that change with the board alone, and not with a fit made aside."""
+
+KEPT = 64
+"""Views that are kept as they were painted: after a vote every open page asks for the same few."""
+
+TELL = "(...chosen) => { arena.address(chosen); }"
+"""Puts the view that is shown into the page's address."""
 
 
 class BoardTab:
     """Layout and handlers of the leaderboard."""
 
-    def __init__(self, arena: Arena, judges: JudgeDesk, i18n: gr.I18n) -> None:
-        self._arena, self._judges = arena, judges
+    def __init__(self, arena: Arena, views: BoardViews, i18n: gr.I18n) -> None:
+        self._arena, self._views = arena, views
+        self._kept: dict[tuple[Choice, str], tuple[BoardView | None, list[Any]]] = {}
         with gr.Column(elem_classes="board"):
             with gr.Row(elem_classes="filters"):
                 self.track = gr.Dropdown([], label=i18n("filter_track"), elem_id="board-track", min_width=140)
                 self.slice = gr.Dropdown([], label=i18n("filter_slice"), elem_id="board-slice", min_width=180)
                 self.method = gr.Dropdown([], label=i18n("filter_method"), elem_id="board-method", min_width=180)
+                gr.HTML(i18n("board_find_html"), elem_id="board-finder")
             self.table = gr.HTML(elem_id="board-table")
+            gr.HTML(i18n("board_files_html"), elem_classes="export")
             self.refresh = gr.Button("refresh", elem_id="board-refresh", visible="hidden")
             self.query = gr.Textbox(visible="hidden", elem_id="board-query", label="query", show_label=False)
             self.kind = gr.Radio([], label=i18n("plots"), elem_id="board-plots", elem_classes=["chips", "plots"])
             self.plot = gr.Plot(elem_id="board-plot", show_label=False)
+            gr.HTML(i18n("plot_files_html"), elem_classes=["export", "plot-files"])
             gr.HTML(i18n("compare_html"), elem_classes="compare-title")
             with gr.Row(elem_classes="filters"):
                 self.first = gr.Dropdown([], label=i18n("model_a_choice"), elem_id="compare-a", min_width=200)
@@ -52,28 +58,25 @@ class BoardTab:
     def connect(self, opened: Any) -> None:
         """Wire the filters and the opening of the tab (an event)."""
         common: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
-        filters = [self.track, self.slice, self.method, self.kind]
-        pair = [self.first, self.second]
-        everything = [*filters, *pair, self.table, self.plot, self.pair]
-        opened(self.open, [self.query], everything, js="() => location.search", **common)
-        shown = [self.table, self.plot, self.pair]
-        self.refresh.click(self.show, [*filters, *pair], shown, **common)
-        told = "(...chosen) => arena.address(chosen)"
-        choosers: list[Any] = [*filters, *pair]
-        for one in choosers:
-            one.input(self.show, [*filters, *pair], shown, js=told, **common)
+        chosen: list[Any] = [self.track, self.slice, self.method, self.kind, self.first, self.second]
+        shown = [self.track, self.slice, self.method, self.table, self.plot, self.pair]
+        opening = opened(self.open, [self.query], [*chosen, *shown[3:]], js="() => location.search", **common)
+        opening.then(None, chosen, None, js=TELL)
+        self.refresh.click(self.show, chosen, shown, **common)
+        for one in chosen:
+            one.input(self.show, chosen, shown, **common).then(None, chosen, None, js=TELL)
 
     async def open(self, request: gr.Request, query: str) -> list[Any]:
         """The filters' choices in the voter's language, and the view that the page's address names."""
-        language = self._language(request)
         wanted = {key: values[0] for key, values in parse_qs((query or "").removeprefix("?")).items()}
-        boards = self._arena.boards
-        slices = [ALL, *boards.slices()]
-        names = [row.model for row in boards.view().board.rows]
+        return await asyncio.to_thread(self._opened, wanted, self._language(request))
+
+    def _opened(self, wanted: dict[str, str], language: str) -> list[Any]:
+        names = self._views.names()
         options = {
-            "track": [(say(language, f"track_{track}"), track) for track in await asyncio.to_thread(self._tracks)],
-            "slice": [(board_render.slice_name(name, language), name) for name in slices],
-            "method": [(say(language, f"method_{method}"), method) for method in ("bt", "elo", ONCE)],
+            "track": [(say(language, f"track_{track}"), track) for track in self._views.tracks()],
+            "slice": [(board_render.slice_name(name, language), name) for name in self._views.slices()],
+            "method": [(say(language, f"method_{method}"), method) for method in METHODS],
             "plot": [(say(language, f"plot_{plot}"), plot) for plot in PLOTS],
             "a": [(name, name) for name in names],
             "b": [(name, name) for name in names[1:] + names[:1]],
@@ -82,54 +85,55 @@ class BoardTab:
             key: wanted[key] if wanted.get(key) in {value for _, value in choices} else (choices or [("", "")])[0][1]
             for key, choices in options.items()
         }
-        updates = [gr.update(choices=sorted_names(key, options[key]), value=chosen[key]) for key in options]
-        return [*updates, *await asyncio.to_thread(self._painted, chosen, language)]
-
-    def _tracks(self) -> list[str]:
-        """Whose boards there are: people's, judges', and people's sharpened by a judge once one is admitted."""
-        return [*map(str, Track), *([COMBINED] if self._judges.view().admitted else [])]
+        *filters, table, plot, pair = self._painted(Choice(**chosen), language)
+        chosen |= {
+            key: new["value"] for key, new in zip(("track", "slice", "method"), filters, strict=True) if "value" in new
+        }
+        updates = [gr.update(choices=_sorted(key, options[key]), value=chosen[key]) for key in options]
+        return [*updates, table, plot, pair]
 
     async def show(
         self, request: gr.Request, track: str, slice: str, method: str, plot: str, first: str, second: str
     ) -> list[Any]:
-        """The view that the filters ask for, as of now."""
-        chosen = {"track": track, "slice": slice, "method": method, "plot": plot, "a": first, "b": second}
-        return await asyncio.to_thread(self._painted, chosen, self._language(request))
+        """The view that the filters ask for, as of now; a filter that cannot be had is set to what is shown."""
+        choice = Choice(track or "human", slice or "", method or "bt", plot or "forest", first or "", second or "")
+        return await asyncio.to_thread(self._painted, choice, self._language(request))
 
-    def _painted(self, chosen: Mapping[str, str], language: str) -> list[Any]:
-        combined = chosen["track"] == COMBINED
-        owner = Track.HUMAN if combined else Track(chosen["track"] or Track.HUMAN)
-        part = ALL if combined else chosen["slice"] or ALL
-        way = chosen["method"] or "bt"
-        if combined or not offered(way, owner, part):
-            way = "bt"
-        boards = self._arena.boards
-        view: BoardView = boards.view(owner, part, way)
-        if combined:
-            view = self._judges.combined(view) or view
-        try:
-            pair = board_render.pair(boards.compare(chosen["a"], chosen["b"], owner, part), language)
-        except ArenaError:
-            pair = ""
-        note = self._combined_note(language) if combined else ""
-        return [board_render.table(view, language) + note, self._drawn(chosen["plot"], view, language), pair]
+    def _painted(self, asked: Choice, language: str) -> list[Any]:
+        seen = self._views.seen(asked)
+        kept = self._kept.get((asked, language))
+        if kept is not None and kept[0] is seen.view and asked.plot in KEEPABLE and not seen.waiting:
+            return [*kept[1]]
+        pair = self._views.pair(seen.choice)
+        painted = [
+            _set(asked.track, seen.choice.track),
+            _set(asked.slice, seen.choice.slice),
+            _set(asked.method, seen.choice.method),
+            board_render.table(seen, language) + self._combined_note(seen, language),
+            drawn(self._views, seen, language) if seen.view is not None else None,
+            board_render.pair(pair, language, seen.choice.slice) if pair is not None else "",
+        ]
+        if len(self._kept) >= KEPT:
+            self._kept.clear()
+        self._kept[asked, language] = seen.view, painted
+        return [*painted]
 
-    def _combined_note(self, language: str) -> str:
-        names = ", ".join(self._judges.view().admitted[:1])
-        return f'<p class="note">{say(language, "combined_note", judge=escape(names))}</p>'
-
-    def _drawn(self, plot: str, view: BoardView, language: str) -> Any:
-        """The one plot that is looked at; the others are drawn when they are."""
-        if plot == "history":
-            return charts.history(self._arena.boards.history(view.track), view.board, language)
-        draw = {"wins": charts.wins, "counts": charts.counts}.get(plot, charts.forest)
-        return draw(view.board, language)
+    def _combined_note(self, seen: Seen, language: str) -> str:
+        if seen.choice.track != COMBINED or seen.view is None:
+            return ""
+        names = escape(self._views.judge_admitted())
+        return f'<p class="note">{say(language, "combined_note", judge=names)}</p>'
 
     def _language(self, request: gr.Request) -> str:
         headers = request.headers
         return language_of_request(headers.get("cookie"), headers.get("accept-language"), self._arena.settings.language)
 
 
-def sorted_names(key: str, choices: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def _set(asked: str, shown: str) -> Any:
+    """A filter is touched only where what is shown is not what was asked: it may be in somebody's hand."""
+    return gr.update() if asked == shown else gr.update(value=shown)
+
+
+def _sorted(key: str, choices: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Contestants by name; everything else in its own order."""
     return sorted(choices) if key in ("a", "b") else choices

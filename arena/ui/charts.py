@@ -2,73 +2,148 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 import plotly.graph_objects as go
 
 from arena.benchmarks.desk import Entry, TaskTable
-from arena.ratings.leaderboard import Leaderboard, Matrix, counts_matrix, win_matrix
+from arena.ratings.elo import Scale
+from arena.ratings.leaderboard import Leaderboard, Matrix, Row, Style, counts_matrix, win_matrix
 from arena.service.boards import HistoryPoint
-from arena.ui.texts import TEXTS, number, say
+from arena.ui.texts import TEXTS, number, percent, say
 
 INK, SOFT, GRID = "#7a7a86", "#8a8a96", "rgba(128,128,140,.22)"
 SIDE_A, SIDE_B = "#0b7285", "#b4560c"
+MARKS = {"human": (SIDE_A, "circle"), "judge": (SIDE_B, "circle-open"), "combined": ("#6741d9", "diamond")}
+LEGEND = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}
+READABLE = 40
+"""The most contestants whose matrix can still be read on a screen."""
+
 DIVERGING = [[0.0, SIDE_B], [0.5, "#f4f1ea"], [1.0, SIDE_A]]
 PALETTE = ("#0b7285", "#b4560c", "#364fc7", "#a61e4d", "#5c940d", "#6741d9", "#e67700", "#087f5b", "#495057", "#c2255c")
 
 
 def forest(board: Leaderboard, language: str) -> go.Figure:
     """Ratings with their 95% intervals, best at the top; an open end runs to the edge."""
-    rows = [row for row in reversed(board.rows) if row.ci_low is not None or row.ci_high is not None or row.rating]
-    figure = _figure(max(220, 90 + 34 * len(rows)))
-    ends = [value for row in rows for value in (row.rating, row.ci_low, row.ci_high) if value is not None]
-    low, high = (min(ends) - 40, max(ends) + 40) if ends else (900.0, 1100.0)
-    for row in rows:
-        span = [low if row.ci_low is None else row.ci_low, high if row.ci_high is None else row.ci_high]
-        if board.method != "elo":
-            figure.add_scatter(
-                x=span, y=[row.model] * 2, mode="lines", line={"color": SOFT, "width": 2}, hoverinfo="skip"
-            )
-    rated = [row for row in rows if row.rating is not None]
-    figure.add_scatter(
-        x=[row.rating for row in rated], y=[row.model for row in rated], mode="markers",
-        marker={"size": 11, "color": SIDE_A}, hovertemplate="%{y}: %{x:.0f}<extra></extra>",
-    )  # fmt: skip
-    figure.update_xaxes(title=say(language, "board_rating"), range=[low, high])
-    figure.update_yaxes(type="category", categoryorder="array", categoryarray=[row.model for row in rows])
+    rows = [row for row in board.rows if row.ci_low is not None or row.ci_high is not None or row.rating]
+    figure = _figure(_height(len(rows)))
+    low, high = _ends(rows)
+    _intervals(figure, rows, (low, high), 0.0, "", MARKS["human"], drawn=board.method != "elo")
+    _by_model(figure, [row.model for row in rows], (low, high), language)
     return figure
+
+
+def tracks(boards: Sequence[tuple[str, Leaderboard]], language: str) -> go.Figure:
+    """Every model's interval by people, by the judge and by both, one under the other, in people's order."""
+    names = [row.model for row in boards[0][1].rows] if boards else []
+    place = {name: at for at, name in enumerate(names)}
+    everyone = [row for _, board in boards for row in board.rows if row.model in place]
+    figure = _figure(_height(len(names), 20 + 13 * len(boards)))
+    ends = _ends(everyone)
+    for line, (track, board) in enumerate(boards):
+        rows = sorted((row for row in board.rows if row.model in place), key=lambda row: place[row.model])
+        shift = 0.24 * (line - (len(boards) - 1) / 2)
+        _intervals(figure, rows, ends, shift, say(language, f"track_{track}"), MARKS[track], place=place)
+    _by_model(figure, names, ends, language)
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    return figure
+
+
+def style(found: Style | None, scale: Scale, language: str) -> go.Figure:
+    """What twice as much of each kind of style adds to a rating, in points, with 95% intervals."""
+    figure = _figure(320)
+    bought = [] if found is None else style_points(found, scale)
+    rows = [one for one in bought if one.points is not None]
+    if not rows:
+        _remark(figure, say(language, "style_waiting"))
+        figure.update_xaxes(visible=False)
+        figure.update_yaxes(visible=False)
+        return figure
+    names = [say(language, f"style_{one.feature}") for one in rows]
+    lines_x = [value for one in rows for value in (one.low, one.high, None)]
+    lines_y = [value for name in names for value in (name, name, None)]
+    figure.add_vline(x=0, line={"color": SOFT, "width": 1, "dash": "dot"})
+    figure.add_scatter(x=lines_x, y=lines_y, mode="lines", line={"color": SOFT, "width": 2.5}, hoverinfo="skip")
+    told = [say(language, "style_wins", percent=percent(one.chance or 0.5, language)) for one in rows]
+    figure.add_scatter(
+        x=[one.points for one in rows], y=names, mode="markers+text", marker={"size": 13, "color": SIDE_A},
+        text=[f"{one.points:+.0f}".replace("-", "−") for one in rows], textposition="top center", customdata=told,
+        hovertemplate="%{y}: %{customdata}<extra></extra>", cliponaxis=False,
+    )  # fmt: skip
+    ends = [0.0, *(end for one in rows for end in (one.low, one.high) if end is not None)]
+    margin = max(4.0, (max(ends) - min(ends)) * 0.06)
+    figure.update_xaxes(title=say(language, "style_axis"), range=[min(ends) - margin, max(ends) + margin])
+    figure.update_yaxes(type="category", categoryorder="array", categoryarray=names[::-1])
+    return figure
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """What twice as much of a feature adds: points of rating with their interval, and the chance against an equal."""
+
+    feature: str
+    points: float | None
+    low: float | None
+    high: float | None
+    chance: float | None
+
+
+def style_points(found: Style, scale: Scale) -> list[Bought]:
+    """Coefficients in words of the board: side a has twice as much, so (a − b)/(a + b) is a third."""
+
+    def points(value: float | None, spread: float) -> float | None:
+        return None if value is None or not spread else value / spread / 3 * scale.per_nat
+
+    rows = []
+    for one in found.coefficients:
+        middle, low, high = (points(value, one.spread) for value in (one.value, one.low, one.high))
+        chance = None if middle is None else 1 / (1 + math.exp(-middle / scale.per_nat))
+        rows.append(Bought(one.feature, middle, low, high, chance))
+    return rows
 
 
 def wins(board: Leaderboard, language: str) -> go.Figure:
     """Predicted probability that the row beats the column."""
-    matrix = win_matrix(board)
+    matrix = _first(win_matrix(board))
     figure = _heat(matrix, colorscale=DIVERGING, zmin=0, zmax=1, format=".0%")
     said = "compare_unknown" if np.isnan(matrix.values).all() else "plot_probability"
-    figure.add_annotation(text=say(language, said), xref="paper", yref="paper", x=0, y=0, yshift=-24, showarrow=False)
+    _under(figure, say(language, said), board, language)
     return figure
 
 
 def counts(board: Leaderboard, language: str) -> go.Figure:
     """How many battles each two fought."""
-    return _heat(counts_matrix(board), colorscale=[[0, "#f4f1ea"], [1, SIDE_A]], zmin=0, zmax=None, format=".0f")
+    matrix = _first(counts_matrix(board))
+    figure = _heat(matrix, colorscale=[[0, "#f4f1ea"], [1, SIDE_A]], zmin=0, zmax=None, format=".0f")
+    _under(figure, say(language, "plot_counted"), board, language)
+    return figure
 
 
-def history(points: Sequence[HistoryPoint], board: Leaderboard, language: str) -> go.Figure:
-    """Online Elo after each of the latest votes; time runs to the right."""
-    figure = _figure(380)
-    for index, row in enumerate(board.rows):
-        own = [point for point in points if point.model == row.model]
+def history(points: Sequence[HistoryPoint], board: Leaderboard, language: str, chosen: Sequence[str] = ()) -> go.Figure:
+    """Online Elo after each of the latest votes, of the first ten and the `chosen`; time runs to the right."""
+    figure = _figure(420)
+    shown = [row.model for row in board.rows if row.rating is not None][: len(PALETTE)]
+    for index, model in enumerate(dict.fromkeys([*shown, *chosen])):
+        own = _thinned([point for point in points if point.model == model])
         if own:
             times = [datetime.fromtimestamp(point.at, UTC) for point in own]
             figure.add_scatter(
                 x=times, y=[point.rating for point in own], mode="lines", line={"shape": "hv", "width": 2,
-                "color": PALETTE[index % len(PALETTE)]}, name=row.model,
+                "color": PALETTE[index % len(PALETTE)], "dash": "solid" if index < len(PALETTE) else "dot"}, name=model,
             )  # fmt: skip
-    figure.update_layout(showlegend=True, legend={"orientation": "h"})
-    figure.update_yaxes(title=say(language, "board_rating"))
+    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.14, "yanchor": "top"})
+    figure.update_yaxes(title=say(language, "plot_elo"))
     return figure
+
+
+def _thinned(points: Sequence[HistoryPoint]) -> list[HistoryPoint]:
+    """As many points as a screen can show, the last one among them."""
+    step = 1 + len(points) // 400
+    return list(points[::-step])[::-1]
 
 
 def score_and_rating(view: TaskTable, language: str) -> go.Figure:
@@ -137,19 +212,91 @@ def _cloud(
     figure.update_yaxes(title=say(language, title) if title in TEXTS else main)
 
 
+def _first(matrix: Matrix) -> Matrix:
+    """The part of a matrix that can still be read."""
+    return Matrix(matrix.names[:READABLE], matrix.values[:READABLE, :READABLE])
+
+
+def _under(figure: go.Figure, text: str, board: Leaderboard, language: str) -> None:
+    """A line under a matrix, which also says when only its beginning is shown."""
+    if len(board.rows) > READABLE:
+        text += " · " + say(language, "plot_first", shown=READABLE, all=number(len(board.rows), language))
+    _remark(figure, text)
+
+
+def _remark(figure: go.Figure, text: str) -> None:
+    figure.add_annotation(text=text, xref="paper", yref="paper", x=0, y=0, yshift=-24, showarrow=False, xanchor="left")
+
+
 def _heat(matrix: Matrix, *, colorscale: list[list[object]], zmin: float, zmax: float | None, format: str) -> go.Figure:
     names = list(matrix.names)
-    figure = _figure(max(260, 120 + 34 * len(names)))
+    cell = 34 if len(names) <= 24 else 22
+    figure = _figure(max(260, 130 + cell * len(names)))
     text = [["" if np.isnan(value) else f"{value:{format}}" for value in row] for row in matrix.values]
     figure.add_heatmap(
-        x=names, y=names, z=matrix.values, text=text, texttemplate="%{text}" if len(names) <= 24 else None,
-        colorscale=colorscale, zmin=zmin, zmax=zmax, showscale=False, xgap=2, ygap=2, hoverongaps=False,
-        hovertemplate="%{y} – %{x}: %{text}<extra></extra>",
+        x=names, y=names, z=matrix.values, text=text, texttemplate="%{text}" if len(names) <= READABLE else None,
+        textfont={"size": 12 if len(names) <= 24 else 9}, colorscale=colorscale, zmin=zmin, zmax=zmax, showscale=False,
+        xgap=2, ygap=2, hoverongaps=False, hovertemplate="%{y} – %{x}: %{text}<extra></extra>",
     )  # fmt: skip
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_xaxes(side="top", tickangle=-30, showgrid=False)
+    size = 13 if len(names) <= 24 else 10
+    figure.update_yaxes(autorange="reversed", showgrid=False, tickfont={"size": size}, dtick=1)
+    figure.update_xaxes(side="top", tickangle=-40, showgrid=False, tickfont={"size": size}, dtick=1)
     figure.update_layout(margin={"t": 90})
     return figure
+
+
+def _height(rows: int, each: int = 34) -> int:
+    """Rows of a plot by model are lower where there are many."""
+    return max(220, 90 + (each if rows <= 40 else max(18, each - 12)) * rows)
+
+
+def _ends(rows: Sequence[Row]) -> tuple[float, float]:
+    """The range of points that intervals share."""
+    ends = [value for row in rows for value in (row.rating, row.ci_low, row.ci_high) if value is not None]
+    return (min(ends) - 40, max(ends) + 40) if ends else (900.0, 1100.0)
+
+
+def _intervals(
+    figure: go.Figure,
+    rows: Sequence[Row],
+    ends: tuple[float, float],
+    shift: float,
+    name: str,
+    mark: tuple[str, str],
+    *,
+    place: Mapping[str, int] | None = None,
+    drawn: bool = True,
+) -> None:
+    """One series: a line from end to end and a mark at the rating, at each model's place and `shift` below it."""
+    at = [(own if place is None else place[row.model]) + shift for own, row in enumerate(rows)]
+    color, symbol = mark
+    if drawn:
+        x: list[float | None] = []
+        y: list[float | None] = []
+        for row, height in zip(rows, at, strict=True):
+            if row.rating is None and row.ci_low is None and row.ci_high is None:
+                continue
+            x += [ends[0] if row.ci_low is None else row.ci_low, ends[1] if row.ci_high is None else row.ci_high, None]
+            y += [height, height, None]
+        figure.add_scatter(
+            x=x, y=y, mode="lines", line={"color": color if name else SOFT, "width": 2}, hoverinfo="skip",
+            opacity=0.65 if name else 1, showlegend=False,
+        )  # fmt: skip
+    rated = [(row, height) for row, height in zip(rows, at, strict=True) if row.rating is not None]
+    figure.add_scatter(
+        x=[row.rating for row, _ in rated], y=[height for _, height in rated], mode="markers", name=name,
+        marker={"size": 9 if name else 11, "color": color, "symbol": symbol, "line": {"width": 2}},
+        text=[row.model for row, _ in rated], hovertemplate="%{text}: %{x:.0f}<extra>" + name + "</extra>",
+    )  # fmt: skip
+
+
+def _by_model(figure: go.Figure, names: Sequence[str], ends: tuple[float, float], language: str) -> None:
+    """Points to the right, models from best to worst downwards."""
+    figure.update_xaxes(title=say(language, "board_rating"), range=list(ends))
+    figure.update_yaxes(
+        tickmode="array", tickvals=list(range(len(names))), ticktext=list(names), range=[len(names) - 0.4, -0.6],
+        tickfont={"size": 13 if len(names) <= 40 else 11},
+    )  # fmt: skip
 
 
 def _figure(height: int) -> go.Figure:

@@ -296,7 +296,9 @@ _GRADIO_META = re.compile(r'\s*<meta (?:property="og:|name="twitter:)[^>]*/>')
 def _dressed(page: str, language: str) -> str:
     """Gradio's page in the voter's language, without its own advertisement."""
     texts = {
-        key: pair[language == "en"] for key, pair in TEXTS.items() if key.startswith(("error_", "undo", "feedback"))
+        key: pair[language == "en"]
+        for key, pair in TEXTS.items()
+        if key.startswith(("error_", "undo", "feedback", "link_", "copy_"))
     }
     data = json.dumps(texts, ensure_ascii=False).replace("<", "\\u003c")
     head = (

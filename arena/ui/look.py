@@ -38,13 +38,14 @@ def css() -> str:
     """The stylesheets."""
     return "\n".join(
         (_STATIC / name).read_text(encoding="utf-8")
-        for name in ("arena.css", "operator.css", "integrity.css", "bench.css")
+        for name in ("arena.css", "operator.css", "integrity.css", "bench.css", "board.css")
     )
 
 
 def head() -> str:
     """The scripts, inline: one request less, and nothing to cache wrongly."""
     scripts = (
-        (_STATIC / name).read_text(encoding="utf-8") for name in ("arena.js", "operator.js", "integrity.js", "bench.js")
+        (_STATIC / name).read_text(encoding="utf-8")
+        for name in ("arena.js", "operator.js", "integrity.js", "bench.js", "board.js")
     )
     return "".join(f"<script>{script}</script>" for script in scripts)

@@ -18,11 +18,9 @@ from starlette.routing import Route
 
 from arena.errors import AlreadyVoted, ArenaError, BattleError, StoreUnavailable, UnknownBattle
 from arena.service import Arena
-from arena.service.boards import offered
 from arena.service.views import Preparation
-from arena.store.records import ALL
-from arena.types import Track, Verdict
-from arena.ui import board_files, render
+from arena.types import Verdict
+from arena.ui import render
 from arena.ui.texts import say
 from arena.ui.voters import Voters, language_of_request
 
@@ -68,7 +66,6 @@ class Routes:
             Route("/arena/events", self._events, methods=["GET"]),
             Route("/arena/my-data", self._my_data, methods=["GET"]),
             Route("/arena/export.{format}", self._export, methods=["GET"]),
-            Route("/arena/board.{format}", self._board, methods=["GET"]),
         ]
 
     def _posted(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
@@ -145,22 +142,6 @@ class Routes:
             return JSONResponse({"error": "error", "detail": "formats: csv, jsonl, parquet"}, 404)
         path = await asyncio.to_thread(self._arena.export, form)
         return FileResponse(path, filename=f"arena-votes.{form}")
-
-    async def _board(self, request: Request) -> Response:
-        """The leaderboard that the query names, as a file."""
-        query, form = request.query_params, request.path_params["format"]
-        try:
-            track, slice = Track(query.get("track", Track.HUMAN)), query.get("slice", ALL)
-            method = query.get("method", "bt")
-            method = method if offered(method, track, slice) else "bt"
-            if slice not in ("", *self._arena.boards.slices(track)) or form not in board_files.WRITERS:
-                raise ValueError
-        except ValueError:
-            return JSONResponse({"error": "error", "detail": "no such board"}, 404)
-        view = await asyncio.to_thread(self._arena.boards.view, track, slice, method)
-        content, kind = board_files.WRITERS[form](view.board)
-        headers = {"Content-Disposition": f'attachment; filename="arena-board.{form}"'}
-        return Response(content, media_type=kind, headers=headers)
 
 
 def preparing(preparation: Preparation) -> dict[str, str] | None:

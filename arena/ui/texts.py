@@ -169,6 +169,42 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "board_interval": ("95 % интервал", "95% interval"),
     "board_battles": ("Боёв", "Battles"),
     "board_acceptable": ("Приемлемо", "Acceptable"),
+    "board_rings": ("● люди ○ судья", "● people ○ judge"),
+    "board_drawn": ("Выпадает", "Drawn"),
+    "board_drawn_title": (
+        "Доля последних 2 000 боёв вслепую, в которых модель участвовала",
+        "Share of the latest 2,000 blind battles in which the model took part",
+    ),
+    "board_fitting": ("Считаем по всем голосам, это займёт несколько секунд…", "Fitting all votes, a few seconds…"),
+    "board_roll_call": (
+        "Моделей: {models}, больше не участвуют: {retired}. Скрытых нет: кто хоть раз выпал, остаётся в таблице.",
+        "Models: {models}, no longer taking part: {retired}. None is hidden: whoever was ever drawn stays listed.",
+    ),
+    "find": ("имя, семейство, лицензия", "name, family, licence"),
+    "find_label": ("Найти модель", "Find a model"),
+    "find_nothing": ("Ничего не нашлось.", "Nothing found."),
+    "copy_link": ("Скопировать ссылку", "Copy the link"),
+    "link_copied": ("Ссылка на этот вид скопирована.", "The link to this view is copied."),
+    "instead_whole": (
+        "Уточнение судьёй считается только по всем боям: показаны все.",
+        "Sharpening by a judge is computed over all battles only: all are shown.",
+    ),
+    "instead_no_judge": (
+        "Ни один судья ещё не согласен с людьми настолько, чтобы уточнять их рейтинг: показаны люди.",
+        "No judge agrees with people enough yet to sharpen their ratings: people are shown.",
+    ),
+    "instead_bt": (
+        "Эло ведётся только по всем голосам одной дорожки: показан Брэдли — Терри.",
+        "Elo is kept for all votes of a track only: Bradley–Terry is shown.",
+    ),
+    "instead_people": (
+        "Этот метод есть только у голосов людей: показан Брэдли — Терри.",
+        "This method exists for people's votes only: Bradley–Terry is shown.",
+    ),
+    "instead_no_style": (
+        "Голосов пока мало, чтобы отделить стиль от силы: показан Брэдли — Терри.",
+        "There are too few votes yet to tell style from strength: Bradley–Terry is shown.",
+    ),
     "board_size": ("Размер", "Size"),
     "board_empty": (
         "Голосов ещё нет. Первый же бой вслепую откроет рейтинг.",
@@ -193,9 +229,34 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "slice_length_long": ("Длинный вопрос", "Long question"),
     "slice_topic": ("Тема: {topic}", "Topic: {topic}"),
     "slice_masked": ("Модель назвала себя", "The model named itself"),
+    "slice_unmasked": ("Модель себя не назвала", "The model did not name itself"),
+    "slice_hard": ("Сложные вопросы", "Hard questions"),
+    "slice_note_hard": (
+        "Сложный вопрос — где есть хотя бы два признака из четырёх: не короче 300 знаков; три и более "
+        "предложения или пункта; код; математика.",
+        "A hard question shows at least two of four signs: 300 characters or more; three or more sentences or points; "
+        "code; mathematics.",
+    ),
+    "slice_note_masked": (
+        "Бои, где ответ или вопрос выдавал, кто отвечает: до голоса это было скрыто.",
+        "Battles in which an answer or the question told who was answering: it was hidden before the vote.",
+    ),
+    "slice_note_unmasked": (
+        "Без боёв, где ответ или вопрос выдавал, кто отвечает.",
+        "Without battles in which an answer or the question told who was answering.",
+    ),
+    "slice_note_length": (
+        "Короткий вопрос — меньше 200 знаков в первом сообщении.",
+        "A short question has fewer than 200 characters in the first message.",
+    ),
+    "slice_note_turn": (
+        "Первый — голос после единственного вопроса, иначе бой был с продолжением.",
+        "First: the vote followed the only question; otherwise there were follow-ups.",
+    ),
     "filter_method": ("Метод", "Method"),
     "method_bt": ("Брэдли — Терри", "Bradley–Terry"),
     "method_once": ("Каждый вопрос один раз", "Each question counts once"),
+    "method_style": ("С поправкой на стиль", "Style controlled"),
     "method_elo": ("Эло (по порядку голосов)", "Elo (in order of votes)"),
     "plots": ("График", "Plot"),
     "compare_title": ("Сравнить две модели", "Compare two models"),
@@ -208,8 +269,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Rating difference: {points} (95%: {interval}).",
     ),
     "compare_needed": (
-        "Чтобы развести их уверенно, нужно ещё около {votes} голосов.",
-        "About {votes} more votes separate them.",
+        "Чтобы уверенно развести {a} и {b}, нужно ещё около {votes} голосов за эту пару.",
+        "About {votes} more votes on this pair separate {a} from {b}.",
     ),
     "compare_settled": ("Порядок уже ясен.", "Their order is settled."),
     "compare_never": ("Они так близки, что голосами их не развести.", "They are too close for votes to separate them."),
@@ -217,13 +278,41 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Голосов пока мало, чтобы сравнить их рейтинги.",
         "There are too few votes to compare their ratings.",
     ),
-    "export_board": ("Скачать таблицу:", "Download the table:"),
+    "export_board": ("Таблица:", "Table:"),
+    "export_plot": ("График:", "Plot:"),
+    "export_propensity": (
+        "В каждой строке есть вероятность, с которой выпала её пара (propensity): python -m arena leaderboard "
+        "--inverse-propensity считает так, будто все пары были равновероятны.",
+        "Every row holds the probability with which its pair was drawn (propensity): python -m arena leaderboard "
+        "--inverse-propensity rates as if all pairs had been equally likely.",
+    ),
+    "plot_tracks": ("Люди и судья рядом", "People and judge side by side"),
+    "plot_style": ("Что даёт стиль", "What style buys"),
+    "plot_counted": ("Сколько раз встретились строка и столбец", "How often row and column met"),
+    "plot_first": (
+        "показаны первые {shown} из {all}, все — в файле",
+        "first {shown} of {all}, all are in the file",
+    ),
+    "plot_elo": ("Эло после каждого голоса", "Elo after each vote"),
+    "style_characters": ("Вдвое длиннее", "Twice as long"),
+    "style_headers": ("Вдвое больше заголовков", "Twice as many headers"),
+    "style_lists": ("Вдвое больше пунктов списков", "Twice as many list items"),
+    "style_bold": ("Вдвое больше выделений", "Twice as much bold"),
+    "style_axis": (
+        "Очки рейтинга, которые это добавляет при равной силе",
+        "Rating points that it adds at equal strength",
+    ),
+    "style_wins": ("побеждает равного в {percent} боёв", "wins {percent} of battles against an equal"),
+    "style_waiting": (
+        "Голосов с подсчитанным стилем пока мало.",
+        "There are too few votes with their style counted yet.",
+    ),
     "plot_forest": ("Интервалы", "Intervals"),
     "plot_wins": ("Кто кого обыграет", "Who beats whom"),
     "plot_counts": ("Сколько боёв", "Battle counts"),
     "plot_history": ("Рейтинг во времени", "Rating over time"),
     "plot_probability": ("Вероятность победы строки над столбцом", "Probability that the row beats the column"),
-    "export_votes": ("Скачать голоса:", "Download votes:"),
+    "export_votes": ("Все голоса:", "All votes:"),
     "note_pieces": (
         "Часть моделей ещё не встречалась с остальными даже через третьих: рейтинги сравнимы только внутри группы.",
         "Some models have not met the others, not even through third ones: ratings compare within a group only.",
@@ -237,6 +326,14 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "повторяются намеренно, поэтому основной рейтинг считает все голоса одинаково.",
         "Each question counts once: asked n times, each of its votes weighs 1/n. Suggested questions are meant to "
         "be asked by many, so the main board weighs all votes alike.",
+    ),
+    "note_style": (
+        "С поправкой на стиль: рейтинг при равной длине и равной разметке ответов — заголовках, списках, выделении.",
+        "Style controlled: ratings at equal length and equal Markdown of the answers: headers, lists, bold.",
+    ),
+    "note_style_age": (
+        "Посчитано по {votes} голосам {seconds} с назад; пересчитывается в фоне.",
+        "Fitted over {votes} votes {seconds} s ago; refitted in the background.",
     ),
     "note_elo": (
         "Эло зависит от порядка голосов; интервалов у него нет. K = {k}, старт {start}, шкала {scale}.",
@@ -527,6 +624,6 @@ def number(value: float, language: str, digits: int = 0) -> str:
     return text if language == "en" else text.replace(",", "\u202f").replace(".", ",")
 
 
-def percent(share: float, language: str) -> str:
-    """A share as whole percent: 61 % or 61%."""
-    return f"{share * 100:.0f}%" if language == "en" else f"{share * 100:.0f}\u00a0%"
+def percent(share: float, language: str, digits: int = 0) -> str:
+    """A share in percent: 61 % or 61%."""
+    return number(share * 100, language, digits) + ("%" if language == "en" else "\u00a0%")

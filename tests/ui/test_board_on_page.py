@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from arena.ratings.leaderboard import Leaderboard
+from arena.ratings.leaderboard import Leaderboard, Style
 from arena.ratings.live import LiveBoard, LiveVote
+from arena.ratings.style import Coefficient, Variant
 from arena.service import BoardView, Nameplate
 from arena.service.boards import HistoryPoint
 from arena.store.records import ALL
 from arena.types import Track
-from arena.ui import board_render, charts
+from arena.ui import board_files, board_render, charts
+from arena.ui.board_views import Choice, Seen
 
 NAMES = ("first", "second", "third")
 ROUND = [("first", "second", 1.0), ("second", "third", 1.0), ("third", "first", 1.0), ("first", "second", 0.5)] * 5
@@ -28,18 +33,23 @@ def board_of(votes: Sequence[tuple[str, str, float]], method: str = "bt") -> Lea
     return live.elo_board("human") if method == "elo" else live.board("human", ALL)
 
 
+def seen(board: Leaderboard, choice: Choice = Choice(), *, plates: Sequence[Nameplate] = (), **more: Any) -> Seen:
+    """A board as the answer to a choice."""
+    return Seen(choice, BoardView(board, 1, Track.HUMAN, choice.slice, plates), **more)
+
+
 def shown(board: Leaderboard, language: str = "en") -> str:
     """The table of a board."""
-    plates = (Nameplate("first", "Org", 7, "nf4"), Nameplate("second", toy=True))
-    return board_render.table(BoardView(board, 1, Track.HUMAN, ALL, plates), language)
+    plates = (Nameplate("first", "Org", 7, "nf4", "mit", family="Qwen"), Nameplate("second", toy=True))
+    return board_render.table(seen(board, plates=plates), language)
 
 
 def test_every_contestant_has_a_row_with_its_numbers() -> None:
     """Headings are headings of columns, names of rows, for those who hear the table."""
     page = shown(board_of(ROUND))
-    assert page.count("<tr>") == 1 + len(NAMES)
+    assert page.count("<tr") == 1 + len(NAMES)
     assert page.count('scope="row"') == len(NAMES)
-    assert page.count('scope="col"') == 7
+    assert page.count('scope="col"') == len(board_render.COLUMNS)
     for said in ("Votes: 20", "7B nf4", "Org", "toy model"):
         assert said in page
 
@@ -64,7 +74,7 @@ def test_groups_that_never_met_are_pointed_out() -> None:
     for pair in (("a", "b"), ("c", "d")):
         for outcome in (1.0, 0.0, 1.0):
             live.add(LiveVote(*pair, outcome, elo_change=0.0))
-    page = board_render.table(BoardView(live.board("human", ALL), 1, Track.HUMAN, ALL), "en")
+    page = board_render.table(seen(live.board("human", ALL)), "en")
     assert "have not met" in page
 
 
@@ -108,3 +118,103 @@ def test_slices_are_named_in_the_readers_words() -> None:
     assert board_render.slice_name("language=ru", "en") == "In Russian"
     assert board_render.slice_name("month=2026-11", "ru") == "Месяц 2026-11"
     assert board_render.slice_name("topic=capitals", "ru") == "Тема: Столицы"
+    assert board_render.slice_name("-masked", "en") == "The model did not name itself"
+
+
+def test_a_slice_says_what_is_in_it() -> None:
+    """What a hard question is stands below its board, in one sentence."""
+    assert "at least two of four signs" in board_render.table(seen(board_of(ROUND), Choice(slice="hard")), "en")
+
+
+def test_what_is_shown_instead_is_said() -> None:
+    """Elo is kept for whole tracks only."""
+    page = board_render.table(seen(board_of(ROUND), instead=("instead_bt",)), "en")
+    assert "Bradley–Terry is shown" in page
+
+
+def test_nobody_is_left_out_and_that_is_said() -> None:
+    """Who takes part no longer is counted and marked."""
+    board = board_of(ROUND)
+    rows = (replace(board.rows[0], retired=True, sampling_rate=0.031), *board.rows[1:])
+    page = shown(replace(board, rows=rows))
+    assert "Models: 3, no longer taking part: 1" in page
+    assert ">3.1%<" in page
+
+
+def test_rows_can_be_found_by_family_and_licence() -> None:
+    """In small letters, whatever the reader types."""
+    assert 'data-find="first qwen org mit"' in shown(board_of(ROUND))
+
+
+def test_the_judges_rating_is_a_ring_beside_peoples() -> None:
+    """With a legend; without a judge there is neither."""
+    page = board_render.table(seen(board_of(ROUND), rings={"first": 1010.0}), "en")
+    assert page.count('class="ring"') == 1
+    assert "● people ○ judge" in page
+    assert "ring" not in shown(board_of(ROUND))
+
+
+def test_a_board_that_is_being_fitted_asks_again() -> None:
+    """The page is told to come back in a moment."""
+    assert "data-again" in board_render.table(Seen(Choice(method="style"), None), "en")
+    assert "data-again" not in shown(board_of(ROUND))
+
+
+def styled() -> Leaderboard:
+    """A board at equal style: one feature that pays, one that never differed."""
+    coefficients = (
+        Coefficient("characters", 0.5, 0.3, 0.7, spread=0.25),
+        Coefficient("headers", None, None, None, spread=0.0),
+    )
+    return replace(board_of(ROUND), style=Style(Variant.OURS, coefficients))
+
+
+def test_what_length_buys_is_told_in_points() -> None:
+    """Twice as long is an excess of a third: 0.5 per 0.25 makes ⅔ of a logit, 116 points, and wins 66% of battles."""
+    board = styled()
+    assert board.style is not None
+    length, headers = charts.style_points(board.style, board.scale)
+    assert length.points == pytest.approx(0.5 / 0.25 / 3 * 400 / math.log(10))
+    assert length.chance == pytest.approx(1 / (1 + math.exp(-2 / 3)))
+    assert headers.points is None
+    figure = charts.style(board.style, board.scale, "en")
+    assert "wins 66% of battles" in figure.to_json()
+    assert "Twice as long" in figure.to_json()
+    assert "too few votes" in charts.style(None, board.scale, "en").to_json()
+
+
+def test_people_and_judge_stand_one_under_the_other() -> None:
+    """One series each, in the order of people's board."""
+    figure = charts.tracks([("human", board_of(ROUND)), ("judge", board_of(ROUND))], "en")
+    marks = [trace for trace in figure.data if trace.mode == "markers"]
+    assert [trace.name for trace in marks] == ["People", "Judge"]
+    assert all(mine < theirs for mine, theirs in zip(marks[0].y, marks[1].y, strict=True))
+
+
+def test_a_large_matrix_shows_what_can_be_read_and_says_so() -> None:
+    """The first forty; the file has all."""
+    live = LiveBoard([f"m{number:02}" for number in range(50)])
+    for number in range(49):
+        for outcome in (1.0, 0.0, 0.5):
+            live.add(LiveVote(f"m{number:02}", f"m{number + 1:02}", outcome, elo_change=0.0))
+    board = live.board("human", ALL)
+    figure = charts.wins(board, "en")
+    assert len(figure.data[0].x) == charts.READABLE
+    assert "first 40 of 50" in figure.to_json()
+    assert len(board_files.matrix_rows(board, "wins")) == 50
+    assert "tall" in board_render.table(seen(board), "en")
+
+
+def test_files_hold_what_the_page_shows() -> None:
+    """Every plot has its rows, and a spreadsheet runs none of their text."""
+    board = board_of(ROUND)
+    hostile = replace(board, rows=tuple(replace(row, model="=1+1") for row in board.rows))
+    content, kind = board_files.as_csv(board_files.board_rows(hostile))
+    assert kind.startswith("text/csv")
+    assert content.splitlines()[1].startswith("'=1+1,")
+    grid = board_files.matrix_rows(board, "counts")
+    assert [row["model"] for row in grid] == [row.model for row in board.rows]
+    assert sum(value for row in grid for name, value in row.items() if name != "model" and value) == 2 * board.votes
+    assert board_files.style_rows(styled())[0]["points_for_twice"] == pytest.approx(115.8, abs=0.1)
+    assert json.loads(board_files.as_json(board_files.style_rows(styled()))[0])[1]["value"] is None
+    assert board_files.as_csv([]) == ("", kind)

@@ -15,7 +15,7 @@ from arena.ui.texts import LANGUAGES, TEXTS, number, percent, say, topic_name
 
 UI = Path(__file__).parents[2] / "arena" / "ui"
 MODULES = [file for file in sorted(UI.glob("*.py")) if file.name != "texts.py"]
-SCRIPT = (UI / "static" / "arena.js").read_text(encoding="utf-8")
+SCRIPT = "".join(file.read_text(encoding="utf-8") for file in sorted((UI / "static").glob("*.js")))
 
 
 def placeholders(text: str) -> set[str]:

@@ -109,6 +109,8 @@
       const keys = ["track", "slice", "method", "plot", "a", "b"];
       const query = new URLSearchParams({ tab: "board" });
       keys.forEach((key, index) => chosen[index] && query.set(key, chosen[index]));
+      const find = new URLSearchParams(location.search).get("find");
+      if (find) query.set("find", find);
       history.replaceState(null, "", "?" + query);
       document.querySelectorAll("a[data-board]").forEach((link) => (link.search = "?" + query));
       return chosen;

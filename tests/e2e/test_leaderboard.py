@@ -1,0 +1,88 @@
+"""The leaderboard in a browser: what is chosen stands in the address, what is shown can be taken away."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from arena_process import ArenaProcess
+from playwright.async_api import Page, expect
+from window import PATIENCE, Opened, Window
+
+pytestmark = pytest.mark.browser
+
+
+async def board_of(open_window: Opened, arena: ArenaProcess, **options: object) -> Window:
+    """A voter's window on the leaderboard, after a vote of theirs."""
+    window = await open_window(arena, language="en", **options)
+    await window.ask_and_wait()
+    await window.part("vote-a").click()
+    await window.revealed()
+    await window.open_tab("Leaderboard")
+    await expect(window.page.locator("#board-table tbody tr")).to_have_count(2, timeout=PATIENCE)
+    return window
+
+
+async def choose(page: Page, filter: str, words: str) -> None:
+    """Take an entry of one of the board's filters."""
+    await page.locator(f"#{filter} input").click()
+    await page.get_by_role("option", name=words, exact=True).click()
+
+
+async def test_a_link_opens_the_view_that_it_was_taken_from(quick: ArenaProcess, open_window: Opened) -> None:
+    """Filters, plot, compared pair and what was looked for; another tab's address names none of it."""
+    window = await board_of(open_window, quick)
+    page = window.page
+    await choose(page, "board-slice", "First question")
+    await page.get_by_label("Battle counts").check()
+    await expect(page.locator("#board-plot")).to_contain_text("How often row and column met", timeout=PATIENCE)
+    await page.locator("#board-find").fill("deneb")
+    await expect(page.locator("#board-table tbody tr:visible")).to_have_count(1)
+    await page.wait_for_url("**plot=counts**find=deneb**", timeout=PATIENCE)
+    query = parse_qs(urlsplit(page.url).query)
+    assert query["slice"] == ["turn=first"]
+    assert {query["a"][0], query["b"][0]} == {"Deneb", "Vega"}
+
+    other = await open_window(quick, language="en")
+    await other.page.goto(page.url, timeout=PATIENCE)
+    await expect(other.page.locator("#board-table tbody tr:visible")).to_have_count(1, timeout=PATIENCE)
+    await expect(other.page.locator("#board-slice input")).to_have_value("First question")
+    await expect(other.page.locator("#board-plot")).to_contain_text("How often row and column met", timeout=PATIENCE)
+    await expect(other.page.locator("#board-find")).to_have_value("deneb")
+    await expect(other.page.locator("#compare-a input")).to_have_value(query["a"][0])
+    assert parse_qs(urlsplit(other.page.url).query) == query
+    await other.open_tab("Blind battle")
+    await other.page.wait_for_url(lambda url: "tab=board" not in url, timeout=PATIENCE)
+
+
+async def test_elo_of_a_slice_is_not_passed_off(quick: ArenaProcess, open_window: Opened) -> None:
+    """Bradley–Terry is shown, the filter says so, and so does a sentence."""
+    page = (await board_of(open_window, quick)).page
+    await choose(page, "board-method", "Elo (in order of votes)")
+    await expect(page.locator("#board-table")).to_contain_text("Elo depends on the order", timeout=PATIENCE)
+    await choose(page, "board-slice", "First question")
+    await expect(page.locator("#board-table")).to_contain_text("Bradley–Terry is shown", timeout=PATIENCE)
+    await expect(page.locator("#board-method input")).to_have_value("Bradley–Terry")
+
+
+async def test_plot_and_table_can_be_taken_away(quick: ArenaProcess, open_window: Opened, tmp_path: Path) -> None:
+    """Pictures are drawn by the page, files hold the view that the address names."""
+    window = await board_of(open_window, quick)
+    begins = {
+        "[data-picture=png]": b"\x89PNG",
+        "[data-picture=svg]": b"<svg",
+        "a[href*='arena/plot.csv']": b"track,model,rating",
+        "a[href*='arena/board.csv']": b"model,rating",
+    }
+    for what, begin in begins.items():
+        async with window.page.expect_download(timeout=PATIENCE) as download:
+            await window.page.locator(what).click()
+        kept = tmp_path / "file"
+        await (await download.value).save_as(kept)
+        assert kept.read_bytes().startswith(begin), what
+    answer = await window.page.request.get(f"{quick.address}/arena/compare.json?a=Deneb&b=Vega")
+    assert json.loads(await answer.text())["battles"][0]["topic"] == "all"
+    for nonsense in ("board.csv?slice=nothing", "plot.exe", "compare.csv?a=Deneb&b=Deneb", "board.csv?track=nobody"):
+        assert (await window.page.request.get(f"{quick.address}/arena/{nonsense}")).status == 404
