@@ -113,8 +113,9 @@ class BoardViews:
                 return Seen(choice, boards.view(owner, choice.slice), (*instead, "instead_no_style"), fit)
             return Seen(choice, boards.dressed(board, owner, choice.slice) if board else None, instead, fit)
         if choice.method == ONCE:
-            made = self._once.get(choice.slice, boards.view().version, partial(boards.view, owner, choice.slice, ONCE))
-            return Seen(choice, made.value if made else None, instead, pending=made is None or made.stale)
+            make = partial(boards.view, owner, choice.slice, ONCE)
+            once = self._once.get(choice.slice, self._arena.store.board_version(), make)
+            return Seen(choice, once.value if once else None, instead, pending=once is None or once.stale)
         view = boards.view(owner, choice.slice, choice.method)
         rings = self._rings() if view.track is Track.HUMAN else None
         return Seen(choice, view, instead, rings=rings, pending=self._pending(choice))
