@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,3 +132,17 @@ def test_every_test_file_has_a_name_of_its_own() -> None:
     """Test files are imported by their names alone, so two of one name cannot run together."""
     names = [path.name for path in (ROOT.parent / "tests").rglob("test_*.py")]
     assert {name for name in names if names.count(name) > 1} == set()
+
+
+def test_the_measurements_environment_brings_what_ratings_and_store_import() -> None:
+    """perf/ratings.py runs where only perf/requirements.txt was installed; PostgreSQL's driver apart."""
+    import sys
+
+    needed = {
+        name.split(".")[0]
+        for module, path in modules()
+        if layer_of(module) in ("arena.ratings", "arena.store")
+        for name in imported(path)
+    }
+    brought = set(re.findall(r"^[\w-]+", (ROOT.parent / "perf" / "requirements.txt").read_text(), re.MULTILINE))
+    assert needed - set(sys.stdlib_module_names) - {"arena", "psycopg"} <= brought
