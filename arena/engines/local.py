@@ -217,10 +217,12 @@ class LocalEngine:
         """Follow the heartbeats of a warm worker until it dies or hangs; then bring it back."""
         reason, base = await self._until_it_dies(worker)
         _LOG.warning("%s: %s", self.spec.model, reason)
+        before = self._starting
         await self._fail(reason, base)
         await asyncio.sleep(self._wait())
-        self._starting = asyncio.create_task(self._launch())
-        self._starting.add_done_callback(_read_result)
+        if self._starting is before:  # else somebody asked as soon as it was time: a second worker would be nobody's
+            self._starting = asyncio.create_task(self._launch())
+            self._starting.add_done_callback(_read_result)
 
     async def _until_it_dies(self, worker: WorkerProcess) -> tuple[str, float]:
         """Why it died or must, and how long the first wait after that is."""

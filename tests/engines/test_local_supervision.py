@@ -158,6 +158,19 @@ async def test_running_out_of_memory_while_serving_is_quarantine_and_not_a_resta
     await engine.close()
 
 
+async def test_a_dead_worker_is_replaced_by_one_although_two_would_bring_it_back(clock: Clock) -> None:
+    """A question that comes when the wait is over starts it; the supervisor, awake a moment later, starts none."""
+    engine, nursery = _engine(clock, [READY, None], [READY], [READY], restart=0.05)
+    await engine.start()
+    await _until(lambda: engine.state.phase is Phase.FAILED)
+    clock.now += 0.05
+    await engine.start()
+    await asyncio.sleep(0.1)
+    assert [worker.ended for worker in nursery.workers] == [True, False]
+    await engine.close()
+    assert nursery.workers[1].ended
+
+
 async def test_a_worker_that_dies_while_loading_leaves_its_last_words_in_the_reason(clock: Clock) -> None:
     """The operator reads the log's end without looking for it."""
     engine, _ = _engine(clock, [{"loading": 0.5}, None])
