@@ -1,12 +1,13 @@
 """Measures local serving on an NVIDIA GPU without a network: memory, load time, speed, residency.
 
-    python perf/gpu.py [--shapes qwen2.5-7b …] [--folder DIR] [--budget 80] [--json FILE]
+    python perf/gpu.py [--shapes qwen2.5-7b …] [--folder DIR] [--budget 80] [--json FILE] [--dry-run]
 
 Builds random-weight checkpoints of the real shapes, loads each in nf4 in a worker and prints: load
 time, predicted and real memory, time to first token, tokens per second at 1, 8 and 32 streams,
 against one naive `generate` stream and against what memory bandwidth allows a lone stream (bytes of
 weights divided by the measured copy bandwidth). Then four models together under a budget, and the
 time to switch to a cold one from the page cache. Needs nvidia-smi; where there is no GPU it says so.
+With `--dry-run` every step is taken on the CPU with the same models in small: its figures mean nothing.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,20 +32,25 @@ from arena.engines.worker.spec import WorkerSpec
 
 TOGETHER = ("qwen2.5-7b", "qwen2.5-7b", "mistral-nemo-12b", "qwen2.5-32b")
 CONTEXT, TOKENS = 4096, 128
+TINY = "tiny-"  # as `shapes` has it, which imports torch
 
 
 def main() -> None:
     """Measure what fits on this machine and print it as Markdown."""
     arguments = _arguments()
-    if not has_gpu():
+    if not (has_gpu() or arguments.dry_run):
         raise SystemExit("no NVIDIA GPU here: nothing was measured")
-    bandwidth = _bandwidth()
-    results: dict[str, object] = {"device": _smi("name,memory.total"), "copy_gb_s": bandwidth}
-    print(f"device: {results['device']}, copy bandwidth {bandwidth:.0f} GB/s\n")
-    written = {name: path for name in arguments.shapes if (path := _written(name, arguments.folder))}
+    small = TINY if arguments.dry_run else ""
+    bandwidth = _bandwidth(arguments.dry_run)
+    device = "the CPU, a rehearsal" if arguments.dry_run else _smi("name,memory.total")
+    results: dict[str, object] = {"device": device, "copy_gb_s": bandwidth}
+    print(f"device: {device}, copy bandwidth {bandwidth:.0f} GB/s\n")
+    names = [small + name for name in arguments.shapes]
+    written = {name: path for name in names if (path := _written(name, arguments.folder))}
     results["alone"] = [_alone(name, path, arguments, bandwidth) for name, path in written.items()]
-    if set(TOGETHER) <= set(written):
-        results["together"] = _together(written, arguments)
+    together = [small + name for name in TOGETHER]
+    if set(together) <= set(written):
+        results["together"] = _together(together, written, arguments)
     else:
         print("the four models together: not measured, not all checkpoints could be written")
     if arguments.json:
@@ -65,12 +72,12 @@ def _written(name: str, folder: Path) -> Path | None:
 def _alone(name: str, path: Path, arguments: argparse.Namespace, bandwidth: float) -> dict[str, object]:
     """Everything about one model that has the GPU for itself."""
     predicted = _planned(name, batch=32)
-    naive = _naive(path)
+    naive = _naive(path, arguments.tokens)
     with _worker(path, batch=32, room=arguments.folder / "s") as (server, pid, seconds):
         client(server, 1, 16)  # warm up
-        memory = _memory_of(pid)
-        rows = [row_of(server, count, client(server, count, TOKENS)) for count in (1, 8, 32)]
-        memory = max(memory, _memory_of(pid))
+        memory = arguments.memory_of(pid)
+        rows = [row_of(server, count, client(server, count, arguments.tokens)) for count in (1, 8, 32)]
+        memory = max(memory, arguments.memory_of(pid))
     limit = bandwidth * 1e9 / predicted.weights
     print(f"## {name}: ready in {seconds:.1f} s")
     print(f"memory: predicted {predicted.total_gib:.2f} GiB, real {memory / GIB:.2f} GiB", end=" ")
@@ -91,26 +98,26 @@ def _alone(name: str, path: Path, arguments: argparse.Namespace, bandwidth: floa
     }  # fmt: skip
 
 
-def _together(written: dict[str, Path], arguments: argparse.Namespace) -> dict[str, object]:
+def _together(names: Sequence[str], written: dict[str, Path], arguments: argparse.Namespace) -> dict[str, object]:
     """Four models resident at once, all answering; then one put away and loaded again."""
-    predicted = sum(_planned(name, batch=8).total_gib for name in TOGETHER)
-    print(f"## {', '.join(TOGETHER)} together: predicted {predicted:.1f} GiB of {arguments.budget:.0f}")
+    predicted = sum(_planned(name, batch=8).total_gib for name in names)
+    print(f"## {', '.join(names)} together: predicted {predicted:.1f} GiB of {arguments.budget:.0f}")
     if predicted > arguments.budget:
         print("does not fit the budget")
         return {"predicted_gib": predicted}
     with contextlib.ExitStack() as stack:
         workers = [
             stack.enter_context(_worker(written[name], batch=8, room=arguments.folder / f"s{n}"))
-            for n, name in enumerate(TOGETHER)
+            for n, name in enumerate(names)
         ]
         with ThreadPoolExecutor(len(workers)) as pool:
-            runs = list(pool.map(lambda worker: client(worker[0], 8, TOKENS), workers))
-        real = sum(_memory_of(pid) for _, pid, _ in workers) / GIB
+            runs = list(pool.map(lambda worker: client(worker[0], 8, arguments.tokens), workers))
+        real = sum(arguments.memory_of(pid) for _, pid, _ in workers) / GIB
         totals = [row_of(worker[0], 8, run).total for worker, run in zip(workers, runs, strict=True)]
-    with _worker(written[TOGETHER[0]], batch=8, room=arguments.folder / "again") as (_, _, seconds):
+    with _worker(written[names[0]], batch=8, room=arguments.folder / "again") as (_, _, seconds):
         pass
     print(f"real {real:.1f} GiB; 8 streams each, tokens/s: {', '.join(f'{total:.0f}' for total in totals)}")
-    print(f"switch to a cold {TOGETHER[0]} from the page cache: {seconds:.1f} s")
+    print(f"switch to a cold {names[0]} from the page cache: {seconds:.1f} s")
     return {"predicted_gib": predicted, "real_gib": real, "totals": totals, "switch_s": seconds}
 
 
@@ -136,7 +143,7 @@ def _worker(path: Path, *, batch: int, room: Path) -> Iterator[tuple[Server, int
         yield server, process.pid, time.monotonic() - began
 
 
-def _naive(path: Path) -> float:
+def _naive(path: Path, tokens: int) -> float:
     """Tokens per second of one plain `generate` stream of the same weights."""
     socket = str(path / "naive.sock")
     Path(socket).unlink(missing_ok=True)
@@ -145,7 +152,7 @@ def _naive(path: Path) -> float:
     command = [sys.executable, str(ROOT / "perf" / "thread_per_request.py"), str(path), socket]
     with listening(server, command + ([] if already else ["nf4"]), path / "naive.log"):
         client(server, 1, 16)
-        return row_of(server, 1, client(server, 1, TOKENS)).total
+        return row_of(server, 1, client(server, 1, tokens)).total
 
 
 def _planned(name: str, *, batch: int) -> Footprint:
@@ -155,12 +162,13 @@ def _planned(name: str, *, batch: int) -> Footprint:
     return plan(as_checkpoint(name), "nf4", context=CONTEXT, batch=batch)
 
 
-def _bandwidth() -> float:
+def _bandwidth(dry: bool) -> float:
     """Measured copy bandwidth of the GPU's memory, reads and writes, in GB/s."""
+    size, device, wait = ("1 << 24", "cpu", "pass") if dry else ("1 << 31", "cuda", "torch.cuda.synchronize()")
     code = (
-        "import torch, time; x = torch.empty(1 << 31, dtype=torch.uint8, device='cuda'); y = torch.empty_like(x);\n"
-        "[y.copy_(x) for _ in range(3)]; torch.cuda.synchronize(); t = time.perf_counter();\n"
-        "[y.copy_(x) for _ in range(20)]; torch.cuda.synchronize();\n"
+        f"import torch, time; x = torch.empty({size}, dtype=torch.uint8, device='{device}'); y = torch.empty_like(x);\n"
+        f"[y.copy_(x) for _ in range(3)]; {wait}; t = time.perf_counter();\n"
+        f"[y.copy_(x) for _ in range(20)]; {wait};\n"
         "print(20 * 2 * x.nbytes / (time.perf_counter() - t) / 1e9)"
     )
     return float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
@@ -173,6 +181,11 @@ def _memory_of(pid: int) -> int:
     if own:
         return own[0] << 20
     return int(_smi("memory.used")) << 20
+
+
+def _resident(pid: int) -> int:
+    """The memory of a process that uses no GPU, in bytes."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _smi(fields: str) -> str:
@@ -190,7 +203,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=ROOT / "storage" / "perf")
     parser.add_argument("--budget", type=float, default=80.0, help="GiB for the models together")
     parser.add_argument("--json", type=Path)
-    return parser.parse_args()
+    parser.add_argument("--dry-run", action="store_true", help="rehearse on the CPU with tiny models")
+    arguments = parser.parse_args()
+    arguments.memory_of = _resident if arguments.dry_run else _memory_of
+    arguments.tokens = 8 if arguments.dry_run else TOKENS
+    return arguments
 
 
 if __name__ == "__main__":

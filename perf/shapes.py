@@ -44,10 +44,16 @@ SHAPES: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 """Dimensions from the models' published configs."""
 
+TINY = "tiny-"
+"""Before a shape's name: the same model in small, to rehearse with."""
+
+_IN_SMALL = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
+             "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 512}  # fmt: skip
+
 
 def outline(name: str) -> tuple[Any, dict[str, Any]]:
     """The config of a shape and its tensors on the meta device: names and sizes, no memory."""
-    values = dict(SHAPES[name])
+    values = {**SHAPES[name.removeprefix(TINY)], **(_IN_SMALL if name.startswith(TINY) else {})}
     config = AutoConfig.for_model(values.pop("model_type"), tie_word_embeddings=False, **values)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
