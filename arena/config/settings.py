@@ -101,6 +101,13 @@ class Settings(BaseModel):
         "Release both answers on one clock, so that the pace does not tell the models apart",
         "Показывать оба ответа в одном темпе, чтобы скорость не выдавала модель",
     )
+    sign_in: Literal["offered", "required"] = _option(
+        "offered",
+        "On a Space with `hf_oauth: true` people may sign in, and one account is then one voter in every browser; with "
+        "`required` only their votes are taken",
+        "В Space с `hf_oauth: true` можно войти, и одна учётная запись — один голосующий в любом браузере; при "
+        "`required` принимаются только их голоса",
+    )
     max_prompt_chars: int = _option(
         8000, "The longest message, in characters", "Самое длинное сообщение, в знаках", ge=1, le=1_000_000
     )

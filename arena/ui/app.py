@@ -20,7 +20,7 @@ from arena.judge.desk import JudgeDesk
 from arena.service import Arena
 from arena.service.segments import keeper_of, not_kept
 from arena.types import Mode
-from arena.ui import board_render, integrity_tab, look, render
+from arena.ui import board_render, integrity_tab, look, render, sign_in
 from arena.ui.battle_events import BattleEvents
 from arena.ui.battle_tab import build_battle, welcome_html
 from arena.ui.bench_tab import BenchTab
@@ -52,6 +52,9 @@ def build(arena: Arena, voters: Voters, judges: JudgeDesk, views: BoardViews) ->
     with gr.Blocks(title="Арена · Arena", analytics_enabled=False, fill_width=True) as demo:
         gr.HTML(i18n("header_html"), elem_id="arena-header")
         gr.HTML(_strips(arena), elem_id="arena-strips")
+        if sign_in.offered():
+            words = [" · ".join(say(language, key) for language in LANGUAGES) for key in ("sign_in", "sign_out")]
+            gr.LoginButton(*words, icon=None, size="sm", elem_id="arena-sign-in")
         with gr.Tabs(elem_id="arena-tabs"):
             with gr.Tab(i18n("tab_battle"), id="battle", elem_id="tab-battle"):
                 battles[Mode.ANONYMOUS] = BattleEvents(arena, voters, build_battle(Mode.ANONYMOUS, i18n))
@@ -87,6 +90,7 @@ def launch(make: Callable[[], Arena], *, prevent_thread_lock: bool = False) -> g
     settings = arena.settings
     in_frame = bool(os.environ.get("SPACE_ID"))
     voters = Voters(settings.signing_key(), in_frame=in_frame)
+    sign_in.check(settings.sign_in == "required")
     keep_little()
     judges = JudgeDesk(arena.store, arena.catalog, arena.settings)
     views = BoardViews(arena, judges)
@@ -94,7 +98,10 @@ def launch(make: Callable[[], Arena], *, prevent_thread_lock: bool = False) -> g
     presence = Presence()
     presence.left = forgetter(demo)
     demo.queue(default_concurrency_limit=None, max_size=None)
-    guard = Middleware(Guard, voters=voters, forms=Forms(demo), presence=presence, settings=settings, in_frame=in_frame)
+    guard = Middleware(
+        Guard, voters=voters, forms=Forms(demo), presence=presence, settings=settings, in_frame=in_frame,
+        sign_in=sign_in.offered(),
+    )  # fmt: skip
     app_kwargs: dict[str, Any] = {
         "routes": [
             *Routes(arena, voters).all(),

@@ -25,6 +25,7 @@ from arena.ui.forms import Forms, Malformed
 from arena.ui.presence import Presence
 from arena.ui.proxies import Address, Proxies
 from arena.ui.rates import Act, Rates
+from arena.ui.sign_in import account_of
 from arena.ui.texts import TEXTS, say
 from arena.ui.voters import Voters, language_of_request
 
@@ -44,6 +45,7 @@ _READ = re.compile(
 _WRITTEN = re.compile(r"/(?:arena/|gradio_api/queue/join$)")
 _SIGN_IN = re.compile(r"/(?:login/(?:huggingface|callback)$|logout$)")
 _STREAM = re.compile(r"/(?:arena/events$|arena/battle/|gradio_api/(?:queue/data$|heartbeat/))")
+_BALLOT = "/arena/vote"
 _VOTE = re.compile(r"/arena/(?:vote|undo|feedback|forget)$")
 _EVENT, _LINE, _HEARTBEAT = "/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/heartbeat/"
 
@@ -81,6 +83,7 @@ class Guard:
     ) -> None:
         self._app, self._voters, self._forms, self._sign_in = app, voters, forms, sign_in
         self._presence = presence
+        self._must_sign_in = settings.sign_in == "required"
         self._language, self._root_path = settings.language, settings.root_path.rstrip("/")
         self._most_bytes = max(LEAST_BODY, 4 * settings.max_prompt_chars + 65_536)
         self._rates, self._proxies = Rates(settings), Proxies(settings.trusted_proxies, in_space=in_frame)
@@ -110,6 +113,9 @@ class Guard:
         if refusal := self._refused(scope, path, language) or self._too_fast(path, scope, voter, address, language):
             await _drained(receive)
             await refusal(scope, receive, plain)
+        elif self._must_sign_in and path == _BALLOT and not self._voters.signed_in(headers.get("cookie")):
+            await _drained(receive)
+            await _no(403, say(language, "error_sign_in"), code="sign_in")(scope, receive, plain)
         elif path == _EVENT and scope["method"] == "POST":
             await self._event(scope, receive, plain, voter, address, language)
         elif path == "/" and scope["method"] == "GET":
@@ -196,7 +202,8 @@ class Guard:
 
     async def _page(self, scope: Scope, receive: Receive, send: Send, voter: str | None, language: str) -> None:
         """The page itself: give a new browser its voter, and the page its language and data."""
-        extra = () if voter else (("set-cookie", self._voters.set_cookie(self._voters.new())),)
+        code = self._given(scope, voter)
+        extra = (("set-cookie", self._voters.set_cookie(code)),) if code else ()
         start: Message = {}
         body = b""
         send = self._with_headers(send, (*extra, ("cache-control", "no-store")))
@@ -214,6 +221,15 @@ class Guard:
                 await send({"type": "http.response.body", "body": page})
 
         await self._app(scope, receive, hold)
+
+    def _given(self, scope: Scope, voter: str | None) -> str | None:
+        """The code that a page's browser is given: a newcomer's, its account's, or a new one when it signed out."""
+        cookie = Headers(scope=scope).get("cookie")
+        account = account_of(scope) if self._sign_in else None
+        if account is not None:
+            code = self._voters.of_account(account)
+            return None if self._voters.code(cookie) == code else code
+        return None if voter and not self._voters.signed_in(cookie) else self._voters.new()
 
     def _with_headers(self, send: Send, extra: Iterable[tuple[str, str]]) -> Send:
         added = [(name.encode(), value.encode()) for name, value in (*self._headers, *extra)]

@@ -604,6 +604,12 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Сейчас здесь слишком много людей. Страница откроется сама примерно через {seconds} с.",
         "Too many people are here now. The page will open by itself in about {seconds} s.",
     ),
+    "error_sign_in": (
+        "Голоса здесь принимают только после входа через Hugging Face: кнопка вверху страницы.",
+        "Votes are taken here only from people signed in with Hugging Face: the button is at the top of the page.",
+    ),
+    "sign_in": ("Войти через Hugging Face", "Sign in"),
+    "sign_out": ("Выйти", "Sign out ({})"),
     "error_error": ("Не получилось. Попробуйте ещё раз.", "That did not work. Try again."),
 }
 

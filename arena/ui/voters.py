@@ -15,6 +15,9 @@ from arena.service.forgetting import forget_code, keyed_digest
 COOKIE = "arena_voter"
 _YEAR = 365 * 24 * 3600
 
+_ACCOUNT = "hf~"
+"""How the code of a voter who signed in begins; no random code has such a character."""
+
 
 class Voters:
     """Issues and recognizes voters' codes."""
@@ -27,15 +30,28 @@ class Voters:
         """A code for a browser that has none."""
         return secrets.token_urlsafe(12)
 
+    def of_account(self, account: str) -> str:
+        """The code of everybody who signs in with this account: the same in every browser, and no way back to it."""
+        return _ACCOUNT + self._digest("account", account)[:24]
+
+    def code(self, cookie_header: str | None) -> str | None:
+        """The code of a cookie that we signed: for this class and the guard only."""
+        value = _cookies(cookie_header).get(COOKIE, "")
+        code, _, signature = value.partition(".")
+        genuine = hmac.compare_digest(signature.encode(), self._signature(code).encode())
+        return code if code and genuine else None
+
+    def signed_in(self, cookie_header: str | None) -> bool:
+        """Whether this voter is an account's."""
+        return (self.code(cookie_header) or "").startswith(_ACCOUNT)
+
     def recognize(self, cookie_header: str | None) -> str | None:
         """The voter's pseudonym from a request's Cookie header; None without a cookie that we signed.
 
         The pseudonym is what is stored and exported; the cookie's code cannot be had back from it.
         """
-        value = _cookies(cookie_header).get(COOKIE, "")
-        code, _, signature = value.partition(".")
-        genuine = hmac.compare_digest(signature.encode(), self._signature(code).encode())
-        return self._digest("voter", code)[:16] if code and genuine else None
+        code = self.code(cookie_header)
+        return self._digest("voter", code)[:16] if code else None
 
     def set_cookie(self, code: str) -> str:
         """The Set-Cookie header that makes a browser this voter."""
