@@ -37,6 +37,12 @@ _STALLED = 1e-6
 _NEAR = 2e-3
 """A start whose last step was this short is one full step from the end."""
 
+_MOST_SPREAD = 1e13
+"""Largest curvature times largest variance: beyond it double precision cannot tell covariates apart."""
+
+_MOST_INFLATION = 1e6
+"""By so much others may inflate a covariate's variance where single precision has to tell them apart."""
+
 _LARGEST_STEP = 4.0
 _MOST_STEPS = 60
 
@@ -152,7 +158,9 @@ def _bread(design: Design, curvature: FloatArray) -> FloatArray:
         inverse = np.linalg.inv(table)
     except np.linalg.LinAlgError:
         inverse = np.full_like(table, np.inf)
-    if not np.isfinite(inverse).all() or np.abs(inverse).max() * np.abs(table).max() > 1e13:
+    inflation = np.abs(np.diag(inverse) * np.diag(table))[size:].max(initial=0)
+    beyond = not np.isfinite(inverse).all() or np.abs(inverse).max() * np.abs(table).max() > _MOST_SPREAD
+    if beyond or (design.rows.x.dtype == np.float32 and inflation > _MOST_INFLATION):
         raise ValueError("style features cannot be told apart in these battles: leave one out")
     if lift:
         inverse[:size, :size] -= 1 / (lift * size)

@@ -136,10 +136,15 @@ def test_a_feature_that_never_differs_has_no_coefficient() -> None:
     assert [found.value is None for found in result.coefficients] == [False, False, False, True]
 
 
-def test_features_that_are_one_are_refused() -> None:
-    """Two columns with the same content cannot be told apart."""
-    rows = styled()
-    twice = replace(rows, features={**rows.features, "copy": rows.features["tokens"]})
+@pytest.mark.parametrize("many", [False, True])
+def test_features_that_are_one_are_refused(many: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two columns with the same content cannot be told apart, nor in single precision nearly the same."""
+    rows = styled(20_000 if many else 3000)
+    if many:
+        monkeypatch.setattr(style_likelihood, "MANY", 10_000)
+    apart = 1e-3 if many else 0.0
+    copy = tuple(side + apart * np.sin(np.arange(len(rows))) for side in rows.features["tokens"])
+    twice = replace(rows, features={**rows.features, "copy": copy})  # type: ignore[dict-item]
     with pytest.raises(ValueError, match="told apart"):
         fit_style(twice, ["tokens", "copy"])
 
