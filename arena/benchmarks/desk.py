@@ -175,7 +175,8 @@ class BenchDesk:
         if not any(length in figures for length in LENGTHS):
             length = self._length(folder)
             figures |= {} if length is None else {"answer_length": length}
-        return Entry(model, figures, sheet.date, tuple(_labels(row)), sampled=folder.exists())
+        labels = dict.fromkeys((*_labels(row), *filter(None, (sheet.judge, sheet.protocol))))
+        return Entry(model, figures, sheet.date, tuple(labels), sampled=folder.exists())
 
     def _length(self, answers: Path) -> float | None:
         """Mean characters of a run's answers, None without a run."""

@@ -44,6 +44,7 @@ class FinishedRun:
     judgments: Sequence[Record] = ()
     judgments_file: Path | None = None
     baseline: str = ""
+    protocol: str = ""  # how the judge was asked, and against whom
     difficulty: Difficulty | None = None
     bootstrap: Bootstrap = Bootstrap()
 

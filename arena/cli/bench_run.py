@@ -161,14 +161,15 @@ async def _run_model(
     if judge is not None and bench.task.judged_by is not JudgedBy.PROGRAM:
         run, judged = await _judge_run(bench, run, judge, folder / "judgments")
     sheet = _with_failures(sheet_of(bench.task, run, bench.file), progress, judged)
-    await asyncio.to_thread(bench.scoreboard.keep, sheet, entry.name)
+    by = {"judge": judge.name, "protocol": run.protocol} if judge is not None and run.judgments else {}
+    await asyncio.to_thread(bench.scoreboard.keep, sheet, entry.name, **by)
     return sheet, progress.failed + judged.failed
 
 
 async def _judge_run(
     bench: RunningTask, run: FinishedRun, judge: JudgeAtWork, folder: Path
 ) -> tuple[FinishedRun, Progress]:
-    """Have a run judged; judgments lie in a file of their own for every judge and baseline."""
+    """Have a run judged; judgments lie in a file of their own for every judge, baseline and wording."""
     terms = Bench(
         judge.name,
         run.model,
@@ -178,7 +179,11 @@ async def _judge_run(
     )
     answers, rng, name = texts_of(run.answers), random.SystemRandom(), judge.name
     baseline, theirs = bench.baseline() if bench.task.judged_by is JudgedBy.PAIRS else ("", {})
-    path = folder / f"{file_name(f'{name} vs {baseline}' if baseline else name)}.jsonl"
+    against = [f"vs {baseline}"] if baseline else []
+    asked = bench.options.protocol if bench.task.judged_by is JudgedBy.PAIRS else OwnProtocol()
+    protocol = " ".join([asked.name, *against])
+    words = [] if isinstance(asked, OwnProtocol) else [asked.name]
+    path = folder / f"{file_name(' '.join([name, *against, *words]))}.jsonl"
     with RunLog(path) as log:
         match bench.task.judged_by:
             case JudgedBy.PAIRS:
@@ -191,7 +196,7 @@ async def _judge_run(
             case _:
                 done = await check_correctness(run.questions, answers, judge.of_texts(), log, terms, rng=rng)
         judgments = list(log)
-    return replace(run, judgments=judgments, judgments_file=path, baseline=baseline), done
+    return replace(run, judgments=judgments, judgments_file=path, baseline=baseline, protocol=protocol), done
 
 
 def _references(bench: RunningTask) -> Mapping[str, tuple[str, ...]]:

@@ -34,6 +34,9 @@ def judge(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Calls at once; the judge's concurrency without it.")
     ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Queue anew what failed before, then judge.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Go on with new battles until stopped.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
     profile: Annotated[str | None, typer.Option(help="gpu, cpu, demo or auto.")] = None,
@@ -47,7 +50,7 @@ def judge(
         catalog = load_catalog(settings.models, resolve_profile(settings))
         chosen = choose(catalog, names or [])
         protocol = read_judge_config(config) if config is not None else OwnProtocol()
-        tallies = asyncio.run(_judge_with(chosen, catalog, settings, protocol, workers, watch))
+        tallies = asyncio.run(_judge_with(chosen, catalog, settings, protocol, workers, watch, retry_failed))
         _report(tallies, as_json=as_json)
 
 
@@ -71,6 +74,7 @@ async def _judge_with(
     protocol: JudgingProtocol,
     workers: int | None,
     watch: bool,
+    retry_failed: bool,
 ) -> dict[str, Tally]:
     """Every judge in turn (side by side when watching), each with an engine, a purse and a bar of its own."""
     fleet = judges_fleet(judges, catalog, settings)
@@ -80,6 +84,8 @@ async def _judge_with(
             made = {
                 entry.name: battle_judge(entry, fleet, store, protocol=protocol, workers=workers) for entry in judges
             }
+            for one in made.values() if retry_failed else ():
+                await one.retry_failed()
             if watch:
                 await asyncio.gather(*(one.watch(shown=_bar(bars, name)) for name, one in made.items()))
             for name, one in made.items():
@@ -112,6 +118,8 @@ def _report(tallies: dict[str, Tally], *, as_json: bool) -> None:
     else:
         for name, tally in tallies.items():
             typer.echo(f"{name}: {tally.done} of {tally.total} battles judged, {_detail(tally)}")
+            if tally.failed:
+                typer.echo("  judge --retry-failed tries the failed ones again")
             for reason, count in sorted(tally.reasons.items(), key=lambda item: -item[1]):
                 typer.echo(f"  unscored in one order: {reason} ({count})")
     stopped = [f"{name}: {tally.stopped}" for name, tally in tallies.items() if tally.stopped]

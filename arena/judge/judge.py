@@ -1,8 +1,9 @@
 """The judge at work: finished battles as durable jobs, both orders each, recorded exactly once.
 
-A job is claimed for a while, judged, and written down in one transaction; a process that is killed
-leaves its claims to lapse, and another takes them up. A call that was running then is paid twice, a
-judgment is never recorded twice. It knows no SQL, no screen and no provider.
+A job is claimed for a while, the claim renewed for as long as the judge takes, and the judgment
+written down in one transaction; a process that is killed leaves its claims to lapse, and another takes
+them up. A call that was running then is paid twice, a judgment is never recorded twice. It knows no
+SQL, no screen and no provider.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ from arena.errors import (
 from arena.judge.prompts import Case, JudgingProtocol, OwnProtocol
 from arena.judge.spending import Ledger, Purse
 from arena.judge.verdicts import Fence, Pairing, Reading, combine, read_verdict
-from arena.store.records import BattleRecord, JudgmentRecord, JudgmentResult, JudgmentStatus
+from arena.store.records import BattleRecord, JudgeStanding, JudgmentRecord, JudgmentResult
 from arena.types import Chunk, Conversation, Decoding, Finish, Usage
 
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 
-LEASE = 600.0
-"""Seconds a claim holds. A job that takes longer is given back, so that no two processes hold one."""
+LEASE = 60.0
+"""Seconds a claim holds without being renewed: how long a killed process's jobs wait."""
 
 TRIES = 6
 """Attempts at one call while the endpoint is busy, down or silent."""
@@ -49,22 +50,26 @@ ROUNDS = 5
 class JudgmentDesk(Ledger, Protocol):
     """Where the jobs lie: what the judge needs of `arena.store.Store`, or of the service before it."""
 
-    def battles_with(self, *, statuses: Sequence[str], after_id: str = "", limit: int = 1000) -> tuple[str, ...]:
-        """Ids of battles in these states, in order, after `after_id`."""
-        ...
-
     def load_battle(self, battle_id: str) -> BattleRecord:
         """A battle with its turns."""
         ...
 
-    def queue_judgments(self, battle_ids: Iterable[str], judge: str) -> Awaitable[int]:
-        """Ask for judgments; known ones are left alone. Resolves to how many are new."""
+    def queue_missing_judgments(self, judge: str, *, statuses: Sequence[str] = ("voted",)) -> Awaitable[int]:
+        """Ask for judgments of battles in these states; known ones are left alone. Resolves to how many are new."""
+        ...
+
+    def retry_judgments(self, judge: str) -> Awaitable[int]:
+        """Queue the failed jobs anew. Resolves to how many."""
         ...
 
     def claim_judgments(
         self, judge: str, *, limit: int = 1, lease: float = 600.0
     ) -> Awaitable[tuple[JudgmentRecord, ...]]:
         """Take queued jobs and those whose claim has lapsed."""
+        ...
+
+    def renew_judgment(self, judgment_id: int, attempts: int, *, lease: float = 600.0) -> Awaitable[bool]:
+        """Hold on to a claimed job; resolves to False when that attempt holds it no more."""
         ...
 
     def record_judgment(self, battle_id: str, judge: str, result: JudgmentResult) -> Awaitable[JudgmentRecord]:
@@ -75,8 +80,8 @@ class JudgmentDesk(Ledger, Protocol):
         """Give a job back, or mark it failed."""
         ...
 
-    def judgments(self, *, judge: str | None = None) -> tuple[JudgmentRecord, ...]:
-        """Every job of a judge."""
+    def judge_standings(self) -> tuple[JudgeStanding, ...]:
+        """How many jobs of each judge are in which state."""
         ...
 
 
@@ -139,16 +144,15 @@ class BattleJudge:
 
     async def enqueue(self, statuses: Sequence[str] = ("voted",)) -> int:
         """Ask for a judgment of every finished human battle that has none; returns how many are new."""
-        added, last = 0, ""
-        while page := await asyncio.to_thread(self._desk.battles_with, statuses=statuses, after_id=last):
-            added += await self._desk.queue_judgments(page, self.name)
-            last = page[-1]
-        return added
+        return await self._desk.queue_missing_judgments(self.name, statuses=statuses)
+
+    async def retry_failed(self) -> int:
+        """Queue the jobs that failed for good anew; returns how many."""
+        return await self._desk.retry_judgments(self.name)
 
     async def run(self, shown: Shown = lambda tally: None) -> Tally:
         """Judge until no job is queued or claimed, or until the money or the access ends."""
-        open_jobs = await self._open_jobs()
-        self.tally = Tally(total=len(open_jobs))
+        self.tally = Tally(total=await self._open_jobs())
         await _together(self._work(shown) for _ in range(self._workers))
         return self.tally
 
@@ -181,26 +185,42 @@ class BattleJudge:
         await self._sleep(min(2.0, self._lease / 4))
         return True
 
-    async def _open_jobs(self) -> list[JudgmentRecord]:
-        every = await asyncio.to_thread(self._desk.judgments, judge=self.name)
-        return [job for job in every if job.status in (JudgmentStatus.QUEUED, JudgmentStatus.CLAIMED)]
+    async def _open_jobs(self) -> int:
+        standings = await asyncio.to_thread(self._desk.judge_standings)
+        return next((one.open for one in standings if one.judge == self.name), 0)
 
     async def _handle(self, job: JudgmentRecord) -> None:
-        """Judge one job within its claim; whatever goes wrong is written down with it."""
+        """Judge one job while its claim is held; whatever goes wrong is written down with it."""
         try:
-            async with asyncio.timeout(self._lease * 0.9):
-                battle = await asyncio.to_thread(self._desk.load_battle, job.battle_id)
-                result, pairing, orders = await self.judge(case_of(battle))
+            battle = await asyncio.to_thread(self._desk.load_battle, job.battle_id)
+            result, pairing, orders = await self._held(job, self.judge(case_of(battle)))
+        except ClaimLost as error:
+            _LOG.warning("judge %s: %s", self.name, error)
         except (SpendingCapReached, AccessDenied, WrongAddress) as error:
             await self._desk.fail_judgment(job.id, str(error), retry=True)
             self.tally.stopped = str(error)
-        except (ArenaError, TimeoutError) as error:
-            again = job.attempts < ROUNDS and (isinstance(error, TimeoutError) or transient(error))
-            await self._desk.fail_judgment(job.id, str(error) or "took longer than its claim", retry=again)
+        except ArenaError as error:
+            again = job.attempts < ROUNDS and transient(error)
+            await self._desk.fail_judgment(job.id, str(error), retry=again)
             self.tally.failed += not again
+        except asyncio.CancelledError:  # an orderly stop: whoever comes next need not wait for the claim to lapse
+            await asyncio.shield(asyncio.ensure_future(self._desk.fail_judgment(job.id, "stopped", retry=True)))
+            raise
         else:
             await self._desk.record_judgment(job.battle_id, self.name, result)
             self._count(result, pairing, orders)
+
+    async def _held(self, job: JudgmentRecord, work: Coroutine[None, None, T]) -> T:
+        """The work's result, its claim renewed for as long as it takes. Raises `ClaimLost`."""
+        doing = asyncio.create_task(work)
+        try:
+            while not (await asyncio.wait([doing], timeout=self._lease / 3))[0]:
+                if not await self._desk.renew_judgment(job.id, job.attempts, lease=self._lease):
+                    raise ClaimLost(f"another process took up battle {job.battle_id} meanwhile")
+            return await doing
+        finally:
+            doing.cancel()
+            await asyncio.gather(doing, return_exceptions=True)
 
     def _count(self, result: JudgmentResult, pairing: Pairing, orders: Sequence[Order]) -> None:
         self.tally.done += 1
@@ -273,10 +293,16 @@ class BattleJudge:
         finally:
             if usage is not None or text:
                 cost = self._purse.cost(usage or Usage(), conversation, text)
-            await asyncio.shield(self._purse.settle(reserved, cost))
-            self._running -= 1
-            self._settled.set()
+            try:
+                await asyncio.shield(self._purse.settle(reserved, cost))
+            finally:
+                self._running -= 1
+                self._settled.set()
         return text, cost
+
+
+class ClaimLost(ArenaError):
+    """The claim lapsed unrenewed (a machine that slept) and the job is another's now."""
 
 
 class WrongAddress(EndpointError):

@@ -6,6 +6,7 @@ says whose answers they are. It knows nothing of engines or of how the verdict i
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -212,8 +213,9 @@ def read_judge_config(path: Path) -> OfficialProtocol:
         raise ConfigError("is no YAML", file=path, line=mark.line + 1 if mark else None) from None
     if not isinstance(loaded, dict):
         raise ConfigError("must be a mapping", file=path, suggestion="see judge_config.yaml of Arena-Hard")
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]  # a changed wording is another protocol
     return OfficialProtocol(
-        name=f"{path.stem}:{loaded.get('name') or loaded.get('bench_name') or 'arena-hard'}",
+        name=f"{path.stem}:{loaded.get('name') or loaded.get('bench_name') or 'arena-hard'}#{digest}",
         templates=_templates(loaded, path),
         system_prompt=_text(loaded, "system_prompt", path),
         decoding=_decoding(loaded, path),

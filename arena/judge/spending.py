@@ -6,7 +6,9 @@ a process that is killed leaves its running calls counted at their ceiling rathe
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Protocol
 
 from arena.errors import SpendingCapReached
@@ -45,9 +47,21 @@ class Purse:
         return self._price(prompt, completion)
 
     async def reserve(self, conversation: Conversation, max_tokens: int) -> float:
-        """Set aside the most a call can cost. Raises `SpendingCapReached`, nothing set aside, when it is too much."""
+        """Set aside the most a call can cost. Raises `SpendingCapReached`, nothing set aside, when it is too much.
+
+        Nor is anything left set aside for a caller who is cancelled meanwhile.
+        """
         if self.free:
             return 0.0
+        booking = asyncio.ensure_future(self._booked(conversation, max_tokens))
+        try:
+            return await asyncio.shield(booking)
+        except asyncio.CancelledError:
+            with suppress(SpendingCapReached):
+                await self.settle(await booking, 0.0)
+            raise
+
+    async def _booked(self, conversation: Conversation, max_tokens: int) -> float:
         amount = self._price(most_tokens(conversation), max_tokens)
         total = await self._ledger.add_spending(self._name, amount)
         if self.cap is not None and total > self.cap:

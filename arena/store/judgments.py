@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, exists, func, insert, literal, or_, select, update
 
 from arena.errors import StoreError
 from arena.store import keyring
 from arena.store.battles import require, storable
 from arena.store.counting import Counted, count, move_rating, ratings, slice_names, slice_set
 from arena.store.log import next_sequence
-from arena.store.records import JudgmentRecord, JudgmentResult, JudgmentStatus
+from arena.store.records import JudgeStanding, JudgmentRecord, JudgmentResult, JudgmentStatus
 from arena.store.tables import VERDICT_CODES, VERDICTS, AnyRow, battles, judgments, voter_keys
 from arena.store.voting import Rules
 from arena.types import Track, Verdict
@@ -21,6 +21,16 @@ from arena.types import Track, Verdict
 def queue(db: Connection, battle_ids: Sequence[str], judge: str, now: float) -> int:
     """See `Store.queue_judgments`."""
     return sum(_ensure(db, battle_id, judge, now) for battle_id in battle_ids)
+
+
+def queue_missing(db: Connection, judge: str, statuses: Sequence[str], now: float) -> int:
+    """See `Store.queue_missing_judgments`."""
+    asked = exists().where(judgments.c.battle_id == battles.c.id, judgments.c.judge == judge)
+    wanted = battles.c.status.in_(statuses) & battles.c.contestant_b.is_not(None) & ~asked
+    job = {"battle_id": battles.c.id, "judge": literal(judge), "status": literal(str(JudgmentStatus.QUEUED))}
+    job |= {"queued_at": literal(now), "attempts": literal(0), "cost": literal(0.0)}
+    rows = select(*job.values()).where(wanted).order_by(battles.c.created_at, battles.c.id)
+    return db.execute(insert(judgments).from_select(list(job), rows)).rowcount
 
 
 def claim(db: Connection, judge: str, limit: int, lease: float, now: float) -> tuple[JudgmentRecord, ...]:
@@ -66,6 +76,36 @@ def fail(db: Connection, judgment_id: int, error: str, retry: bool) -> None:
     status = JudgmentStatus.QUEUED if retry else JudgmentStatus.FAILED
     this = (judgments.c.id == judgment_id, judgments.c.status == JudgmentStatus.CLAIMED)
     db.execute(update(judgments).where(*this).values(status=status, error=storable(error), leased_until=None))
+
+
+def renew(db: Connection, judgment_id: int, attempts: int, lease: float, now: float) -> bool:
+    """See `Store.renew_judgment`."""
+    mine = (judgments.c.id == judgment_id, judgments.c.status == JudgmentStatus.CLAIMED)
+    held = update(judgments).where(*mine, judgments.c.attempts == attempts).values(leased_until=now + lease)
+    return db.execute(held).rowcount == 1
+
+
+def retry(db: Connection, judge: str, now: float) -> int:
+    """See `Store.retry_judgments`."""
+    failed = (judgments.c.judge == judge, judgments.c.status == JudgmentStatus.FAILED)
+    anew = {"status": JudgmentStatus.QUEUED, "queued_at": now, "attempts": 0, "error": None}
+    return db.execute(update(judgments).where(*failed).values(**anew)).rowcount
+
+
+def standings(db: Connection) -> tuple[JudgeStanding, ...]:
+    """See `Store.judge_standings`."""
+    state = (judgments.c.judge, judgments.c.status)
+    found: dict[str, dict[str, int]] = {}
+    for judge, status, jobs in db.execute(select(*state, func.count()).group_by(*state).order_by(*state)):
+        found.setdefault(judge, {})[status] = jobs
+    return tuple(JudgeStanding(judge, **jobs, errors=_errors(db, judge)) for judge, jobs in found.items())
+
+
+def _errors(db: Connection, judge: str) -> tuple[tuple[str, int], ...]:
+    """Why jobs failed, the commonest first."""
+    failed = (judgments.c.judge == judge, judgments.c.status == JudgmentStatus.FAILED)
+    grouped = select(judgments.c.error, func.count()).where(*failed).group_by(judgments.c.error)
+    return tuple((error or "", jobs) for error, jobs in db.execute(grouped.order_by(func.count().desc())))
 
 
 def find(db: Connection, battle_id: str | None, judge: str | None) -> tuple[JudgmentRecord, ...]:

@@ -322,13 +322,35 @@ class JudgmentRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeStanding:
+    """How far a judge's work is: jobs in each state, and why those that failed did, with how often."""
+
+    judge: str
+    queued: int = 0
+    claimed: int = 0
+    done: int = 0
+    failed: int = 0
+    errors: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def open(self) -> int:
+        """Jobs that are yet to be done or are being done."""
+        return self.queued + self.claimed
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreRecord:
-    """A benchmark's score sheet of one model, as JSON, and when it was kept (Unix seconds)."""
+    """A benchmark's score sheet of one model, as JSON, and when it was kept (Unix seconds).
+
+    `judge` is empty where nobody judged; `protocol` says how the judge was asked, and against whom.
+    """
 
     task: str
     model: str
     kept_at: float
     sheet: str
+    judge: str = ""
+    protocol: str = ""
 
 
 @dataclass(frozen=True, slots=True)

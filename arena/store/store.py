@@ -42,6 +42,7 @@ from arena.store.records import (
     EventRecord,
     ImportReport,
     IntegrityReport,
+    JudgeStanding,
     JudgmentRecord,
     JudgmentResult,
     KeyReport,
@@ -350,6 +351,10 @@ class Store:
         wanted = tuple(battle_ids)
         return self._write(lambda db: judgments.queue(db, wanted, judge, self._clock()))
 
+    def queue_missing_judgments(self, judge: str, *, statuses: Sequence[str] = ("voted",)) -> Pending[int]:
+        """Ask for a judge's verdict on every battle in these states that it was never asked about."""
+        return self._write(lambda db: judgments.queue_missing(db, judge, tuple(statuses), self._clock()))
+
     def claim_judgments(
         self, judge: str, *, limit: int = 1, lease: float = 600.0
     ) -> Pending[tuple[JudgmentRecord, ...]]:
@@ -367,15 +372,30 @@ class Store:
         """Give a claimed job back to the queue, or mark it failed for good."""
         return self._write(lambda db: judgments.fail(db, judgment_id, error, retry))
 
+    def renew_judgment(self, judgment_id: int, attempts: int, *, lease: float = 600.0) -> Pending[bool]:
+        """Hold a claimed job for `lease` seconds more; False when the claim of that attempt has lapsed to another."""
+        return self._write(lambda db: judgments.renew(db, judgment_id, attempts, lease, self._clock()))
+
+    def retry_judgments(self, judge: str) -> Pending[int]:
+        """Queue a judge's failed jobs anew, as if never tried; returns how many."""
+        return self._write(lambda db: judgments.retry(db, judge, self._clock()))
+
+    def judge_standings(self) -> tuple[JudgeStanding, ...]:
+        """How far every judge's work is, in order of name."""
+        return self._read(judgments.standings)
+
     def judgments(self, *, battle_id: str | None = None, judge: str | None = None) -> tuple[JudgmentRecord, ...]:
         """Judgments of a battle or judge, oldest first."""
         return self._read(lambda db: judgments.find(db, battle_id, judge))
 
     # ---------------------------------------------------------------- benchmarks
 
-    def keep_score(self, task: str, model: str, sheet: str) -> Pending[ScoreRecord]:
-        """Keep a model's score sheet (JSON); a former one of the same task is replaced."""
-        return self._write(lambda db: scores.keep(db, task, model, sheet, self._clock()))
+    def keep_score(
+        self, task: str, model: str, sheet: str, *, judge: str = "", protocol: str = ""
+    ) -> Pending[ScoreRecord]:
+        """Keep a model's score sheet (JSON); a former one of the same task, judge and protocol is replaced,
+        and one that nobody judged gives way to a judged one."""
+        return self._write(lambda db: scores.keep(db, ScoreRecord(task, model, self._clock(), sheet, judge, protocol)))
 
     def scores(self, task: str | None = None, model: str | None = None) -> tuple[ScoreRecord, ...]:
         """The kept sheets, or those of one task or model, in order of task and model."""

@@ -273,6 +273,8 @@ scores = Table(
     metadata,
     Column("task", Text, primary_key=True),
     Column("model", Text, primary_key=True),
+    Column("judge", Text, primary_key=True),  # empty: nobody judged, or a sheet from before it was written down
+    Column("protocol", Text, primary_key=True),
     Column("kept_at", Double, nullable=False),
     Column("sheet", Text, nullable=False),  # JSON
 )

@@ -108,6 +108,33 @@ def test_pairs_are_judged_in_both_orders_against_a_baselines_run(place: Path) ->
     assert judgment.baseline_answer == ("well, yes, and more",) * 2
 
 
+OFFICIAL = """
+bench_name: short
+judge_model: another
+system_prompt: You are a judge.
+prompt_template: ["Q: {question_1} A: {answer_1} B: {answer_2}"]
+"""
+
+
+def test_judges_and_protocols_keep_sheets_and_judgments_of_their_own(place: Path) -> None:
+    """A second judge, or the same one asked in other words, replaces nothing and skips nothing."""
+    file = questions(place, 2)
+    run(place, "arena-hard", "--model", "wordy", "--questions", file)
+    arguments = ("arena-hard", "--model", "plain", "--questions", file, "--baseline", "wordy")
+    run(place, *arguments)
+    (place / "official.yaml").write_text(OFFICIAL)
+    for options in (["likes-first"], ["silent"], ["likes-first", "--judge-config", place / "official.yaml"]):
+        run(place, *arguments, "--judge", *options)
+    with open_store(Settings.from_environment({}, storage=place / "storage")) as store:
+        kept = [sheet for sheet in Scoreboard(store).kept("arena-hard") if sheet.model == "plain"]
+    assert [(sheet.judge, sheet.protocol.split("#")[0]) for sheet in kept] == [
+        ("likes-first", "official:short"),
+        ("likes-first", "own-by-language-1 vs wordy"),
+        ("silent", "own-by-language-1 vs wordy"),
+    ]
+    assert len(list((place / "storage" / "runs" / "arena-hard" / "plain" / "judgments").iterdir())) == 3
+
+
 def test_a_judge_that_cannot_tell_leaves_games_unscored(place: Path) -> None:
     """Counted, told, and no score out of nothing."""
     file = questions(place, 2)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from arena.store.records import BattleRecord, JudgmentRecord, JudgmentResult
+from arena.store.records import BattleRecord, JudgeStanding, JudgmentRecord, JudgmentResult
 
 
 class MemoryDesk:
@@ -20,17 +20,21 @@ class MemoryDesk:
         self.sums[name] = self.sums.get(name, 0.0) + amount
         return self.sums[name]
 
-    def battles_with(self, *, statuses: Sequence[str], after_id: str = "", limit: int = 1000) -> tuple[str, ...]:
-        """None."""
-        return ()
-
     def load_battle(self, battle_id: str) -> BattleRecord:
         """None."""
         raise NotImplementedError
 
-    async def queue_judgments(self, battle_ids: Iterable[str], judge: str) -> int:
+    async def queue_missing_judgments(self, judge: str, *, statuses: Sequence[str] = ("voted",)) -> int:
         """None."""
         return 0
+
+    async def retry_judgments(self, judge: str) -> int:
+        """None."""
+        return 0
+
+    async def renew_judgment(self, judgment_id: int, attempts: int, *, lease: float = 600.0) -> bool:
+        """None."""
+        return False
 
     async def claim_judgments(self, judge: str, *, limit: int = 1, lease: float = 600.0) -> tuple[JudgmentRecord, ...]:
         """None."""
@@ -43,6 +47,6 @@ class MemoryDesk:
     async def fail_judgment(self, judgment_id: int, error: str, *, retry: bool = True) -> None:
         """None."""
 
-    def judgments(self, *, judge: str | None = None) -> tuple[JudgmentRecord, ...]:
+    def judge_standings(self) -> tuple[JudgeStanding, ...]:
         """None."""
         return ()

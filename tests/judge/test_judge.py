@@ -239,6 +239,78 @@ async def test_progress_is_told_after_every_job(store: Store) -> None:
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
+async def test_what_failed_for_good_is_judged_when_it_is_asked_for_again(store: Store) -> None:
+    """Until then it is left alone; afterwards it is as if it had never been tried."""
+    voted_battles(store, 2)
+    broken = True
+
+    def script(conversation: Conversation, decoding: Decoding) -> Sequence[Chunk | EngineError]:
+        return [EndpointError("too long", status=400)] if broken else [Chunk("[[A=B]]")]
+
+    judge = judge_of(store, script)
+    await judge.enqueue()
+    assert (await judge.run()).failed == 2
+    (standing,) = store.judge_standings()
+    assert (standing.failed, standing.open, standing.errors) == (2, 0, (("too long", 2),))
+    broken = False
+    await judge.enqueue()
+    assert (await judge.run()).total == 0
+    assert await judge.retry_failed() == 2
+    assert (await judge.run()).done == 2
+    assert store.judge_standings()[0].done == 2
+
+
+async def test_a_slow_judge_keeps_its_claim(store: Store) -> None:
+    """The lease is renewed for as long as an answer takes: nobody else takes the job up, and it counts once."""
+    voted_battles(store, 1)
+    at_work = asyncio.Event()
+
+    def slow(conversation: Conversation, decoding: Decoding) -> Sequence[Chunk | Wait]:
+        at_work.set()
+        return [Wait(1.5), Chunk("[[A=B]]")]
+
+    judge = judge_of(store, slow, workers=2, lease=0.3)
+    await judge.enqueue()
+    run = asyncio.create_task(judge.run())
+    await at_work.wait()
+    for _ in range(8):  # well beyond the lease
+        assert await store.claim_judgments("judge", lease=0.3) == ()
+        await asyncio.sleep(0.1)
+    assert ((await run).done, run.result().failed) == (1, 0)
+    assert store.judgments()[0].attempts == 1
+
+
+async def test_a_claim_that_was_lost_is_not_recorded_over_the_other_process(store: Store) -> None:
+    """A machine that slept wakes up to find its job taken: it stops, and the job stays the other's."""
+    voted_battles(store, 1)
+    judge = judge_of(store, lambda conversation, decoding: [Wait(30.0)], workers=1, lease=3.0)
+    await judge.enqueue()
+    (mine,) = await store.claim_judgments("judge", lease=-1.0)
+    (theirs,) = await store.claim_judgments("judge", lease=60.0)
+    assert theirs.attempts == mine.attempts + 1
+    await judge._handle(mine)
+    (left,) = store.judgments()
+    assert (left.status, left.attempts) == (JudgmentStatus.CLAIMED, theirs.attempts)
+
+
+async def test_a_stop_gives_the_jobs_in_hand_back(store: Store) -> None:
+    """The next start need not wait for claims to lapse."""
+    voted_battles(store, 2)
+    at_work = asyncio.Event()
+
+    def slow(conversation: Conversation, decoding: Decoding) -> Sequence[Wait]:
+        at_work.set()
+        return [Wait(30.0)]
+
+    judge = judge_of(store, slow, workers=2)
+    await judge.enqueue()
+    run = asyncio.create_task(judge.run())
+    await at_work.wait()
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    assert {record.status for record in store.judgments()} == {JudgmentStatus.QUEUED}
+
+
 @pytest.mark.soak
 async def test_killed_at_any_moment_every_battle_is_recorded_exactly_once(store: Store, tmp_path: Path) -> None:
     """kill -9 five times in the middle; afterwards one judgment and one count per battle, none twice."""

@@ -27,7 +27,7 @@ from arena.errors import MigrationFailed, SchemaTooNew, StoreError, StoreUnavail
 from arena.store import connections
 from arena.store.connections import Database
 from arena.store.migrate import HEAD, SCRIPTS, bring_up_to_date, revision_of
-from arena.store.records import VoteFilter
+from arena.store.records import ScoreRecord, VoteFilter
 from arena.store.store import Store
 from arena.types import Verdict
 from perf.promises import tell
@@ -438,6 +438,20 @@ def test_every_old_schema_is_brought_up_with_its_rows(tmp_path: Path, clock: Clo
             a, b = register(store, "x", "y")
             vote(store, a.id, b.id, Verdict.TIE)
         assert revision_of(next((folder / "backups").iterdir())) == old
+
+
+def test_sheets_from_before_judges_were_told_apart_are_kept(tmp_path: Path, clock: Clock) -> None:
+    """They stand as before, by nobody in particular, until a judged sheet takes their place."""
+    database = Database.at(None, tmp_path)
+    bring_up_to_date(database, head="0003", clock=clock)
+    database.close()
+    with closing(sqlite3.connect(tmp_path / "arena.db")) as connection:
+        connection.execute("INSERT INTO scores VALUES ('mt-bench', 'a', 5.0, '{}')")
+        connection.commit()
+    with Store.open(None, storage_dir=tmp_path, elo_step=elo_step, clock=clock) as store:
+        assert store.scores() == (ScoreRecord("mt-bench", "a", 5.0, "{}"),)
+        store.keep_score("mt-bench", "a", "[]", judge="strict", protocol="own").result()
+        assert [(kept.judge, kept.sheet) for kept in store.scores()] == [("strict", "[]")]
 
 
 def test_the_program_knows_its_newest_migration() -> None:

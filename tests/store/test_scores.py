@@ -1,4 +1,4 @@
-"""Score sheets are kept whole, one per task and model, and seen by every process."""
+"""Score sheets are kept whole, one per task, model, judge and protocol, and seen by every process."""
 
 from __future__ import annotations
 
@@ -52,3 +52,20 @@ def test_a_second_process_keeps_beside_a_running_server(url: str, open_store: Op
     server, command = open_store(url), open_store(url)
     command.keep_score("ifeval", "a", "{}").result()
     assert [kept.model for kept in server.scores()] == ["a"]
+
+
+def test_judges_and_protocols_do_not_replace_each_other(store: Store) -> None:
+    """Each keeps a sheet of its own; one that nobody judged gives way to the first judged one."""
+    store.keep_score("arena-hard", "a", "unjudged").result()
+    for judge, protocol in (
+        ("strict", "own vs b"),
+        ("kind", "own vs b"),
+        ("strict", "v2 vs b"),
+        ("strict", "own vs b"),
+    ):
+        store.keep_score("arena-hard", "a", f"{judge}, {protocol}", judge=judge, protocol=protocol).result()
+    assert [kept.sheet for kept in store.scores("arena-hard", "a")] == [
+        "kind, own vs b",
+        "strict, own vs b",
+        "strict, v2 vs b",
+    ]
