@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from arena.benchmarks.judging import Game, Pair, PairJudge, TextJudge
 from arena.benchmarks.runner import patient_answer
 from arena.config import Judge
+from arena.engines.base import Engine
 from arena.judge.judge import BattleJudge, JudgmentDesk
 from arena.judge.prompts import Case, JudgingProtocol
 from arena.judge.spending import Purse
@@ -31,6 +32,11 @@ class JudgeAtWork:
         """Its name in models.yaml."""
         return self.entry.name
 
+    @property
+    def engine(self) -> Engine:
+        """What it answers with."""
+        return self.fleet.guest(self.name) or self.fleet.engine(self.name)
+
     def purse(self) -> Purse:
         """What it may spend, from its prices and its cap."""
         price = self.entry.price
@@ -46,7 +52,7 @@ class JudgeAtWork:
         """Both orders of a pair: the baseline's answers first, then the model's."""
         judge = BattleJudge(
             self.entry.name,
-            self.fleet.engine(self.entry.name),
+            self.engine,
             self.desk,
             protocol=self.protocol,
             decoding=self.entry.decoding,
@@ -66,7 +72,7 @@ class JudgeAtWork:
 
     def of_texts(self) -> TextJudge:
         """One answer to one conversation."""
-        purse, engine = self.purse(), self.fleet.engine(self.entry.name)
+        purse, engine = self.purse(), self.engine
 
         async def judged(conversation: Conversation) -> str:
             reserved = await purse.reserve(conversation, self.entry.decoding.max_tokens)

@@ -29,7 +29,7 @@ from arena.cli.bench_judges import JudgeAtWork
 from arena.cli.bench_output import bar, bars
 from arena.config import Catalog, Contestant, Judge, Settings
 from arena.errors import ConfigError
-from arena.judge.prompts import JudgingProtocol, OwnProtocol
+from arena.judge.prompts import JudgingProtocol, OfficialProtocol, OwnProtocol
 from arena.service.fleet import Fleet, build_fleet
 from arena.service.local_models import PooledModels
 from arena.service.opening import open_store
@@ -117,8 +117,7 @@ async def _run(
     task: Benchmark, entries: Sequence[Contestant], referee: Judge | None, file: Path, catalog: Catalog,
     settings: Settings, options: RunOptions,
 ) -> tuple[list[ScoreSheet], int]:  # fmt: skip
-    working = [entry.model_copy(update={"enabled": True}) for entry in (*entries, *([referee] if referee else []))]
-    fleet = build_fleet(replace(catalog, contestants=tuple(working)), settings, PooledModels)
+    fleet = _fleet(entries, referee, catalog, settings, options.protocol)
     sheets, failed = [], 0
     with ExitStack() as stack:
         store = stack.enter_context(open_store(settings))
@@ -134,6 +133,23 @@ async def _run(
         finally:
             await fleet.close()
     return sheets, failed
+
+
+def _fleet(
+    entries: Sequence[Contestant], referee: Judge | None, catalog: Catalog, settings: Settings,
+    protocol: JudgingProtocol,
+) -> Fleet:  # fmt: skip
+    """Engines for these and the judge, one that runs here as their guest: the same weights are loaded once.
+
+    A worker says its contestant's system prompt where a conversation has none, so a judge whose official protocol
+    has none keeps a place of its own.
+    """
+    working = tuple(entry.model_copy(update={"enabled": True}) for entry in entries)
+    judges = () if referee is None else (referee.model_copy(update={"enabled": True}),)
+    wordless = isinstance(protocol, OfficialProtocol) and not protocol.system_prompt
+    if wordless or any(judge.engine != "local" for judge in judges):
+        working, judges = (*working, *judges), ()
+    return build_fleet(replace(catalog, contestants=working, judges=judges), settings, PooledModels)
 
 
 async def _run_model(

@@ -82,7 +82,8 @@ async def _judge_with(
         await fleet.start()
         try:
             made = {
-                entry.name: battle_judge(entry, fleet, store, protocol=protocol, workers=workers) for entry in judges
+                entry.name: battle_judge(entry, fleet.engine(entry.name), store, protocol=protocol, workers=workers)
+                for entry in judges
             }
             for one in made.values() if retry_failed else ():
                 await one.retry_failed()

@@ -76,6 +76,7 @@ class Pool:
         self._clock = clock
         self._places: dict[str, _Place] = {}
         self._changed = asyncio.Condition()
+        self._in_line = 0  # callers of whom people wait, themselves waiting for room
 
     def add(self, name: str, engine: Engine, *, gib: float = 0.0) -> Engine:
         """Give a contestant a place; returns the engine to use, which loads and pins as needed."""
@@ -84,9 +85,12 @@ class Pool:
         self._places[name] = _Place(name, engine, gib if isinstance(engine, Loadable) else 0.0)
         return PooledEngine(self, name)
 
-    def engine(self, name: str) -> Engine:
-        """The engine of a contestant, loading and pinning as needed."""
-        return PooledEngine(self, self._place(name).name)
+    def engine(self, name: str, *, patient: bool = False) -> Engine:
+        """The engine of a contestant, loading and pinning as needed.
+
+        A patient one (a judge's, for whom nobody waits) takes up nothing while others wait for room.
+        """
+        return PooledEngine(self, self._place(name).name, patient)
 
     def resize(self, name: str, gib: float) -> None:
         """Correct the memory kept for a model; without effect while it is resident, since it was loaded as planned."""
@@ -120,14 +124,14 @@ class Pool:
         """Contestants that can answer now or after loading: enabled, not in quarantine, not larger than the budget."""
         return frozenset(place.name for place in self._places.values() if self._usable(place))
 
-    async def warm(self, names: Iterable[str]) -> None:
+    async def warm(self, names: Iterable[str], *, patient: bool = False) -> None:
         """Make all of these resident together, evicting what is of least use.
 
         Waits while models that answer hold the memory. Raises ModelUnavailable when one is
         disabled or cannot be loaded, or when they never fit together.
         """
         places = [self._place(name) for name in dict.fromkeys(names)]
-        await self._make_room(places)
+        await self._make_room(places, patient)
         try:
             await _all(self._load(place) for place in places)
         finally:
@@ -136,12 +140,15 @@ class Pool:
             await self._announce()
 
     @asynccontextmanager
-    async def acquire(self, name: str) -> AsyncIterator[Engine]:
+    async def acquire(self, name: str, *, patient: bool = False) -> AsyncIterator[Engine]:
         """The loaded engine of a contestant, safe from eviction inside the block."""
         place = self._place(name)
+        if patient:
+            async with self._changed:
+                await self._changed.wait_for(lambda: not self._in_line)
         place.wanted += 1  # from here on nobody evicts it
         try:
-            await self.warm([name])
+            await self.warm([name], patient=patient)
             place.answering += 1
             try:
                 yield place.engine
@@ -191,19 +198,28 @@ class Pool:
             place.name, state.phase, state.progress, place.gib, place.answering, place.enabled, state.reason, retry_in
         )
 
-    async def _make_room(self, places: list[_Place]) -> None:
+    async def _make_room(self, places: list[_Place], patient: bool) -> None:
         """Reserve memory for all of them at once; two callers can so never hold half of what each needs."""
         self._refuse_the_impossible(places)
         async with self._changed:
-            while not self._fits(places):
-                if (victim := self._least_useful(besides=places)) is None:
-                    await self._changed.wait()
-                else:
-                    await self._put_away(victim)
+            self._in_line += not patient
+            try:
+                await self._until_room(places, patient)
+            finally:
+                self._in_line -= not patient
+                self._changed.notify_all()
             for place in places:
                 place.wanted += 1  # not before: whoever waits for room must not hold any
                 place.resident = True
                 place.used_at = self._clock()
+
+    async def _until_room(self, places: list[_Place], patient: bool) -> None:
+        """Put away what is of least use until these fit; the patient let others go first."""
+        while (others := patient and self._in_line) or not self._fits(places):
+            if others or (victim := self._least_useful(besides=places)) is None:
+                await self._changed.wait()
+            else:
+                await self._put_away(victim)
 
     def _refuse_the_impossible(self, places: list[_Place]) -> None:
         for place in places:
@@ -251,12 +267,12 @@ class Pool:
 class PooledEngine:
     """A contestant's engine that finds room for its model first and keeps it there while it answers."""
 
-    def __init__(self, pool: Pool, name: str) -> None:
-        self._pool, self._name = pool, name
+    def __init__(self, pool: Pool, name: str, patient: bool = False) -> None:
+        self._pool, self._name, self._patient = pool, name, patient
 
     async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Chunk | Finish]:
         """Answer the conversation's last user message."""
-        async with self._pool.acquire(self._name) as engine:
+        async with self._pool.acquire(self._name, patient=self._patient) as engine:
             answer = engine.stream(conversation, decoding)
             try:
                 async for item in answer:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from arena.config import Catalog, Judge, Settings
+from arena.engines.base import Engine
 from arena.errors import ArenaError
 from arena.judge.judge import BattleJudge, JudgmentDesk
 from arena.judge.prompts import JudgingProtocol, OwnProtocol
@@ -24,12 +25,12 @@ log = logging.getLogger(__name__)
 def judges_fleet(judges: Iterable[Judge], catalog: Catalog, settings: Settings) -> Fleet:
     """Engines for these judges, disabled ones included: who names a judge wants it."""
     enabled = tuple(entry.model_copy(update={"enabled": True}) for entry in judges)
-    return build_fleet(replace(catalog, contestants=enabled), settings, PooledModels)
+    return build_fleet(replace(catalog, contestants=enabled, judges=()), settings, PooledModels)
 
 
 def battle_judge(
     entry: Judge,
-    fleet: Fleet,
+    engine: Engine,
     desk: JudgmentDesk,
     *,
     protocol: JudgingProtocol | None = None,
@@ -46,7 +47,7 @@ def battle_judge(
     )
     return BattleJudge(
         entry.name,
-        fleet.engine(entry.name),
+        engine,
         desk,
         protocol=protocol or OwnProtocol(),
         decoding=entry.decoding,
@@ -56,30 +57,39 @@ def battle_judge(
 
 
 class JudgeCrew:
-    """The enabled judges of a running arena, working through voted battles in the background."""
+    """The enabled judges of a running arena, working through voted battles in the background.
 
-    def __init__(self, catalog: Catalog, settings: Settings, desk: JudgmentDesk) -> None:
-        self._judges = catalog.enabled_judges
-        self._desk = desk
-        self._fleet = judges_fleet(self._judges, catalog, settings) if self._judges else None
+    Judges that run on this machine are guests of the arena's fleet and share its memory; others bring their own.
+    """
+
+    def __init__(self, catalog: Catalog, settings: Settings, desk: JudgmentDesk, host: Fleet) -> None:
+        self._judges, self._desk, self._host = catalog.enabled_judges, desk, host
+        others = [entry for entry in self._judges if host.guest(entry.name) is None]
+        self._fleet = judges_fleet(others, catalog, settings) if others else None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Begin to watch for voted battles; returns at once."""
-        if self._fleet is None:
-            return
-        await self._fleet.start()
+        if self._fleet is not None:
+            await self._fleet.start()
         for entry in self._judges:
-            judge = battle_judge(entry, self._fleet, self._desk)
+            judge = battle_judge(entry, self._engine(entry.name), self._desk)
             self._tasks.append(asyncio.create_task(self._watch(judge, entry.name), name=f"judge {entry.name}"))
 
     async def close(self) -> None:
-        """Stop; claims lapse and are taken up at the next start."""
+        """Stop; what was being judged goes back to the queue."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._fleet is not None:
             await self._fleet.close()
+
+    def _engine(self, name: str) -> Engine:
+        guest = self._host.guest(name)
+        if guest is not None:
+            return guest
+        assert self._fleet is not None  # it holds every judge that is no guest
+        return self._fleet.engine(name)
 
     async def _watch(self, judge: BattleJudge, name: str) -> None:
         try:

@@ -45,6 +45,8 @@ class BorrowedModels:
         """The engine of one of the models."""
         return self._stage.engine(name)
 
+    guest = engine
+
     def ready(self) -> frozenset[str]:
         """Those that could be loaded."""
         return frozenset(self._names) - self._problems.keys() - self._disabled

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from arena.config import Catalog, Contestant, Settings
+from arena.config import Catalog, Contestant, Judge, Settings
 from arena.engines.base import Engine
 from arena.engines.fake import FakeEngine, Script, failing, saying
 from arena.engines.limits import Gate, Meter
@@ -51,6 +51,10 @@ class LocalModels(Protocol):
 
     def engine(self, name: str) -> Engine:
         """The engine of a local contestant."""
+        ...
+
+    def guest(self, name: str) -> Engine:
+        """The same for a judge: it gives way to whoever waits for room."""
         ...
 
     def ready(self) -> frozenset[str]:
@@ -99,7 +103,11 @@ class LocalModels(Protocol):
 
 
 class Fleet:
-    """Every enabled contestant with its engine."""
+    """Every enabled contestant with its engine.
+
+    `guests` are judges whose models live among the contestants', by whose place they take: their own, or that
+    of a contestant with the same weights, which are then loaded once.
+    """
 
     def __init__(
         self,
@@ -107,12 +115,14 @@ class Fleet:
         engines: Mapping[str, Engine],
         local: LocalModels | None = None,
         meters: Mapping[str, Meter] | None = None,
+        guests: Mapping[str, str] | None = None,
     ) -> None:
         self.entries: Mapping[str, Contestant] = {entry.name: entry for entry in catalog.enabled}
         self.meters: Mapping[str, Meter] = meters or {}
         self._engines = engines
         self._disabled: set[str] = set()
         self._local = local
+        self._guests = guests or {}
 
     async def start(self) -> None:
         """Begin to prepare local models."""
@@ -126,6 +136,12 @@ class Fleet:
         if self._local is None or name not in self.entries:
             raise ModelUnavailable(f"{name} takes no part in this arena")
         return self._local.engine(name)
+
+    def guest(self, name: str) -> Engine | None:
+        """The engine of a judge whose model lives here; None for one that has to be brought along."""
+        if self._local is None or name not in self._guests:
+            return None
+        return self._local.guest(self._guests[name])
 
     def ready(self) -> tuple[str, ...]:
         """Contestants that can answer now, in the catalogue's order."""
@@ -204,7 +220,26 @@ def build_fleet(catalog: Catalog, settings: Settings, local: LocalBuilder) -> Fl
     elsewhere = {
         entry.name: _engine(entry, settings, catalog, meters) for entry in catalog.enabled if entry not in here
     }
-    return Fleet(catalog, elsewhere, local(here, settings) if here else None, meters)
+    guests = _guests(catalog.enabled_judges, here)
+    newcomers = tuple(judge for judge in catalog.enabled_judges if guests.get(judge.name) == judge.name)
+    models = local((*here, *newcomers), settings) if here or newcomers else None
+    return Fleet(catalog, elsewhere, models, meters, guests)
+
+
+def _guests(judges: Iterable[Judge], here: Iterable[Contestant]) -> Mapping[str, str]:
+    """Local judges by the place they take; none beside models that only borrow a GPU."""
+    hosts = list(here)
+    if any(entry.engine == "zerogpu" for entry in hosts):
+        return {}
+    wanted = [judge for judge in judges if judge.engine == "local"]
+    return {judge.name: next((one.name for one in hosts if _hosts(one, judge)), judge.name) for judge in wanted}
+
+
+def _hosts(entry: Contestant, judge: Judge) -> bool:
+    """Whether a contestant's worker can speak for the judge too: the same weights, read alike, and room enough."""
+    alike = ("model", "revision", "quantization", "chat", "draft", "trust_remote_code")
+    roomy = entry.context is None or (judge.context is not None and judge.context <= entry.context)
+    return roomy and all(getattr(entry, name) == getattr(judge, name) for name in alike)
 
 
 def _meter(entry: Contestant) -> Meter:
@@ -247,7 +282,9 @@ def _endpoint(entry: Contestant, settings: Settings, meter: Meter) -> OpenAIEngi
 
 
 def system_prompt(entry: Contestant, settings: Settings) -> str:
-    """What the contestant is told before the conversation."""
+    """What the contestant is told before the conversation; a judge is told what its protocol says, word for word."""
+    if isinstance(entry, Judge):
+        return entry.system_prompt or ""
     return entry.system_prompt or settings.system_prompt or NEUTRAL_SYSTEM_PROMPT
 
 

@@ -11,10 +11,12 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from arena.config import Catalog, Contestant, Settings
 from arena.engines.base import Engine
@@ -28,6 +30,7 @@ from arena.errors import ModelUnavailable
 from arena.service.inventory import SHARE_OF_FREE, Reservation, budget, reservations, the_hub
 from arena.service.views import Preparation
 from arena.service.worker_specs import DEMO, worker_spec
+from arena.types import Chunk, Conversation, Decoding, Finish
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +94,25 @@ class PlacedEngine(LocalEngine):
         self.leave()
 
 
+class GuestEngine:
+    """An engine that waits for its model to be at hand before each answer."""
+
+    def __init__(self, engine: Engine, at_hand: Callable[[], Coroutine[None, None, None]]) -> None:
+        self._engine, self._at_hand = engine, at_hand
+
+    async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Chunk | Finish]:
+        """Answer the conversation's last user message."""
+        await self._at_hand()
+        async with aclosing(
+            cast("AsyncGenerator[Chunk | Finish]", self._engine.stream(conversation, decoding))
+        ) as items:
+            async for item in items:
+                yield item
+
+    async def close(self) -> None:
+        """The pool closes what it holds."""
+
+
 class PooledModels:
     """Local contestants behind one pool."""
 
@@ -122,6 +144,10 @@ class PooledModels:
     def engine(self, name: str) -> Engine:
         """The engine of a local contestant; it loads when it must."""
         return self._pool.engine(name)
+
+    def guest(self, name: str) -> Engine:
+        """The same for a judge: it begins once the model can be loaded, and lets people's battles go first."""
+        return GuestEngine(self._pool.engine(name, patient=True), partial(self._until_loadable, name))
 
     def ready(self) -> frozenset[str]:
         """Who is loaded, and who can be loaded on demand: real models once they are measured, toys that were
@@ -200,6 +226,12 @@ class PooledModels:
         await self._nursery.close()
 
     # ---------------------------------------------------------------- inside
+
+    async def _until_loadable(self, name: str) -> None:
+        """Wait until sizes are known and, for a toy, until it was trained."""
+        await self._sized.wait()
+        while self._entries[name].toy and name not in self._trained | self._pool.warm_names():  # noqa: ASYNC110  # no bell
+            await asyncio.sleep(1.0)
 
     def _left(self, state: Snapshot) -> float:
         if state.phase is Phase.WARM:

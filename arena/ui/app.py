@@ -185,7 +185,7 @@ def _lifespan(arena: Arena) -> Callable[[Any], Any]:
         if keeper is not None:
             await keeper.start()
         await arena.start()
-        crew = JudgeCrew(arena.catalog, arena.settings, arena.store)
+        crew = JudgeCrew(arena.catalog, arena.settings, arena.store, arena.fleet)
         await crew.start()
         try:
             yield

@@ -176,3 +176,23 @@ async def test_an_unknown_name_is_refused_and_a_name_is_given_once() -> None:
         room.pool.engine("z")
     with pytest.raises(ValueError, match="already"):
         room.pool.add("a", FakeEngine(saying("x")))
+
+
+async def test_a_patient_engine_lets_those_who_wait_for_room_go_first() -> None:
+    """A judge that never rests between its calls would hold its model's place for ever."""
+    room = Room(20.0)
+    judge = room.pool.engine("c", patient=True)
+    under_way = judge.stream(HELLO, Decoding())
+    await anext(under_way)
+    voters = asyncio.create_task(room.pool.warm(["a", "b"]))  # cannot fit beside c
+    await asyncio.sleep(0)
+    next_call = asyncio.create_task(anext(judge.stream(HELLO, Decoding())))
+    await asyncio.sleep(0.01)
+    assert not voters.done()
+    room.models["c"].let_end.set()
+    await anext(under_way)
+    await under_way.aclose()  # type: ignore[attr-defined]
+    async with asyncio.timeout(5):
+        await voters
+        assert [room.models[name].loads for name in "ab"] == [1, 1]
+        assert isinstance(await next_call, Chunk)  # afterwards there is room for it again
