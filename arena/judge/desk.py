@@ -10,22 +10,24 @@ from dataclasses import dataclass, replace
 
 from arena.config import Catalog, Settings
 from arena.judge.agreement import Gate, JudgedBattle, JudgeReport, reports
-from arena.judge.evidence import judged_battles, kin
+from arena.judge.evidence import Sides, judged_battles, kin
 from arena.ratings.combined import JointCounts, fit_combined
 from arena.ratings.leaderboard import board_of
 from arena.service.boards import labels
 from arena.service.views import BoardView
+from arena.store.records import JudgeStanding
 from arena.store.store import Store
 from arena.types import Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class JudgesView:
-    """Every judge's reports, and those that the gate admits to the combined board."""
+    """Every judge's reports, those that the gate admits to the combined board, and how far each judge's work is."""
 
     reports: tuple[JudgeReport, ...]
     admitted: tuple[str, ...]
     gate: Gate
+    standings: tuple[JudgeStanding, ...] = ()
 
 
 class JudgeDesk:
@@ -37,18 +39,19 @@ class JudgeDesk:
         self._gate = Gate(settings.judge_gate, settings.judge_gate_battles)
         self._lock = threading.Lock()
         self._version = -1
+        self._known: dict[str, Sides] = {}
         self._battles: list[JudgedBattle] = []
         self._view = JudgesView((), (), self._gate)
 
     def view(self) -> JudgesView:
         """What is known of the judges now. Blocks: reads every judgment when something changed."""
         with self._lock:
-            version = self._store.board_version()
-            if version != self._version:
-                self._battles = list(judged_battles(self._store, self._kinship))
+            version, standings = self._store.board_version(), self._store.judge_standings()
+            if version != self._version or standings != self._view.standings:  # an unscored judgment moves no board
+                self._battles = list(judged_battles(self._store, self._kinship, known=self._known))
                 found = tuple(reports(self._battles))
                 admitted = tuple(one.judge for one in found if not one.language and self._gate.admits(one))
-                self._view, self._version = JudgesView(found, admitted, self._gate), version
+                self._view, self._version = JudgesView(found, admitted, self._gate, standings), version
             return self._view
 
     def combined(self, human: BoardView) -> BoardView | None:

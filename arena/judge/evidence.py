@@ -7,6 +7,7 @@ for figures over many battles.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from arena.judge.agreement import JudgedBattle, pairing_of
@@ -45,6 +46,17 @@ class Entry(Protocol):
     def organisation(self) -> str | None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What never changes about a judged battle. `contestant_b` is None for one with a single side."""
+
+    language: str
+    contestant_a: str
+    contestant_b: str | None
+    length_a: int
+    length_b: int
+
+
 def kin(judges: Iterable[Entry], contestants: Iterable[Entry]) -> dict[str, frozenset[str]]:
     """For each judge the contestants that are the same model, of its family or of its maker."""
     everyone = list(contestants)
@@ -52,27 +64,35 @@ def kin(judges: Iterable[Entry], contestants: Iterable[Entry]) -> dict[str, froz
 
 
 def judged_battles(
-    records: Records, kinship: Mapping[str, frozenset[str]] | None = None, *, judge: str | None = None
+    records: Records,
+    kinship: Mapping[str, frozenset[str]] | None = None,
+    *,
+    judge: str | None = None,
+    known: dict[str, Sides] | None = None,
 ) -> Iterator[JudgedBattle]:
-    """Every finished judgment with what people said of the same battle."""
+    """Every finished judgment with what people said of the same battle.
+
+    `known` remembers battles by id from one reading to the next, so that each is loaded once.
+    """
+    known = {} if known is None else known
     votes = {vote.battle_id: vote.verdict for vote in records.votes()}
     for record in records.judgments(judge=judge):
         pairing = pairing_of(record)
         if pairing is None:
             continue
-        battle = records.load_battle(record.battle_id)
-        if battle.contestant_b is None:
+        if (sides := known.get(record.battle_id)) is None:
+            sides = known[record.battle_id] = _sides(records.load_battle(record.battle_id))
+        if sides.contestant_b is None:
             continue
-        length_a, length_b = _lengths(battle.turns)
         yield JudgedBattle(
             judge=record.judge,
-            language=battle.language,
+            language=sides.language,
             pairing=pairing,
             human=votes.get(record.battle_id),
-            contestant_a=battle.contestant_a.name,
-            contestant_b=battle.contestant_b.name,
-            length_a=length_a,
-            length_b=length_b,
+            contestant_a=sides.contestant_a,
+            contestant_b=sides.contestant_b,
+            length_a=sides.length_a,
+            length_b=sides.length_b,
             kin=(kinship or {}).get(record.judge, frozenset()),
         )
 
@@ -84,6 +104,11 @@ def _related(judge: Entry, contestant: Entry) -> bool:
         (judge.organisation, contestant.organisation),
     )
     return any(one is not None and one == other for one, other in pairs)
+
+
+def _sides(battle: BattleRecord) -> Sides:
+    second = battle.contestant_b.name if battle.contestant_b is not None else None
+    return Sides(battle.language, battle.contestant_a.name, second, *_lengths(battle.turns))
 
 
 def _lengths(turns: Iterable[TurnRecord]) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from html import escape
 from typing import Any
 
@@ -10,6 +11,7 @@ import gradio as gr
 
 from arena.judge.agreement import Estimate, JudgeReport
 from arena.judge.desk import JudgeDesk, JudgesView
+from arena.store.records import JudgeStanding
 from arena.ui.texts import number, percent, say
 from arena.ui.voters import language_of_request
 
@@ -38,9 +40,10 @@ class JudgeTab:
 
 
 def table(view: JudgesView, language: str) -> str:
-    """Every judge over all languages, then in each."""
+    """Every judge over all languages, then in each, and how far each one's work is."""
+    work = "".join(_work(standing, language) for standing in view.standings)
     if not view.reports:
-        return f'<p class="empty">{say(language, "judge_empty")}</p>'
+        return f'<p class="empty">{say(language, "judge_empty")}</p>{work}'
     keys = ("judge_name", "judge_language", "judge_judgments", "judge_unscored", *(f"judge_{key}" for key in COLUMNS))
     head = "".join(f'<th scope="col">{say(language, key)}</th>' for key in keys)
     rows = "".join(_row(report, report.judge in view.admitted, language) for report in view.reports)
@@ -48,8 +51,21 @@ def table(view: JudgesView, language: str) -> str:
     notes = (say(language, "judge_gate", share=least, battles=battles), say(language, "judge_note"))
     return (
         f'<div class="board-scroll"><table class="board-table judges"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>{''.join(f'<p class=note>{note}</p>' for note in notes)}"
+        f"<tbody>{rows}</tbody></table></div>{work}{''.join(f'<p class=note>{note}</p>' for note in notes)}"
     )
+
+
+def _work(standing: JudgeStanding, language: str) -> str:
+    """How many battles wait, are being judged, are done and failed; how to try the failed again.
+
+    Why they failed stands in the command's output: an endpoint's words may hold addresses that are not for voters.
+    """
+    counts = {state: number(getattr(standing, state), language) for state in ("queued", "claimed", "done", "failed")}
+    line = say(language, "judge_work", judge=escape(standing.judge), **counts)
+    if standing.failed:
+        command = f"python -m arena judge --judge {shlex.quote(standing.judge)} --retry-failed"
+        line += f"<br>{say(language, 'judge_retry')} <code>{escape(command)}</code>"
+    return f'<p class="note">{line}</p>'
 
 
 def _row(report: JudgeReport, admitted: bool, language: str) -> str:

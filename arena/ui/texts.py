@@ -370,6 +370,11 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "judge_length_preference": ("… чаще людей на", "… more than people by"),
     "judge_self_preference": ("К своим — выше людей на", "To its kin, above people by"),
     "judge_admitted": ("входит в общий рейтинг", "in the combined board"),
+    "judge_work": (
+        "{judge}: ждут {queued}, в работе {claimed}, оценено {done}, не удалось {failed}",
+        "{judge}: {queued} waiting, {claimed} at work, {done} judged, {failed} failed",
+    ),
+    "judge_retry": ("Причины и ещё одну попытку даёт команда", "For the reasons and another try, run"),
     "judge_gate": (
         "В общий рейтинг судья входит, когда нижняя граница согласия без ничьих "
         "не меньше {share} хотя бы на {battles} боях.",

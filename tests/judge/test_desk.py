@@ -16,6 +16,7 @@ from arena.store.records import Answer, AnswerState, JudgmentResult, NewBattle
 from arena.store.records import Contestant as Stored
 from arena.store.store import Store
 from arena.types import Mode, Verdict
+from arena.ui.judge_tab import table
 
 CATALOG = Catalog(
     (Contestant(name="one", engine="fake"), Contestant(name="two", engine="fake")),
@@ -75,3 +76,24 @@ async def test_a_contrary_judge_stays_outside(settings: Settings) -> None:
         assert desk.view().admitted == ()
         assert desk.view().reports[0].without_ties.value == 0
         assert desk.combined(human_board(store, settings)) is None
+
+
+async def test_jobs_without_a_verdict_or_in_waiting_are_seen_at_once(settings: Settings) -> None:
+    """They move no board; the page tells of them all the same, and how to try again what failed."""
+    with open_store(settings) as store:
+        await battles(store, lambda verdict: verdict)
+        desk = JudgeDesk(store, CATALOG, settings)
+        assert desk.view().reports[0].unscored == 0
+        one, two = await store.register_contestants([Stored("one"), Stored("two")])
+        made = [await store.create_battle(NewBattle("me", Mode.ANONYMOUS, one.id, two.id)) for _ in range(3)]
+        await store.queue_judgments([record.id for record in made], "judge")
+        await store.record_judgment(made[0].id, "judge", JudgmentResult(None))
+        for job in await store.claim_judgments("judge", limit=1):
+            await store.fail_judgment(job.id, "http://10.0.0.7 said no", retry=False)
+        view = desk.view()
+    assert view.reports[0].unscored == 1
+    (standing,) = view.standings
+    assert (standing.queued, standing.failed, standing.done) == (1, 1, 61)
+    page = table(view, "en")
+    assert "python -m arena judge --judge judge --retry-failed" in page
+    assert "10.0.0.7" not in page

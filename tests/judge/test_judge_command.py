@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from endpoint import saying, serving
+from endpoint import Reply, saying, serving
 from store_kit import register, vote
 
 from arena.config import Settings
@@ -96,3 +96,17 @@ async def test_an_unknown_judge_is_one_line_and_status_2(tmp_path: Path) -> None
     assert done.returncode == 2
     assert "Strict" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_what_failed_is_told_and_judged_again_when_asked(tmp_path: Path) -> None:
+    """Without the option it is left alone; with it the reasons come first, then a new try."""
+    prepared(tmp_path, 2)
+    refusal = Reply(status=400, body={"error": {"message": "too long for me"}})
+    async with serving(refusal) as endpoint:
+        (tmp_path / "models.yaml").write_text(MODELS.format(base_url=endpoint.base_url, cap=5.0), encoding="utf-8")
+        failed = await asyncio.to_thread(judging, tmp_path, "--judge", "Strict")
+    assert "--retry-failed" in failed.stdout
+    assert "0 of 0 battles" in (await run(tmp_path, 5.0, "--judge", "Strict")).stdout
+    again = await run(tmp_path, 5.0, "--judge", "Strict", "--retry-failed")
+    assert "too long for me" in again.stderr
+    assert "2 of 2 battles judged" in again.stdout
