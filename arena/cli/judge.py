@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,6 @@ from arena.judge.crew import battle_judge, judges_fleet
 from arena.judge.judge import Shown, Tally
 from arena.judge.prompts import JudgingProtocol, OwnProtocol, read_judge_config
 from arena.service.opening import open_store
-from arena.store.records import JudgeStanding
 
 
 def judge(
@@ -88,7 +88,7 @@ async def _judge_with(
                 for entry in judges
             }
             for one in made.values() if retry_failed else ():
-                _tell_failed(store.judge_standings(), one.name)
+                _tell_failed(one.name, *(known.errors for known in store.judge_standings() if known.judge == one.name))
                 await one.retry_failed()
             if watch:
                 await asyncio.gather(*(one.watch(shown=_bar(bars, name)) for name, one in made.items()))
@@ -100,11 +100,10 @@ async def _judge_with(
     return {name: one.tally for name, one in made.items()}
 
 
-def _tell_failed(standings: Iterable[JudgeStanding], judge: str) -> None:
+def _tell_failed(judge: str, *errors: Iterable[tuple[str, int]]) -> None:
     """On standard error: why a judge's jobs failed before, the commonest reason first."""
-    for standing in standings:
-        for reason, count in standing.errors if standing.judge == judge else ():
-            typer.echo(f"{judge}: failed before: {reason} ({count})", err=True)
+    for reason, count in chain(*errors):
+        typer.echo(f"{judge}: failed before: {reason} ({count})", err=True)
 
 
 def _bar(bars: Progress, name: str) -> Shown:
