@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from arena.benchmarks.judging import Game, Pair, PairJudge, TextJudge
 from arena.benchmarks.runner import patient_answer
 from arena.config import Judge
-from arena.engines.base import Engine
 from arena.judge.judge import BattleJudge, JudgmentDesk
 from arena.judge.prompts import Case, JudgingProtocol
 from arena.judge.spending import Purse
@@ -32,11 +31,6 @@ class JudgeAtWork:
         """Its name in models.yaml."""
         return self.entry.name
 
-    @property
-    def engine(self) -> Engine:
-        """What it answers with."""
-        return self.fleet.guest(self.name) or self.fleet.engine(self.name)
-
     def purse(self) -> Purse:
         """What it may spend, from its prices and its cap."""
         price = self.entry.price
@@ -52,7 +46,7 @@ class JudgeAtWork:
         """Both orders of a pair: the baseline's answers first, then the model's."""
         judge = BattleJudge(
             self.entry.name,
-            self.engine,
+            self.fleet.judging(self.name),
             self.desk,
             protocol=self.protocol,
             decoding=self.entry.decoding,
@@ -72,7 +66,7 @@ class JudgeAtWork:
 
     def of_texts(self) -> TextJudge:
         """One answer to one conversation."""
-        purse, engine = self.purse(), self.engine
+        purse, engine = self.purse(), self.fleet.judging(self.name)
 
         async def judged(conversation: Conversation) -> str:
             reserved = await purse.reserve(conversation, self.entry.decoding.max_tokens)

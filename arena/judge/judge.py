@@ -167,7 +167,7 @@ class BattleJudge:
 
     async def _work(self, shown: Shown) -> None:
         while self.tally.stopped is None:
-            claimed = await self._desk.claim_judgments(self.name, limit=1, lease=self._lease)
+            claimed = await self._claimed()
             for job in claimed:
                 self._handling += 1
                 try:
@@ -177,6 +177,16 @@ class BattleJudge:
                 shown(self.tally)
             if not claimed and not await self._wait_for_lapse():
                 return
+
+    async def _claimed(self) -> tuple[JudgmentRecord, ...]:
+        """The next job, if one is free; a stop in the middle of the claim gives it back."""
+        claiming = asyncio.ensure_future(self._desk.claim_judgments(self.name, limit=1, lease=self._lease))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            for job in await claiming:
+                await self._desk.fail_judgment(job.id, "stopped", retry=True)
+            raise
 
     async def _wait_for_lapse(self) -> bool:
         """Nothing is free: wait while claims may come back; False when nothing is left to wait for."""

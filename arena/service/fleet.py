@@ -143,6 +143,10 @@ class Fleet:
             return None
         return self._local.guest(self._guests[name])
 
+    def judging(self, name: str) -> Engine:
+        """The engine of a judge, a guest or not. Raises `ModelUnavailable` for a name that is not here."""
+        return self.guest(name) or self.engine(name)
+
     def ready(self) -> tuple[str, ...]:
         """Contestants that can answer now, in the catalogue's order."""
         local = self._local.ready() if self._local is not None else frozenset()
