@@ -73,6 +73,8 @@ class _Columns:
     def catch_up(self, store: Store) -> None:
         """Read the votes that came, then which votes left the board or came back."""
         before, runs = self.last, []
+        if not self.last:
+            _count_old(store)
         while (table := store.vote_columns(self.last)).last > self.last:
             self.last = table.last
             runs.append(table)
@@ -88,6 +90,15 @@ class _Columns:
             place = int(np.searchsorted(self.sequence, number))
             if number <= before and place < len(self.sequence) and self.sequence[place] == number:
                 self.counting[place] = counts
+
+
+def _count_old(store: Store) -> None:
+    """Count what votes from before styles were kept compared, once: the next start finds it kept."""
+    looked = -1
+    while (found := store.uncounted_styles(looked))[0] > looked:
+        looked, styles = found
+        store.keep_styles(styles).result()
+        time.sleep(PAUSE)
 
 
 def _joined(column: Column, runs: Sequence[NDArray[Any]]) -> Column:

@@ -315,6 +315,15 @@ class Store:
         """Votes numbered above `after` as columns, in order; those off the board are marked."""
         return self._read(lambda db: styled.vote_table(db, after, limit))
 
+    def uncounted_styles(self, after: int = 0, *, limit: int = 100) -> tuple[int, Mapping[int, BothMarkups]]:
+        """Styles of votes numbered above `after` that were cast before styles were kept, counted from their texts, by
+        the vote's number; and the number of the last vote that was looked at (`after` itself when there is none)."""
+        return self._read(lambda db: styled.uncounted(db, after, limit))
+
+    def keep_styles(self, styles: Mapping[int, BothMarkups]) -> Pending[None]:
+        """Keep these styles with their votes; nothing else changes."""
+        return self._write(lambda db: styled.keep(db, styles))
+
     def moved_votes(self, after: int) -> tuple[int, Mapping[int, bool]]:
         """Votes that left the board or came back by steps numbered above `after`: the last such step, and by the
         vote's number whether it counts now."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, bindparam, case, func, select
+from sqlalchemy import Connection, bindparam, case, exists, func, select, update
 
 from arena.markup import Markup
+from arena.store import battles
 from arena.store.changes import EVENT_SIGNS
 from arena.store.counting import split_names
+from arena.store.interchange import counted
 from arena.store.prepared import Prepared
-from arena.store.records import MARKUP_COLUMNS, BothMarkups, VoteTable
-from arena.store.tables import AnyRow, events, slice_sets, votes
+from arena.store.records import MARKUP_COLUMNS, BattleRecord, BothMarkups, VoteTable
+from arena.store.tables import AnyRow, answers, events, slice_sets, votes
 
 _HALF = len(MARKUP_COLUMNS) // 2
 
@@ -41,6 +43,29 @@ def vote_table(db: Connection, after: int, limit: int) -> VoteTable:
     columns = {name: array("q", column) for name, column in zip(_READ, numbers, strict=True)}
     last = columns["sequence"][-1] if rows else after
     return VoteTable(columns, array("d", weight), array("b", counting), last)
+
+
+def uncounted(db: Connection, after: int, limit: int) -> tuple[int, Mapping[int, BothMarkups]]:
+    """See `Store.uncounted_styles`."""
+    told = exists().where(answers.c.battle_id == votes.c.battle_id)
+    query = select(votes.c.sequence, votes.c.battle_id).where(
+        votes.c.sequence > after, votes.c.characters_a.is_(None), told
+    )
+    rows = db.execute(query.order_by(votes.c.sequence).limit(limit)).all()
+    known = {battle.id: battle for battle in battles.load_many(db, [row.battle_id for row in rows])}
+    found = {row.sequence: _counted(known[row.battle_id]) for row in rows if row.battle_id in known}
+    last = rows[-1].sequence if rows else after
+    return last, {sequence: markup for sequence, markup in found.items() if markup is not None}
+
+
+def _counted(battle: BattleRecord) -> BothMarkups | None:
+    return counted(battle.conversation("a"), battle.conversation("b"))
+
+
+def keep(db: Connection, styles: Mapping[int, BothMarkups]) -> None:
+    """See `Store.keep_styles`."""
+    for sequence, markup in styles.items():
+        db.execute(update(votes).where(votes.c.sequence == sequence).values(**columns_of(markup)))
 
 
 def moved(db: Connection, after: int) -> tuple[int, Mapping[int, bool]]:

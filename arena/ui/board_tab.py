@@ -49,7 +49,7 @@ class BoardTab:
             self.plot = gr.Plot(elem_id="board-plot", show_label=False)
             gr.HTML(i18n("plot_files_html"), elem_classes=["export", "plot-files"])
             gr.HTML(i18n("compare_html"), elem_classes="compare-title")
-            with gr.Row(elem_classes="filters"):
+            with gr.Row(elem_classes=["filters", "compared"]):
                 self.first = gr.Dropdown([], label=i18n("model_a_choice"), elem_id="compare-a", min_width=200)
                 self.second = gr.Dropdown([], label=i18n("model_b_choice"), elem_id="compare-b", min_width=200)
             self.pair = gr.HTML(elem_id="compare")

@@ -285,7 +285,7 @@ def _intervals(
     rated = [(row, height) for row, height in zip(rows, at, strict=True) if row.rating is not None]
     figure.add_scatter(
         x=[row.rating for row, _ in rated], y=[height for _, height in rated], mode="markers", name=name,
-        marker={"size": 9 if name else 11, "color": color, "symbol": symbol, "line": {"width": 2}},
+        marker={"size": 9 if name else 11, "color": color, "symbol": symbol, "line": {"width": 2, "color": color}},
         text=[row.model for row, _ in rated], hovertemplate="%{text}: %{x:.0f}<extra>" + name + "</extra>",
     )  # fmt: skip
 

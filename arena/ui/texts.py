@@ -298,10 +298,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "style_headers": ("Вдвое больше заголовков", "Twice as many headers"),
     "style_lists": ("Вдвое больше пунктов списков", "Twice as many list items"),
     "style_bold": ("Вдвое больше выделений", "Twice as much bold"),
-    "style_axis": (
-        "Очки рейтинга, которые это добавляет при равной силе",
-        "Rating points that it adds at equal strength",
-    ),
+    "style_axis": ("Добавка к рейтингу, очки", "Points added to the rating"),
     "style_wins": ("побеждает равного в {percent} боёв", "wins {percent} of battles against an equal"),
     "style_waiting": (
         "Голосов с подсчитанным стилем пока мало.",

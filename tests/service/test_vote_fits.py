@@ -76,6 +76,26 @@ def test_a_fit_over_stored_votes_is_that_of_their_export(store: Store, fits: Vot
     assert length.low > 0, "these voters pay for length"
 
 
+def test_votes_from_before_styles_were_kept_are_counted_once(tmp_path: Path) -> None:
+    """From their texts, by the first fit, and kept; a vote whose texts were never here stays uncounted."""
+    (tmp_path / "bare.csv").write_text("model_a,model_b,winner\nx,y,model_a\n", encoding="utf-8")
+    with Store.open(None, storage_dir=tmp_path, elo_step=lambda a, b, _: (a, b)) as store:
+        store.import_votes(tmp_path / "bare.csv")
+        a, b = (one.id for one in store.register_contestants([Contestant(name) for name in "xy"]).result())
+        battle = store.create_battle(NewBattle("voter", Mode.ANONYMOUS, a, b)).result()
+        store.append_turn(battle.id, "?").result()
+        answers = [Answer(text, AnswerState.COMPLETE) for text in TEXTS[:2]]
+        store.finish_turn(battle.id, 0, *answers).result()
+        store.cast_vote(battle.id, "voter", Verdict.MODEL_A).result()
+        assert [vote.markup for vote in store.votes()] == [None, None]
+        fits = VoteFits(store, Scale())
+        assert fits.fit_style().counted == 1
+        fits.close()
+        expected = (count_markup(TEXTS[0]), count_markup(TEXTS[1]))
+        assert [vote.markup for vote in store.votes()] == [None, expected]
+        assert store.uncounted_styles() == (0, {})
+
+
 def test_votes_that_came_or_went_are_followed(store: Store, fits: VoteFits) -> None:
     """The next fit has read only what is new, and is a fresh one's equal."""
     before = fits.fit_style().counted

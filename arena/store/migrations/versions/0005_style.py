@@ -10,7 +10,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Votes from before stay uncounted: an export counts their texts, style control leaves them out."""
+    """Votes from before are counted from their texts when style is first asked for."""
     for side in ("a", "b"):
         for name in ("characters", "headers", "lists", "bold"):
             op.add_column("votes", sa.Column(f"{name}_{side}", sa.Integer))
