@@ -66,6 +66,8 @@ PARTS = (
          promise=("any text as a CSV cell", "active cells 0, round trip 100%")),
     Part("forgetting", ("-m", "pytest", "-q", "-s", "tests/store/test_sealing.py"), {"ARENA_SOAK_FORGETS": 200},
          least=5),
+    Part("wipes", ("-m", "pytest", "-q", "-s", "tests/store/test_segments.py", "-k", "wiping"),
+         {"ARENA_SOAK_WIPES": 50}, least=5),
     Part("canaries", ("-m", "pytest", "-q", "tests/e2e/test_blindness.py"), {"ARENA_SOAK_CANARIES": 1_000}, least=10,
          promise=("no name reaches a page before the vote", "0 hits")),
     Part("timing", ("-m", "perf.timing"), promise=("no pace tells which side is the faster", "as its lines say")),

@@ -216,9 +216,9 @@ class Settings(BaseModel):
     log_prompts: bool = _option(False, "Write what people ask into the log", "Писать вопросы людей в журнал")
     segments_repo: str = _option(
         "",
-        "A private dataset repository of the Hugging Face Hub, `owner/name`, to which votes are pushed every 10 s and "
+        "A private dataset repository of the Hugging Face Hub, `owner/name`, to which votes are pushed within 10 s and "
         "from which they come back after a restart: for a Space, whose disk is wiped; needs HF_TOKEN",
-        "Закрытый репозиторий-датасет на Hugging Face Hub, `owner/name`: голоса отправляются туда каждые 10 с и "
+        "Закрытый репозиторий-датасет на Hugging Face Hub, `owner/name`: голоса отправляются туда за 10 с и "
         "возвращаются после перезапуска; для Space, чей диск стирается; нужен HF_TOKEN",
         shown="",
         pattern=r"^([\w.-]+/[\w.-]+)?$",
