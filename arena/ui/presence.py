@@ -9,6 +9,7 @@ It knows Gradio's session codes and neither voters nor battles.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -68,7 +69,11 @@ class _LeanState(state_holder.SessionState):
 
 
 def keep_little() -> None:
-    """Have Gradio keep of each page only what its events need."""
+    """Have Gradio keep of each page only what its events need, and of past events next to nothing.
+
+    Its table of the last 10,000 events is for a dashboard that is off here, and is summed up anew after every event.
+    """
+    os.environ |= {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**9)}
     state_holder.SessionState = _LeanState  # type: ignore[misc]
 
 

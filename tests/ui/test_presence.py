@@ -42,7 +42,13 @@ def test_gradio_keeps_little_of_a_page_and_nothing_of_one_that_left(monkeypatch:
     holder.set_blocks(demo)
     assert holder["before"].config_values
     monkeypatch.setattr("gradio.state_holder.SessionState", SessionState)  # put back afterwards
+    for name in ("GRADIO_ANALYTICS_MAX_EVENTS", "GRADIO_ANALYTICS_CACHE_FREQUENCY"):
+        monkeypatch.setenv(name, "")  # put back afterwards as well
     keep_little()
+    queue = gr.Blocks().queue()._queue
+    assert queue.ANALYTICS_MAX_EVENTS == 1
+    queue.events_recorded = 5
+    assert queue.compute_analytics_summary([{"function": "ask"}]) == {"functions": {}}
     holder["page"][box._id] = gr.Textbox(value="x")
     assert holder["page"].blocks_config.blocks[box._id].value == "x"
     assert holder["page"].config_values == {}
