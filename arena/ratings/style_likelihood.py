@@ -35,7 +35,10 @@ _STALLED = 1e-6
 """Steps this short that shrink no further are rounding."""
 
 _NEAR = 2e-3
-"""A start whose last step was this short is one full step from the end."""
+"""On the sample, a step after which the next would be lost in the sample's own accident."""
+
+_CLOSE = 1e-2
+"""On all comparisons, a step by the sample's curvature after which one full step ends it (if not, another follows)."""
 
 _MOST_SPREAD = 1e13
 """Largest curvature times largest variance: beyond it double precision cannot tell covariates apart."""
@@ -68,6 +71,11 @@ class Design:
     def size(self) -> int:
         """How many contestants there are."""
         return len(self.rated)
+
+    def without_style(self) -> Design:
+        """The same without covariates."""
+        rows = replace(self.rows, x=self.rows.x[:0])
+        return replace(self, rows=rows, scale=self.scale[:0], ridge=self.ridge[: self.size])
 
     def halves(self, parameters: FloatArray) -> tuple[Reals, Reals]:
         """What makes up z/2: (θ_a − θ_b)/2 per pair, and the slope of each covariate as it is stored."""
@@ -120,26 +128,34 @@ def solve(design: Design, start: FloatArray) -> Solution:
 
 
 def _nearer(design: Design, start: FloatArray) -> FloatArray:
-    """A start on a sample, held to the given start where the sample says little, then steps on all.
+    """What a sample says that style changes in the given start, then steps on all.
 
-    Those steps take the sample's curvature, scaled, for the whole's: a pass for slopes alone is cheap.
+    The sample's own accident in strengths is taken off, since theirs without style are known of the whole. The steps
+    take the sample's curvature, scaled, for the whole's: a pass for slopes alone is cheap.
     """
-    thin = replace(design, rows=design.rows.thinned(_SAMPLE_ONE_IN))
-    hold = np.ones(len(start))
-    parameters = start
-    for _ in range(4):
-        sums = _sums(thin, parameters, filling=False)
-        curvature = sums.curvature + np.diag(hold + design.ridge / _SAMPLE_ONE_IN)
-        pull = hold * (start - parameters) - design.ridge / _SAMPLE_ONE_IN * parameters
-        parameters, largest = _stepped(parameters, np.linalg.solve(curvature, sums.gradient + pull))
-        if largest < _NEAR:
-            break
+    thin = replace(design, rows=design.rows.thinned(_SAMPLE_ONE_IN), ridge=design.ridge / _SAMPLE_ONE_IN)
+    parameters, curvature = _held(thin, start)
+    parameters[: design.size] += start[: design.size] - _held(thin.without_style(), start[: design.size])[0]
     for _ in range(3):
         slopes = _sums(design, parameters, second=False).gradient - design.ridge * parameters
         parameters, largest = _stepped(parameters, np.linalg.solve(curvature * _SAMPLE_ONE_IN, slopes))
-        if largest < _NEAR:
+        if largest < _CLOSE:
             break
     return parameters
+
+
+def _held(design: Design, start: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Near the maximum, held to the start where comparisons say little; with the curvature there."""
+    hold = np.ones(len(start))
+    parameters = start
+    for _ in range(4):
+        sums = _sums(design, parameters, filling=False)
+        curvature = sums.curvature + np.diag(hold + design.ridge)
+        slopes = sums.gradient + hold * (start - parameters) - design.ridge * parameters
+        parameters, largest = _stepped(parameters, np.linalg.solve(curvature, slopes))
+        if largest < _NEAR:
+            break
+    return parameters, curvature
 
 
 def _stepped(parameters: FloatArray, delta: NDArray[np.floating[Any]]) -> tuple[FloatArray, float]:
