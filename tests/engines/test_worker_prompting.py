@@ -78,6 +78,10 @@ def test_documents_reach_a_template_that_knows_the_role(tmp_path: Path) -> None:
     vikhr, knows = _prompter(build(tmp_path / "vikhr", "vikhr"), documents_role=True)
     said = vikhr.decode(knows.prompt(grounded).ids)
     assert '<|start_header_id|>documents<|end_header_id|>\n\n[{"doc_id": 0}]' in said
+    ids = {"role": "assistant", "content": '{"relevant_doc_ids": [0]}'}
+    went_on = vikhr.decode(knows.prompt([*grounded, ids]).ids)  # it names documents first, then answers by itself
+    assert went_on.endswith("<|start_header_id|>assistant<|end_header_id|>\n\n")
+    assert went_on.count("<|start_header_id|>assistant") == 2
     qwen, folds = _prompter(build(tmp_path / "qwen", "qwen2"))
     assert '<|im_start|>user\n[{"doc_id": 0}]\n\nКакая' in qwen.decode(folds.prompt(grounded).ids)
 

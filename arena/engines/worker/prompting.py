@@ -76,7 +76,9 @@ class Prompter:
     def prepare(self, messages: Messages) -> list[dict[str, str]]:
         """The messages as the template gets them: neutral system prompt, only roles it knows."""
         checked = [_message(message) for message in messages]
-        if not checked or checked[-1]["role"] != "user":
+        roles = [message["role"] for message in checked]
+        goes_on = self._spec.documents_role and "documents" in roles and roles[-1] == "assistant"
+        if not goes_on and (not roles or roles[-1] != "user"):  # beside documents, the answer follows the ids it names
             raise PromptError("the last message must be the user's")
         if not self._spec.documents_role:
             checked = _folded(checked, "documents")
