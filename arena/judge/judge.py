@@ -21,6 +21,7 @@ from arena.engines.base import Engine
 from arena.errors import (
     AccessDenied,
     ArenaError,
+    BattleError,
     EndpointError,
     EngineError,
     EngineTimeout,
@@ -354,8 +355,13 @@ def transient(error: BaseException) -> bool:
 
 
 def case_of(battle: BattleRecord) -> Case:
-    """A stored battle as a case: the user's messages and each side's answers, without names."""
+    """A stored battle as a case: the user's messages and each side's answers, without names.
+
+    Raises `BattleError` where there is no text to judge: it never was here, or its owner was forgotten.
+    """
     turns = [turn for turn in battle.turns if turn.a is not None and turn.b is not None]
+    if not any(turn.prompt for turn in turns):
+        raise BattleError(f"battle {battle.id} has no text that can be read: there is nothing to judge")
     return Case(
         questions=tuple(turn.prompt for turn in turns),
         answers_a=tuple(turn.a.text for turn in turns if turn.a is not None),

@@ -72,6 +72,17 @@ def judge_of(store: Store, script: Script, **options: object) -> BattleJudge:
     return BattleJudge("judge", FakeEngine(script), store, sleep=at_once, rng=random.Random(3), **options)  # type: ignore[arg-type]
 
 
+async def test_a_battle_without_text_is_not_judged(store: Store) -> None:
+    """Whose owner was forgotten, or whose conversation never came with its vote: no verdict is made of nothing."""
+    kept, _ = voted_battles(store, 2)
+    store.forget_voter_text("voter 1").result()
+    judge = judge_of(store, speaking("[[A>B]]"))
+    await judge.enqueue()
+    tally = await judge.run()
+    assert (tally.done, tally.failed) == (1, 1)
+    assert [one.battle_id for one in store.judgments() if one.status is JudgmentStatus.DONE] == [kept]
+
+
 async def test_every_voted_battle_is_judged_once_in_both_orders(store: Store) -> None:
     """Battles without a vote wait; judging again finds nothing to do; the human track stays as it was."""
     voted = voted_battles(store, 5)
