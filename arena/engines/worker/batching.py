@@ -7,10 +7,12 @@ and is computed again later. It knows tickets and a loaded model, no protocol.
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,6 +61,7 @@ class Batcher:
         self._max_batch, self._prefill_tokens = max_batch, prefill_tokens
         self._device = loaded.model.device
         self._cache = PagedCache(pool.size, pool.block_size)
+        self._cache_name = _cache_name(loaded.model)
         self._table = np.zeros((max_batch, -(-loaded.prompter.context // pool.block_size) + 1), dtype=np.int64)
         self._slots = list(range(max_batch))
         self._waiting: deque[_Row] = deque()
@@ -216,7 +219,7 @@ class Batcher:
         output = self._loaded.model(
             input_ids=self._tensor(tokens),
             position_ids=queries,
-            past_key_values=self._cache,
+            **{self._cache_name: self._cache},
             use_cache=True,
             logits_to_keep=1,
             arena_step=self._cache.step,
@@ -292,3 +295,8 @@ class Batcher:
         if takes_the_process_along(error):
             self.fatal = error
         self._deliver([(row, Delta(error=reason)) for row in rows if not row.cancelled])
+
+
+def _cache_name(model: Any) -> str:
+    """What the model calls its cache: transformers renames it, and the old name warns at every token."""
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
