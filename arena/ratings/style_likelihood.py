@@ -174,13 +174,19 @@ def _bread(design: Design, curvature: FloatArray) -> FloatArray:
         inverse = np.linalg.inv(table)
     except np.linalg.LinAlgError:
         inverse = np.full_like(table, np.inf)
-    inflation = np.abs(np.diag(inverse) * np.diag(table))[size:].max(initial=0)
-    beyond = not np.isfinite(inverse).all() or np.abs(inverse).max() * np.abs(table).max() > _MOST_SPREAD
-    if beyond or (design.rows.x.dtype == np.float32 and inflation > _MOST_INFLATION):
+    single = design.rows.x.dtype == np.float32
+    if not np.isfinite(inverse).all() or _tangled(table, inverse, size, single=single):
         raise ValueError("style features cannot be told apart in these battles: leave one out")
     if lift:
         inverse[:size, :size] -= 1 / (lift * size)
     return np.asarray(inverse)
+
+
+def _tangled(table: FloatArray, inverse: FloatArray, size: int, *, single: bool) -> bool:
+    """Whether rounding hides what tells the covariates (from `size` on) apart."""
+    inflation = np.abs(np.diag(inverse) * np.diag(table))[size:].max(initial=0)
+    spread = np.abs(inverse).max() * np.abs(table).max()
+    return bool(spread > _MOST_SPREAD or (single and inflation > _MOST_INFLATION))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
