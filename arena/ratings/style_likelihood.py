@@ -182,7 +182,7 @@ def _bread(design: Design, curvature: FloatArray) -> FloatArray:
     return np.asarray(inverse)
 
 
-def _tangled(table: FloatArray, inverse: FloatArray, size: int, *, single: bool) -> bool:
+def _tangled(table: Reals, inverse: Reals, size: int, *, single: bool) -> bool:
     """Whether rounding hides what tells the covariates (from `size` on) apart."""
     inflation = np.abs(np.diag(inverse) * np.diag(table))[size:].max(initial=0)
     spread = np.abs(inverse).max() * np.abs(table).max()
