@@ -57,7 +57,7 @@ async def test_no_name_reaches_the_page_before_the_vote_over_many_battles(masked
     visits = await asyncio.gather(*(one_battle(masked_ball, number, gate) for number in range(BATTLES)))
     assert [hits for hits, _ in visits if hits] == []
     voted = sum(taken for _, taken in visits)
-    assert BATTLES // 3 < voted < BATTLES, "some battles failed and took no vote, the others did"
+    assert min(BATTLES // 3, 100) < voted < BATTLES, "some battles failed and took no vote, the others did"
 
 
 async def test_a_browser_receives_no_name_before_the_vote_either(
