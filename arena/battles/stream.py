@@ -40,7 +40,7 @@ WOBBLE, WAVES = 32.0, (200.0, 800.0)
 its whole length then tells nothing of the sizes of the slower model's chunks."""
 
 BRISK = 80.0
-"""Characters per second above which chunks come too thick to be told apart, and the waves flatten."""
+"""Characters per second above which chunks come too thick to be told apart: waves and chance flatten."""
 
 TOLERATED = 8.0
 """So many characters off is near enough."""
@@ -222,11 +222,16 @@ class SharedClock:
     def _distance(self) -> float:
         """Characters that the shown text should be behind: they come and go in waves of this clock's own."""
         length, phase = self._wave
-        wave = WOBBLE * min(1.0, BRISK / self._pace)
+        wave = WOBBLE * self._slowness
         return LAG * self._pace + LEAST_LAG + wave * (1 + math.sin(phase + 2 * math.pi * self._shown / length))
 
     def _chance(self) -> float:
-        return math.exp(self._rng.uniform(-_CHANCE, _CHANCE))
+        return math.exp(self._rng.uniform(-_CHANCE, _CHANCE) * self._slowness)
+
+    @property
+    def _slowness(self) -> float:
+        """How much there is to be hidden: all of it at a slow pace, less and less at a brisk one."""
+        return min(1.0, BRISK / self._pace)
 
     @property
     def _on_hand(self) -> int:
