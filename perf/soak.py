@@ -72,6 +72,8 @@ PARTS = (
          promise=("no name reaches a page before the vote", "0 hits")),
     Part("timing", ("-m", "perf.timing"), promise=("no pace tells which side is the faster", "as its lines say")),
     Part("workers", ("perf/kills.py",), {"--parents": 200, "--crashes": 200}),
+    Part("storms", ("-m", "pytest", "-q", "tests/engines/test_pool_storm.py"), {"ARENA_SOAK_STORMS": 1_000}, least=40,
+         promise=("loads, evictions and failures in any order", "never over the budget, nobody put away mid-answer")),
     Part("rigging", ("perf/integrity.py",), promise=("raters who rig are found", "as its lines say")),
 )  # fmt: skip
 
