@@ -81,8 +81,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "telephones, e-mails and numbers of documents.",
     ),
     "my_data_code": (
-        "Чтобы всё написанное вами стёрли, а ключ к копиям уничтожили, назовите владельцу арены этот код:",
-        "To have everything you wrote erased and the key to every copy destroyed, give the arena's owner this code:",
+        "Чтобы всё написанное вами стёрли, а ключ к резервным копиям уничтожили, назовите владельцу арены этот код:",
+        "To have everything you wrote erased and the key to backups destroyed, give the arena's owner this code:",
     ),
     "my_data_after": (
         "Результаты голосов останутся обезличенными, если владелец не решит иначе. Код живёт, пока в браузере живёт "
