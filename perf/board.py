@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sqlite3
 import statistics
 import tempfile
@@ -154,22 +155,49 @@ async def showing(page: Page, store: Store, number: int) -> float:
     return time.perf_counter() - began
 
 
-async def measure(folder: Path, address: str, models: int, times: int) -> None:
+class Server:
+    """What the server's process has used so far."""
+
+    def __init__(self, arena: ArenaProcess) -> None:
+        self._stat = Path(f"/proc/{arena._process.pid}/stat")
+
+    def used(self) -> float:
+        """Processor seconds."""
+        fields = self._stat.read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    async def calm(self) -> None:
+        """Until the fits in the background are done: hardly anything used in a second."""
+        for _ in range(300):
+            before = self.used()
+            await asyncio.sleep(1.0)
+            if self.used() - before < 0.06:
+                return
+
+
+async def measure(folder: Path, arena: ArenaProcess, models: int, times: int) -> None:
     """Open the page several times, each in a fresh context, and vote beside it."""
+    server = Server(arena)
+    opened_in, shown_in, costs = [], [], []
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=LAUNCH)
-        opened_in, shown_in = [], []
         with opened(folder) as store:
             for number in range(times):
                 context = await browser.new_context(viewport={"width": 1280, "height": 900}, locale="ru-RU")
                 page = await context.new_page()
-                opened_in.append(await opening(page, address, models))
-                await asyncio.sleep(1.5)
+                before = server.used()
+                opened_in.append(await opening(page, arena.address, models))
+                spent = server.used() - before
+                await server.calm()
+                before = server.used()
                 shown_in.append(await showing(page, store, number))
+                costs.append((spent, server.used() - before))
                 await context.close()
         await browser.close()
     say("click on the tab → every row on the page", _spread(opened_in))
     say("a vote's commit in another process → the page shows it", _spread(shown_in))
+    say("processor of the server, page and opening", _spread([one for one, _ in costs]))
+    say("processor of the server, the vote on that page", _spread([one for _, one in costs]))
 
 
 def _spread(seconds: Sequence[float]) -> str:
@@ -204,7 +232,7 @@ def main() -> None:
         if arguments.keep_serving:
             input(f"{arena.address} is open; Enter ends it")
         else:
-            asyncio.run(measure(folder, arena.address, arguments.models, arguments.times))
+            asyncio.run(measure(folder, arena, arguments.models, arguments.times))
     finally:
         arena.stop()
 

@@ -36,8 +36,8 @@ FEATURES = ("characters", "headers", "lists", "bold")
 MOST = 2_000_000
 """The most votes that are looked at, the latest ones: 130 MB, and some seconds of a core now and then."""
 
-PAUSE = 0.002
-"""Seconds between two runs of votes that are read, in which others may have the processor."""
+MOST_PAUSE = 0.25
+"""Seconds, at most, that are left to others after each run of votes that is read: as many as it took."""
 
 _INTEGERS = ("contestant_a", "contestant_b", "verdict", "voter_id", "slice_set_id", *MARKUP_COLUMNS)
 _OUTCOMES = np.array([verdict.outcome for verdict in Verdict])
@@ -75,10 +75,12 @@ class _Columns:
         before, runs = self.last, []
         if not self.last:
             _count_old(store)
+        began = time.monotonic()
         while (table := store.vote_columns(self.last)).last > self.last:
             self.last = table.last
             runs.append(table)
-            time.sleep(PAUSE)
+            time.sleep(min(MOST_PAUSE, time.monotonic() - began))
+            began = time.monotonic()
         if runs:
             self.sequence = _joined(self.sequence, [np.frombuffer(one.numbers["sequence"], np.int64) for one in runs])
             self.counting = _joined(self.counting, [np.frombuffer(one.counting, bool) for one in runs])
@@ -98,7 +100,6 @@ def _count_old(store: Store) -> None:
     while (found := store.uncounted_styles(looked))[0] > looked:
         looked, styles = found
         store.keep_styles(styles).result()
-        time.sleep(PAUSE)
 
 
 def _joined(column: Column, runs: Sequence[NDArray[Any]]) -> Column:
