@@ -35,7 +35,7 @@ from arena.ui.judge_tab import JudgeTab
 from arena.ui.metrics import WatchRoutes
 from arena.ui.models_tab import OperatorRoutes, entrance
 from arena.ui.operator import Doorkeeper
-from arena.ui.presence import MOST_PAGES, Presence, forgetter, keep_little
+from arena.ui.presence import MOST_PAGES, Presence, forgetter, keep_little, trust_choices
 from arena.ui.routes import Routes
 from arena.ui.texts import LANGUAGES, TEXTS, say
 from arena.ui.voters import Voters
@@ -95,6 +95,7 @@ def launch(make: Callable[[], Arena], *, prevent_thread_lock: bool = False) -> g
     judges = JudgeDesk(arena.store, arena.catalog, arena.settings)
     views = BoardViews(arena, judges)
     demo, pages = build(arena, voters, judges, views)
+    trust_choices(demo)
     presence = Presence()
     presence.left = forgetter(demo)
     demo.queue(default_concurrency_limit=None, max_size=None)

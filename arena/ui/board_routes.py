@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from arena.types import Track
 from arena.ui import board_files, charts
 from arena.ui.board_files import File, Rows
 from arena.ui.board_views import METHODS, PLOTS, BoardViews, Choice, Seen
@@ -41,7 +40,8 @@ class BoardRoutes:
             choice, form = Choice.of(request.query_params), request.path_params["format"]
             headers = request.headers
             language = language_of_request(headers.get("cookie"), headers.get("accept-language"), self._default)
-            file = await asyncio.to_thread(make, choice, form, language) if self._known(choice) else None
+            known = self._known(choice) and choice.track == request.query_params.get("track", choice.track)
+            file = await asyncio.to_thread(make, choice, form, language) if known else None
             if file is None:
                 return JSONResponse({"error": "error", "detail": "no such board"}, 404)
             kept = f"arena-{choice.plot if name == 'plot' else name}.{form}"
@@ -52,12 +52,7 @@ class BoardRoutes:
         return handle
 
     def _known(self, choice: Choice) -> bool:
-        return (
-            choice.track in (*map(str, Track), "combined")
-            and choice.slice in self._views.slices()
-            and choice.method in METHODS
-            and choice.plot in PLOTS
-        )
+        return choice.slice in self._views.slices() and choice.method in METHODS and choice.plot in PLOTS
 
     def _board(self, choice: Choice, form: str, language: str) -> File | None:
         seen = self._views.seen(choice)

@@ -96,7 +96,8 @@ class BoardTab:
         self, request: gr.Request, track: str, slice: str, method: str, plot: str, first: str, second: str
     ) -> list[Any]:
         """The view that the filters ask for, as of now; a filter that cannot be had is set to what is shown."""
-        choice = Choice(track or "human", slice or "", method or "bt", plot or "forest", first or "", second or "")
+        asked = {"track": track, "slice": slice, "method": method, "plot": plot, "a": first, "b": second}
+        choice = Choice.of({key: value for key, value in asked.items() if isinstance(value, str)})
         return await asyncio.to_thread(self._painted, choice, self._language(request))
 
     def _painted(self, asked: Choice, language: str) -> list[Any]:

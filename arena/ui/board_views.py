@@ -41,8 +41,11 @@ class Choice:
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> Choice:
-        """Read an address; what it does not name is the default."""
-        return cls(**{key: query[key] for key in cls.__slots__ if query.get(key)})
+        """Read an address; what it does not name, and a track that is nobody's, is the default."""
+        known = {key: query[key] for key in cls.__slots__ if query.get(key)}
+        if known.get("track") not in (*map(str, Track), COMBINED):
+            known.pop("track", None)
+        return cls(**known)
 
     @property
     def owner(self) -> Track:
@@ -97,7 +100,7 @@ class BoardViews:
 
     def seen(self, asked: Choice) -> Seen:
         """The board that answers the choice, or the nearest one there is. Raises ValueError for an unknown track."""
-        choice, instead = _possible(asked)
+        choice, instead = _possible(asked if asked.slice in self.slices() else replace(asked, slice=ALL))
         boards, owner = self._arena.boards, choice.owner
         if owner is Track.HUMAN:
             self._arena.fits.keep_clustered(choice.slice)
@@ -186,6 +189,8 @@ class BoardViews:
 def _possible(asked: Choice) -> tuple[Choice, tuple[str, ...]]:
     """The nearest choice that can be answered, and what is to be said of the difference."""
     choice, instead = asked, list[str]()
+    if choice.method not in METHODS:
+        choice = replace(choice, method="bt")
     if choice.track == COMBINED and choice.slice != ALL:
         choice, instead = replace(choice, slice=ALL), [*instead, "instead_whole"]
     if choice.method in ("style", ONCE) and choice.track != "human":

@@ -77,6 +77,18 @@ def keep_little() -> None:
     state_holder.SessionState = _LeanState  # type: ignore[misc]
 
 
+def trust_choices(demo: gr.Blocks) -> None:
+    """Hand on what was chosen as it came: Gradio would check it against choices that were forgotten with the page's
+    last line, while the page still shows them. Forms and handlers check for themselves."""
+    for part in demo.blocks.values():
+        if isinstance(part, gr.Dropdown | gr.Radio | gr.CheckboxGroup):
+            part.preprocess = _as_it_came  # type: ignore[method-assign]
+
+
+def _as_it_came(payload: Any) -> Any:
+    return payload
+
+
 def forgetter(demo: gr.Blocks) -> Callable[[str], None]:
     """Forgets what Gradio keeps of a page that left."""
 
