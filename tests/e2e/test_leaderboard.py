@@ -76,6 +76,7 @@ async def test_plot_and_table_can_be_taken_away(quick: ArenaProcess, open_window
         "a[href*='arena/plot.csv']": b"track,model,rating",
         "a[href*='arena/board.csv']": b"model,rating",
     }
+    await window.page.locator("#board-plot .js-plotly-plot .scatterlayer").wait_for(state="attached", timeout=PATIENCE)
     for what, begin in begins.items():
         async with window.page.expect_download(timeout=PATIENCE) as download:
             await window.page.locator(what).click()
