@@ -63,7 +63,7 @@ def until_agreed(arenas: tuple[ArenaProcess, ArenaProcess], votes: int) -> float
     began = time.monotonic()
     while time.monotonic() - began < PATIENCE:
         one, other = map(board, arenas)
-        if one == other and one and one[0][2] == votes:
+        if one == other and votes in (battles for _, _, battles in one):
             return time.monotonic() - began
         time.sleep(0.02)
     raise AssertionError(f"the boards differ: {one} and {other}, of {votes} votes")

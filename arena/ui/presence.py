@@ -98,5 +98,6 @@ def forgetter(demo: gr.Blocks) -> Callable[[str], None]:
         holder.time_last_used.pop(session, None)
         if not queue.pending_event_ids_session.get(session):
             queue.pending_event_ids_session.pop(session, None)
+            queue.pending_messages_per_session.pop(session, None)
 
     return forget

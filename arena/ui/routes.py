@@ -41,13 +41,13 @@ SPREAD, CROWD = 0.8, 500
 class BadRequest(Exception):
     """The request is not of the form this route takes."""
 
-    status = 400
+    status, code = 400, "error"
 
 
 class TooLarge(BadRequest):
     """The request is longer than anything the page sends."""
 
-    status = 413
+    status, code = 413, "too_long"
 
 
 class Routes:
@@ -76,7 +76,7 @@ class Routes:
                     raise BadRequest("no voter: load the page first, with cookies allowed")
                 await act(voter, await _json_body(request))
             except BadRequest as fault:
-                return JSONResponse({"error": "error", "detail": str(fault)}, fault.status)
+                return JSONResponse({"error": fault.code, "detail": str(fault)}, fault.status)
             except ArenaError as fault:
                 status = next((code for kind, code in _STATUS if isinstance(fault, kind)), 500)
                 return JSONResponse({"error": fault.code}, status)
@@ -98,7 +98,9 @@ class Routes:
         reasons = body.get("reasons") or []
         if not isinstance(reasons, list) or any(reason not in REASONS for reason in reasons):
             raise BadRequest(f"reasons must be among {', '.join(REASONS)}")
-        comment = _text(body, "comment", empty=True)[:COMMENT_LIMIT]
+        comment = _text(body, "comment", empty=True)
+        if len(comment) > COMMENT_LIMIT:
+            raise TooLarge(f"a comment has at most {COMMENT_LIMIT} characters")
         await self._arena.feedback(voter, _text(body, "battle"), reasons, comment)
 
     async def _events(self, request: Request) -> Response:

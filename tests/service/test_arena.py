@@ -199,6 +199,20 @@ async def test_a_battle_that_nobody_watches_is_stopped(opened: Opened) -> None:
     assert arena.fleet.engine("one").open_streams == 0  # type: ignore[attr-defined]
 
 
+async def test_a_battle_has_an_end_to_its_turns(opened: Opened) -> None:
+    """However often one asks: the operator's limit is told, and the battle stands as it was."""
+    arena = opened(one=saying("a"), two=saying("b"))
+    await arena.start()
+    battle = await answered(arena)
+    for _ in range(arena.settings.max_turns - 1):
+        await answered(arena, battle_id=battle)
+    for _ in range(50):
+        with pytest.raises(BattleError, match="at most 20 turns"):
+            await arena.ask(ME, "ещё", battle_id=battle)
+    assert len(arena.store.load_battle(battle).turns) == len(arena.view(ME, battle).turns) == 20
+    assert (await arena.vote(ME, battle, Verdict.TIE)).reveal is not None
+
+
 async def test_too_many_battles_are_asked_to_wait(opened: Opened) -> None:
     """The operator's limit is answered in words, not by a pile."""
     arena = opened(one=saying("word " * 500, tokens_per_second=50), two=saying("x"))

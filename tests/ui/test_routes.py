@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -174,13 +175,13 @@ def test_without_a_cookie_of_ours_nobody_votes(desk: Desk) -> None:
     assert desk.votes() == 0
 
 
-def test_reasons_are_of_the_list_and_a_long_comment_is_cut(desk: Desk) -> None:
+def test_reasons_are_of_the_list_and_a_long_comment_is_refused(desk: Desk) -> None:
     """An unknown reason is refused whole."""
     battle = desk.battle()
     desk.post("vote", {"battle": battle, "verdict": "tie"})
     assert desk.post("feedback", {"battle": battle, "reasons": ["useful", "rude"], "comment": ""}) == 400
     assert desk.post("feedback", {"battle": battle, "reasons": "useful", "comment": ""}) == 400
-    assert desk.post("feedback", {"battle": battle, "reasons": ["useful"], "comment": "ы" * (COMMENT_LIMIT + 5)}) == 200
+    assert desk.post("feedback", {"battle": battle, "reasons": ["useful"], "comment": "ы" * (COMMENT_LIMIT + 5)}) == 413
 
 
 def test_a_vote_is_a_post_and_an_unknown_file_is_not_there(desk: Desk) -> None:
@@ -198,3 +199,57 @@ def test_votes_can_be_taken_away_in_every_form(desk: Desk, form: str) -> None:
     assert answer.status_code == 200
     assert f"arena-votes.{form}" in answer.headers["content-disposition"]
     assert len(answer.content) > 100
+
+
+FAR = "\u202eпривет\u202c"  # read from right to left
+REFUSED = [
+    ("vote", {"battle": "no such battle", "verdict": "tie"}, 404),
+    ("vote", {"battle": "x" * 1_000_000, "verdict": "tie"}, 413),
+    ("vote", {"battle": FAR, "verdict": "tie"}, 404),
+    ("vote", {"battle": "a\x00b", "verdict": "tie"}, 400),
+    ("vote", {"battle": ["HERE"], "verdict": "tie"}, 400),
+    ("vote", {"battle": "HERE"}, 400),
+    ("vote", {"battle": "HERE", "verdict": "model_c"}, 400),
+    ("vote", {"battle": "HERE", "verdict": FAR}, 400),
+    ("vote", {"battle": "HERE", "verdict": 1}, 400),
+    ("undo", {"battle": "HERE"}, 404),
+    ("undo", {}, 400),
+    ("feedback", {"battle": "HERE", "reasons": ["useful"], "comment": "before the vote"}, 404),
+    ("feedback", {"battle": "HERE", "reasons": ["unheard of"]}, 400),
+    ("feedback", {"battle": "HERE", "reasons": "useful"}, 400),
+    ("feedback", {"battle": "HERE", "comment": "я" * 2001}, 413),
+    ("feedback", {"battle": "HERE", "comment": "\x00"}, 400),
+    ("feedback", [], 400),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "status"), REFUSED)
+def test_a_field_past_its_limit_is_refused_in_words_and_nothing_is_stored(
+    desk: Desk, path: str, body: Any, status: int
+) -> None:
+    """Every field of every route; the battle still takes its vote afterwards."""
+    battle = desk.battle()
+    text = json.dumps(body).replace("HERE", battle)
+    answer = desk.client.post(f"/arena/{path}", content=text, headers={"Cookie": desk.cookie})
+    assert answer.status_code == status
+    assert answer.json()["error"]
+    assert desk.votes() == 0
+    assert desk.post("vote", {"battle": battle, "verdict": "tie"}) == 200
+
+
+@pytest.mark.parametrize("half", [b'"\\ud800"', b'"\xed\xa0\x80"', b'"\xff"'])
+def test_halves_of_characters_are_refused(desk: Desk, half: bytes) -> None:
+    """Escaped or as bytes that are no UTF-8."""
+    battle = desk.battle()
+    body = b'{"battle": "%s", "comment": %s}' % (battle.encode(), half)
+    assert desk.client.post("/arena/feedback", content=body, headers={"Cookie": desk.cookie}).status_code == 400
+
+
+def test_a_comment_at_its_limit_is_kept_whole(desk: Desk) -> None:
+    """Whatever direction it is read in."""
+    battle = desk.battle()
+    desk.post("vote", {"battle": battle, "verdict": "tie"})
+    comment = FAR + "я" * (2000 - len(FAR))
+    assert desk.post("feedback", {"battle": battle, "reasons": ["useful"], "comment": comment}) == 200
+    (vote,) = desk.arena.store.votes()
+    assert vote.comment == comment
