@@ -51,6 +51,10 @@ def failing(error: EngineError, *, after: str = "", first_token_after: float = 0
     return script
 
 
+REMEMBERED = 1_000
+"""Questions that a scripted engine can be asked about afterwards: a demo runs for days."""
+
+
 class FakeEngine:
     """Plays a script; remembers what it was asked and how many of its streams are still open."""
 
@@ -63,6 +67,7 @@ class FakeEngine:
     async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Chunk | Finish]:
         """Play the script for this conversation."""
         self.asked.append((conversation, decoding))
+        del self.asked[:-REMEMBERED]
         self.open_streams += 1
         tokens = 0
         try:
