@@ -177,7 +177,10 @@ async def vanish(arena: ArenaProcess, clients: int, at_once: int) -> bool:
         gone = await asyncio.gather(*(_gone(arena, events, listens=number % 2 == 0) for number in range(batch)))
         await asyncio.sleep(GRACE + 3)
         ends = await asyncio.to_thread(_ends, arena)
-        late += [ends.get(voter, NEVER) - moment - GRACE for voter, moment in gone]
+        turns = [(*ends.get(voter, (0.0, NEVER)), moment) for voter, moment in gone]
+        late += [
+            ended - max(asked, moment) - GRACE for asked, ended, moment in turns
+        ]  # who never listened may be early
     after = await asyncio.to_thread(tasks_of, arena)
     size = f"{clients} clients, half of them never listened, {at_once} at once"
     measured = f"{spread(late)} after the grace, {after - before} tasks left"
@@ -193,14 +196,14 @@ async def _gone(arena: ArenaProcess, events: dict[str, dict[str, Any]], *, liste
     return Voters(SECRET.encode()).recognize(visit.cookie) or "", time.time()
 
 
-def _ends(arena: ArenaProcess) -> dict[str, float]:
-    """When every voter's last turn ended, by the clock of the machine."""
+def _ends(arena: ArenaProcess) -> dict[str, tuple[float, float]]:
+    """When every voter's last turn was asked and ended, by the clock of the machine."""
     query = (
-        "SELECT code, max(coalesce(ended_at, ?)) FROM turns JOIN battles ON battles.id = battle_id"
+        "SELECT code, max(asked_at), max(coalesce(ended_at, ?)) FROM turns JOIN battles ON battles.id = battle_id"
         " JOIN voters ON voters.id = voter_id GROUP BY code"
     )
     with closing(sqlite3.connect(f"file:{arena.storage / 'arena.db'}?mode=ro", uri=True)) as connection:
-        return dict(connection.execute(query, (NEVER,)))
+        return {code: (asked, ended) for code, asked, ended in connection.execute(query, (NEVER,))}
 
 
 def main() -> int:
