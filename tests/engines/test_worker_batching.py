@@ -130,6 +130,15 @@ def test_a_recurrent_model_answers_one_by_one(tmp_path: Path) -> None:
     assert answers[1].text == answers[2].text != answers[3].text
 
 
+@pytest.mark.parametrize("quantization", ["bf16", "int8", "nf4"])
+def test_a_recurrent_model_answers_in_every_quantization_too(quantization: str, tmp_path: Path) -> None:
+    """It goes another way than the batch, through the same loading."""
+    desk = Desk(_load(build(tmp_path, "rwkv"), quantization=quantization), WorkerSpec(str(tmp_path)))
+    answer = desk.answer(desk.ask("Привет!", max_tokens=6))
+    desk.answerer.stop()
+    assert (answer.error, answer.finish in ("stop", "length")) == (None, True)
+
+
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
 def test_a_draft_model_changes_the_pace_and_not_the_text(temperature: float, tmp_path: Path) -> None:
     """What a small model guesses is kept only where the large one would have drawn the same."""
