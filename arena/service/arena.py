@@ -361,7 +361,7 @@ class Arena:
     def _filter(self, asked: Battle) -> TextFilter:
         if asked.mode is not Mode.ANONYMOUS:
             return ShowEverything()
-        return self._masker.start(identity_asked=self._masker.asks_identity(asked.turns[-1].prompt))
+        return self._masker.answering(asked.turns[-1].prompt)
 
     def _decoding(self, entry: Contestant) -> Decoding:
         decoding = entry.decoding
@@ -420,7 +420,7 @@ class Arena:
         """Finished answers as they streamed: masked before the vote, where names are hidden."""
         if mode is not Mode.ANONYMOUS:
             return lambda prompt, text: text
-        return lambda prompt, text: self._masker.mask(text, identity_asked=self._masker.asks_identity(prompt))[0]
+        return lambda prompt, text: self._masker.answering(prompt).whole(text)[0]
 
     def _spawn(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arena.battles.masking import MASK, Masker, Masking, asks_identity
-from arena.battles.masking.learning import read_cases
+from arena.battles.masking.evidence import weights
+from arena.battles.masking.learning import TAUGHT, learn, lessons, read_cases
 from arena.battles.masking.masker import LOOK_AHEAD, MAX_TAIL
 from arena.battles.masking.names import MAX_NAME
 
@@ -71,6 +72,38 @@ def test_at_most_1_percent_of_answers_about_models_and_makers_are_masked() -> No
     harmless = [text for leak, text, _ in CASES if not leak]
     masked = [text for text in harmless if CATALOGUE.mask(text)[1]]
     assert len(masked) <= 0.01 * len(harmless), masked
+
+
+def test_answers_that_nothing_was_learned_from_fare_nearly_as_well() -> None:
+    """The honest figure: recall of at least 94%, false masks in at most 4%, on a set kept out of the learning."""
+    unseen = list(read_cases(HERE / "masking_unseen.tsv"))
+    leaking = [case for case in unseen if case.leaks]
+    harmless = [case.text for case in unseen if not case.leaks]
+    missed = [case.text for case in leaking if not hides(case.text, list(case.leaks))]
+    masked = [text for text in harmless if CATALOGUE.mask(text)[1]]
+    assert len(unseen) >= 100
+    assert len(missed) <= 0.06 * len(leaking), missed
+    assert len(masked) <= 0.04 * len(harmless), masked
+
+
+def test_the_weights_are_those_that_the_written_answers_teach() -> None:
+    """Nobody edits them by hand, and whoever adds cases learns anew."""
+    masker, taught = Masker.from_names(TAUGHT), ("masking_cases.tsv", "masking_examples.tsv")
+    rows = [
+        row for place, name in enumerate(taught) for row in lessons(masker, read_cases(HERE / name), forms=place > 0)
+    ]
+    learned = learn(rows)
+    assert {sign: value for sign, value in learned.items() if abs(value) >= 0.05} == {
+        sign: pytest.approx(weights()[sign], abs=0.02) for sign in learned if abs(learned[sign]) >= 0.05
+    }
+
+
+def test_a_name_that_the_prompt_spoke_of_is_rather_a_topic() -> None:
+    """Asked about Qwen, an answer may name it; it still may not say that it is Qwen."""
+    answer = "Ниже ответ модели Qwen."
+    assert MASK in CATALOGUE.answering("Реши задачу").whole(answer)[0]
+    assert CATALOGUE.answering("Сравни ответы Qwen и Gemma").whole(answer)[0] == answer
+    assert CATALOGUE.answering("Что умеет Qwen?").whole("Я — Qwen, и я умею всё.")[0] == f"Я — {MASK}, и я умею всё."
 
 
 def test_what_was_masked_is_told_after_the_vote() -> None:

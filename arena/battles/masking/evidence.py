@@ -45,11 +45,11 @@ def weights() -> dict[str, float]:
     return {sign: float(weight) for sign, weight in rows}
 
 
-def speaks_for(around: Around, name: str, lead: str, tail: str) -> bool:
-    """Whether the signs for a self-identification outweigh those against; `lead` and `tail` are the raw text."""
+def speaks_for(around: Around, name: str, lead: str, tail: str) -> float:
+    """How much speaks for a self-identification, in log odds; `lead` and `tail` are the raw text."""
     weight = weights()
     signs = {*text_signs(around, name, lead, tail), *form_signs(around), BIAS}
-    return sum(weight.get(sign, 0.0) for sign in signs) > 0
+    return sum(weight.get(sign, 0.0) for sign in signs)
 
 
 def form_signs(around: Around) -> Iterator[str]:

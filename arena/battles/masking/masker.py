@@ -30,6 +30,8 @@ MASK = "▇▇▇"
 """What stands for a hidden name: always the same, so that its length tells nothing."""
 
 LOOK_AHEAD = 80
+TOPICAL = 2.0
+"""How much more must speak for a self-identification (log odds) where the prompt named the name."""
 LOOK_BACK = 200
 MAX_TAIL = 64
 _VERSION_WORDS = frozenset(word_list("versions"))
@@ -59,27 +61,39 @@ class Masker:
         """A masker for a catalogue's contestants, their makers and their families."""
         return cls(build(names, organisations, families))
 
-    def start(self, *, identity_asked: bool = False) -> Masking:
-        """Begin one answer. Where the prompt asked who answers, every name is masked, said of itself or not."""
-        return Masking(self.finder, identity_asked)
+    def start(self, *, identity_asked: bool = False, topics: frozenset[str] = frozenset()) -> Masking:
+        """Begin one answer. Where the prompt asked who answers, every name is masked, said of itself or not.
+
+        `topics` are the groups that the prompt spoke of: an answer names them to answer.
+        """
+        return Masking(self.finder, identity_asked, topics)
+
+    def answering(self, prompt: str) -> Masking:
+        """Begin the answer to a prompt."""
+        return self.start(identity_asked=asks_identity(prompt), topics=self.topics(prompt))
+
+    def topics(self, prompt: str) -> frozenset[str]:
+        """The groups whose names stand in a prompt."""
+        folds = [fold(char) for char in prompt]
+        starts = (place for place in range(len(prompt)) if starts_word(prompt, folds, place))
+        met = (self.finder.at(prompt, folds, place, final=True) for place in starts)
+        return frozenset(found.name.group for found in met if isinstance(found, Found))
 
     def asks_identity(self, prompt: str) -> bool:
         """Whether a prompt asks who answers it."""
         return asks_identity(prompt)
 
     def mask(self, text: str, *, identity_asked: bool = False) -> tuple[str, tuple[Match, ...]]:
-        """Mask a whole text at once: the same as streaming it."""
-        masking = self.start(identity_asked=identity_asked)
-        begun = masking.feed(text)
-        rest, matches = masking.finish()
-        return begun + rest, matches
+        """Mask a whole text at once, its prompt unknown: the same as streaming it."""
+        return self.start(identity_asked=identity_asked).whole(text)
 
 
 class Masking:
     """One answer being masked. Feed pieces in order, then finish."""
 
-    def __init__(self, finder: NameFinder, identity_asked: bool) -> None:
+    def __init__(self, finder: NameFinder, identity_asked: bool, topics: frozenset[str] = frozenset()) -> None:
         self._finder = finder
+        self._topics = topics
         self._identity_asked = identity_asked
         self._text = ""
         self._folds: list[str] = []
@@ -101,6 +115,12 @@ class Masking:
     def finish(self) -> tuple[str, tuple[Match, ...]]:
         """End the answer: what was still held, and everything that was masked."""
         return self._advance(final=True), tuple(self._matches)
+
+    def whole(self, text: str) -> tuple[str, tuple[Match, ...]]:
+        """Feed a whole text and finish."""
+        begun = self.feed(text)
+        rest, matches = self.finish()
+        return begun + rest, matches
 
     def _advance(self, final: bool) -> str:
         shown: list[str] = []
@@ -153,7 +173,8 @@ class Masking:
         around, name, lead, tail = self.surroundings(found)
         if around.everyday and not can_be_a_name(around):
             return False
-        return certain(around) or speaks_for(around, name, lead, tail)
+        against = TOPICAL if found.name.group in self._topics else 0.0
+        return certain(around) or speaks_for(around, name, lead, tail) > against
 
     def surroundings(self, found: Found) -> tuple[Around, str, str, str]:
         """The words around a name; the name, the text before and the text after it as they stand."""
