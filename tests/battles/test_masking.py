@@ -81,7 +81,7 @@ def test_answers_that_nothing_was_learned_from_fare_nearly_as_well() -> None:
     harmless = [case.text for case in unseen if not case.leaks]
     missed = [case.text for case in leaking if not hides(case.text, list(case.leaks))]
     masked = [text for text in harmless if CATALOGUE.mask(text)[1]]
-    assert len(unseen) >= 100
+    assert len(unseen) >= 200
     assert len(missed) <= 0.06 * len(leaking), missed
     assert len(masked) <= 0.04 * len(harmless), masked
 
