@@ -26,6 +26,12 @@ def warm_first(weight: PairWeight, cold: Collection[str], patience: float = PATI
     return lambda a, b: weight(a, b) * patience ** ((a in cold) + (b in cold))
 
 
+def sound_first(weight: PairWeight, failing: Callable[[str], int]) -> PairWeight:
+    """The weight of a pair halved for each answer that one of the two failed in a row, down to a 64th each: who never
+    answers never gains a vote, so that the votes alone would ask for it most."""
+    return lambda a, b: weight(a, b) * 0.5 ** (min(failing(a), 6) + min(failing(b), 6))
+
+
 @dataclass(frozen=True, slots=True)
 class Pairing:
     """A drawn pair with its sides. `propensity` is the probability of exactly this draw, sides included."""

@@ -88,7 +88,7 @@ class Arena:
         self.watching = Watching(fleet)
         self.operator = Operator(fleet, self._spawn)
         self._accounts = Accounts(store, fleet.meters)
-        self._matchmaker = Matchmaker(fleet, lambda: self.boards.chances().weight, self._rng)
+        self._matchmaker = Matchmaker(fleet, lambda: self.boards.chances().weight, self._rng, self.watching.failing)
         self.patrol = Patrol(store, auto=settings.integrity_auto)
         self._housekeeping = Housekeeping(settings, store, self._rooms, clock, self._spawn)
         self._bell: Bell

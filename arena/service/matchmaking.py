@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from random import Random
 
-from arena.battles.pairing import Pairing, PairWeight, draw_pair, warm_first
+from arena.battles.pairing import Pairing, PairWeight, draw_pair, sound_first, warm_first
 from arena.errors import BattleError, ModelUnavailable, NotReady
 from arena.service.fleet import Fleet
 
@@ -18,10 +18,15 @@ log = logging.getLogger(__name__)
 
 
 class Matchmaker:
-    """Draws pairs for blind battles. `wanted` gives the votes' wishes as they are now."""
+    """Draws pairs for blind battles.
 
-    def __init__(self, fleet: Fleet, wanted: Callable[[], PairWeight], rng: Random) -> None:
-        self._fleet, self._wanted, self._rng = fleet, wanted, rng
+    `wanted` gives the votes' wishes as they are now, `failing` how many answers of a contestant failed in a row.
+    """
+
+    def __init__(
+        self, fleet: Fleet, wanted: Callable[[], PairWeight], rng: Random, failing: Callable[[str], int]
+    ) -> None:
+        self._fleet, self._wanted, self._rng, self._failing = fleet, wanted, rng, failing
         self.ahead: Pairing | None = None
 
     def pair(self) -> Pairing:
@@ -56,5 +61,5 @@ class Matchmaker:
 
     def _possible(self) -> PairWeight:
         """How much the votes want a pair; not at all when the memory does not hold it."""
-        weight = self._wanted()
+        weight = sound_first(self._wanted(), self._failing)
         return lambda a, b: weight(a, b) if self._fleet.together(a, b) else 0.0

@@ -21,6 +21,7 @@ from arena.engines.gpu_meters import GpuReading, read_gpus
 from arena.engines.health import Health, ask
 from arena.engines.local import Phase
 from arena.engines.pool import Snapshot
+from arena.errors import ContextOverflow
 from arena.service.fleet import Fleet
 from arena.service.patrol import Sighting
 from arena.types import SIDES, Answer, AnswerState, Verdict
@@ -63,12 +64,17 @@ class Tally:
     completion_tokens: int = 0
     waits: Waits = field(default_factory=Waits)
     tokens_per_second: float | None = None
+    failed_in_a_row: int = 0
 
     def add(self, answer: Answer) -> None:
         """Count one answer."""
         self.answers[str(answer.state)] += 1
         if answer.error_code:
             self.failures[answer.error_code] += 1
+        if answer.error_code and answer.error_code != ContextOverflow.code:  # too long a question is not its fault
+            self.failed_in_a_row += 1
+        elif answer.state is AnswerState.COMPLETE:
+            self.failed_in_a_row = 0
         self.prompt_tokens += answer.usage.prompt_tokens or 0
         self.completion_tokens += answer.usage.completion_tokens or 0
         if answer.first_token_after is not None:
@@ -144,6 +150,10 @@ class Watching:
         for name, answer in zip(names, answers, strict=False):
             if answer is not None:
                 self.tallies.setdefault(name, Tally()).add(answer)
+
+    def failing(self, name: str) -> int:
+        """How many of a contestant's answers failed in a row until now."""
+        return self.tallies[name].failed_in_a_row if name in self.tallies else 0
 
     def voted(self, verdict: Verdict) -> None:
         """A vote was committed."""

@@ -228,3 +228,20 @@ def test_a_gpu_is_read_as_far_as_it_tells() -> None:
     assert nvml.closed
     assert read_gpus(None) == ()
     assert isinstance(read_gpus(gpu_meters.pynvml), tuple)
+
+
+async def test_who_always_fails_is_drawn_ever_more_rarely(opened: Callable[..., Arena]) -> None:
+    """Its battles end without a vote, so that the votes alone would ask for it most; one answer brings it back."""
+    arena = opened(one=saying("fine"), two=saying("fine"), broken=failing(EngineTimeout("silent")))
+    await arena.start()
+    for _ in range(40):
+        await answered(arena)
+    reports = {report.entry.name: report.tally for report in arena.report().models}
+    assert reports["broken"].failures["timeout"] < 12
+    assert arena.watching.failing("broken") == reports["broken"].failures["timeout"]
+    arena.fleet.engine("broken")._script = saying("back")  # type: ignore[attr-defined]
+    for _ in range(200):
+        if not arena.watching.failing("broken"):
+            break
+        await answered(arena)
+    assert arena.watching.failing("broken") == 0
