@@ -29,7 +29,7 @@ test: $(VENV)/.tests
 	@$(BIN)/python -m pytest
 
 quick: $(VENV)/.tests
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not browser and not torch and not soak and not postgres"
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not (browser or torch or process or soak or postgres)"
 
 check: $(VENV)/.tests
 	$(BIN)/ruff check .

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from arena.store import migrate
 
 ROOT = Path(__file__).parents[1]
 
@@ -14,7 +19,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # two threads on contended cores are severa
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["PYTHONHASHSEED"] = "0"  # for the processes that tests start
 
-_LAST = ("soak", "postgres", "torch", "browser")
+_LAST = ("process", "soak", "postgres", "torch", "browser")
 """Marks of costly tests, in the order in which they run after everything else."""
 
 
@@ -34,6 +39,28 @@ def shared_data() -> Path:
     if not place.is_dir():
         pytest.skip(f"{place} is not there: set ARENA_SHARED_DATA to the directory with ru_arena_general and the rest")
     return place
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fresh_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A new SQLite file is a copy of one that was migrated once: a thousand tests open a store of their own."""
+    folder = tmp_path_factory.mktemp("fresh")
+    migrated: dict[object, Path] = {}
+    upgrade = migrate._upgrade_file
+
+    def copied(path: Path, goal: Any) -> None:
+        if path.exists():
+            upgrade(path, goal)
+            return
+        if goal not in migrated:
+            whole = folder / f"{len(migrated)}.db"
+            upgrade(whole, goal)
+            migrated[goal] = whole
+        shutil.copyfile(migrated[goal], path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrate, "_upgrade_file", copied)
+        yield
 
 
 @pytest.fixture(scope="session")

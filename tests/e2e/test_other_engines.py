@@ -16,10 +16,11 @@ from arena_process import ArenaProcess, Staged, environment, free_port
 from playwright.async_api import expect
 from scenes import PLAIN, contestant
 from test_modes import choose
-from test_voting import rows
 from window import PATIENCE, Opened
 
+from arena.config import Settings
 from arena.engines import toy_text
+from arena.service import open_store
 
 pytestmark = pytest.mark.browser
 
@@ -90,11 +91,11 @@ async def test_a_server_of_transformers_is_a_contestant(
     await expect(window.page.locator("#named-send")).to_be_visible(timeout=4 * PATIENCE)
     await expect(window.page.locator("#named-answer-a")).not_to_be_empty(timeout=PATIENCE)
     battle = await window.page.evaluate("sessionStorage.getItem('arena.named')")
-    text, tokens = rows(
-        arena, "select text, completion_tokens from answers where battle_id = ? and side = 'a'", battle
-    )[0]
-    assert toy_text.is_correct(prompt, str(text))
-    assert int(str(tokens)) > 0
+    with open_store(Settings(storage=arena.storage)) as store:
+        answer = store.load_battle(battle).turns[-1].a
+    assert answer is not None
+    assert toy_text.is_correct(prompt, answer.text)
+    assert answer.usage.completion_tokens
 
 
 def _wait_until_up(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

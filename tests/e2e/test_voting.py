@@ -12,6 +12,9 @@ from arena_process import ArenaProcess
 from playwright.async_api import expect
 from window import PATIENCE, Opened, Window
 
+from arena.config import Settings
+from arena.service import open_store
+
 pytestmark = pytest.mark.browser
 
 COUNTED = {
@@ -119,8 +122,10 @@ async def test_reasons_and_a_comment_are_noted_with_the_vote(quick: ArenaProcess
     await window.part("comment").locator("textarea, input").fill("Второй отвечал не о том")
     await window.part("send-feedback").click()
     await expect(window.page.locator("#arena-toast")).to_contain_text("Спасибо", timeout=PATIENCE)
-    found = rows(quick, "select reasons, comment from votes where battle_id = ?", await window.battle())
-    assert found == [('["useful", "correct"]', "Второй отвечал не о том")]
+    battle = await window.battle()
+    with open_store(Settings(storage=quick.storage)) as store:
+        (vote,) = [vote for vote in store.votes() if vote.battle_id == battle]
+    assert (vote.reasons, vote.comment) == (("useful", "correct"), "Второй отвечал не о том")
 
 
 async def test_the_page_hands_out_the_votes_as_csv(quick: ArenaProcess, open_window: Opened) -> None:

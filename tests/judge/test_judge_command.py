@@ -9,12 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from endpoint import Reply, saying, serving
 from store_kit import register, vote
 
 from arena.config import Settings
 from arena.service import open_store
 from arena.types import Verdict
+
+pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[2]
 MODELS = """

@@ -17,6 +17,8 @@ from perf import fuzz
 from perf.fuzz import Call, send
 from tests.e2e.arena_process import ROOT, ArenaProcess, environment
 
+pytestmark = pytest.mark.process
+
 KEY = b"k" * 32
 
 
