@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from arena.ui.guard import BUSY_SECONDS
+from arena.ui.texts import LANGUAGES, say
 from perf import fuzz
 from perf.fuzz import Call, send
 from perf.promises import tell
@@ -125,8 +127,7 @@ def flood(arena: fuzz.ArenaProcess, ballots: list[Ballot], clients: int, rate: f
     statuses: Counter[int] = ours.recv()
     time.sleep(SETTLED_SECONDS)
     crowd = voted(arena, ballots[half:], rate, f"votes among {statuses[200]} watchers")
-    page = send(arena, Call("GET", "/", {"Accept-Language": "ru"}))
-    english = send(arena, Call("GET", "/", {"Accept-Language": "en"}))
+    busy = {language: send(arena, Call("GET", "/", {"Accept-Language": language})) for language in LANGUAGES}
     ours.send("over")
     print(f"watchers used {ours.recv():.0%} of a processor")
     watchers.join()
@@ -134,7 +135,7 @@ def flood(arena: fuzz.ArenaProcess, ballots: list[Ballot], clients: int, rate: f
     after = send(arena, Call("GET", "/")).status
     p99 = crowd.quantile(99)
     size = f"{clients} clients, {len(crowd.latencies)} votes at {rate:g}/s"
-    words = "сек" in page.body.decode() and "seconds" in english.body.decode()
+    words = all(say(language, "busy", seconds=BUSY_SECONDS) in told.body.decode() for language, told in busy.items())
     return all(
         (
             tell(
@@ -147,9 +148,9 @@ def flood(arena: fuzz.ArenaProcess, ballots: list[Ballot], clients: int, rate: f
             tell(
                 "who comes too late is told how long to wait, in their language",
                 asked=f"{clients - most} turned away, both languages, free afterwards",
-                measured=f"{statuses[503]} turned away, page {page.status}, words {words}, afterwards {after}",
+                measured=f"{statuses[503]} turned away, page {busy['ru'].status}, words {words}, afterwards {after}",
                 size=size,
-                held=(statuses[503], page.status, after, words) == (clients - most, 503, 200, True),
+                held=(statuses[503], busy["ru"].status, after, words) == (clients - most, 503, 200, True),
             ),
         )
     )

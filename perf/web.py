@@ -4,9 +4,9 @@
 
 One process serves the arena's page over engines that keep a timetable (first token after half a second,
 then `--rate` tokens a second); another plays the browsers: it sends what the page sends and reads what the
-page reads. First token: how much later than the timetable's the first text arrives. Lag: how far behind
-the timetable the text of each update is on arrival, everything counted: the smoothing that hides which side is
-faster (0.2 s), the pace of frames, the queue. A frame's cost is the server's processor time.
+page reads. First token: how much later than the timetable's the first text arrives, counted from the click. Lag: how
+far the text of each update is behind its model's timetable on arrival, everything counted: the distance that hides
+which side is faster, the pace of frames, the queue. Both processes read one monotonic clock. A frame's cost is the server's processor time.
 A stream is dropped when its last word never comes.
 """
 
@@ -36,7 +36,7 @@ sys.path.insert(0, str(ROOT))
 from arena.types import Chunk, Conversation, Decoding, Finish, FinishReason  # noqa: E402
 
 FIRST = 0.5
-_WORD = re.compile(r"w(\d{5})")
+_WORD, _BEGAN = re.compile(r"w(\d{5})"), re.compile(r"t(\d{8})")
 _MARKUP = ("**bold** ", "`a<b` ", "x < y ", "<i>tag</i> ", "$a^2$ ", "\n\n1. ", "[link](http://localhost/) ")
 
 
@@ -54,7 +54,9 @@ class Metronome:
         began = time.perf_counter()
         for number in range(self._words):
             await asyncio.sleep(max(0.0, began + FIRST + number / self._rate - time.perf_counter()))
-            yield Chunk(f"{_MARKUP[number // 6 % len(_MARKUP)] if number % 6 == 5 else ''}w{number:05d} ")
+            stamp = f"t{int(began * 1000) % 10**8:08d} " if number == 0 else ""
+            markup = _MARKUP[number // 6 % len(_MARKUP)] if number % 6 == 5 else ""
+            yield Chunk(f"{stamp}{markup}w{number:05d} ")
         yield Finish(FinishReason.STOP)
 
     async def close(self) -> None:
@@ -152,15 +154,17 @@ async def _battle(page: Wire, cookie: str, told: Told, arguments: argparse.Names
     began, first = time.perf_counter(), 0.0
     last = {"a": -1, "b": -1}
     async for side, text in page.ask(cookie or await page.cookie()):
+        now = time.perf_counter()
+        if text and not first:
+            first = now
+            told.firsts.append((now - began - FIRST) * 1000)
         found = _WORD.findall(text[-80:])
         if not found or int(found[-1]) <= last[side]:
             continue
-        last[side], now = int(found[-1]), time.perf_counter() - began
-        if not first:
-            first = now
-            told.firsts.append((now - FIRST) * 1000)
-        else:
-            told.lags.append((now - FIRST - last[side] / arguments.rate) * 1000)
+        last[side] = int(found[-1])
+        stamp = _BEGAN.match(text)
+        assert stamp is not None, "an answer begins with the time at which its model did"
+        told.lags.append(now * 1000 % 10**8 - int(stamp[1]) - 1000 * (FIRST + last[side] / arguments.rate))
     told.dropped += sum(number != int(arguments.rate * arguments.seconds) - 1 for number in last.values())
 
 
