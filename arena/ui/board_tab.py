@@ -62,7 +62,8 @@ class BoardTab:
         shown = [self.track, self.slice, self.method, self.table, self.plot, self.pair]
         opening = opened(self.open, [self.query], [*chosen, *shown[3:]], js="() => location.search", **common)
         opening.then(None, chosen, None, js=TELL)
-        self.refresh.click(self.show, chosen, shown, **common)
+        table, plot = [part for part in shown if part is not self.plot], [self.plot]
+        self.refresh.click(self.show_table, chosen, table, **common).then(self.show_plot, chosen, plot, **common)
         for one in chosen:
             one.input(self.show, chosen, shown, **common).then(None, chosen, None, js=TELL)
 
@@ -99,6 +100,15 @@ class BoardTab:
         asked = {"track": track, "slice": slice, "method": method, "plot": plot, "a": first, "b": second}
         choice = Choice.of({key: value for key, value in asked.items() if isinstance(value, str)})
         return await asyncio.to_thread(self._painted, choice, self._language(request))
+
+    async def show_table(self, request: gr.Request, *asked: Any) -> list[Any]:
+        """All but the plot: after a vote the table comes first, since a page takes its time to draw."""
+        *filters, table, _, pair = await self.show(request, *asked)
+        return [*filters, table, pair]
+
+    async def show_plot(self, request: gr.Request, *asked: Any) -> Any:
+        """The plot alone."""
+        return (await self.show(request, *asked))[-2]
 
     def _painted(self, asked: Choice, language: str) -> list[Any]:
         seen = self._views.seen(asked)
