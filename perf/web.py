@@ -1,12 +1,13 @@
-"""What a browser would see with many battles streaming at once, over HTTP and through Gradio's queue.
+"""What a browser would see with many battles streaming at once, over HTTP.
 
     python perf/web.py [--battles 1 50 100] [--rate 40] [--seconds 10] [--warm 2]
 
 One process serves the arena's page over engines that keep a timetable (first token after half a second,
 then `--rate` tokens a second); another plays the browsers: it sends what the page sends and reads what the
-page reads. First token: how much later than the timetable's the first text arrives, counted from the click. Lag: how
-far the text of each update is behind its model's timetable on arrival, everything counted: the distance that hides
-which side is faster, the pace of frames, the queue. Both processes read one monotonic clock. A frame's cost is the server's processor time.
+page reads. First token: how much later than the timetable's the first text arrives, counted from the click.
+Lag: how far the text of each update is behind its model's timetable on arrival, everything counted: the distance
+that hides which side is faster, the pace of frames, the queue. Both processes read one monotonic clock. A frame's
+cost is the server's processor time.
 A stream is dropped when its last word never comes.
 """
 
