@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import shutil
 import subprocess
@@ -16,13 +18,18 @@ from arena_process import ArenaProcess, Staged, environment, free_port
 from playwright.async_api import expect
 from scenes import PLAIN, contestant
 from test_modes import choose
-from window import PATIENCE, Opened
+from window import PATIENCE, Opened, eventually
 
 from arena.config import Settings
 from arena.engines import toy_text
 from arena.service import open_store
 
 pytestmark = pytest.mark.browser
+
+ANSWERS = {
+    "T-lite-it-1.0": "T-Tech-T-lite-it-1.0.jsonl.gz",
+    "Vikhr-Nemo-12B": "vikhr-nemo-12b-instruct-r-21-09-24.jsonl.gz",
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,19 +38,39 @@ def recorded(staged: Staged, shared_data: Path) -> ArenaProcess:
     place = shared_data / "ru_arena_general"
     cast = [
         {"name": name, "engine": "recorded", "answers": str(place / "model_answer" / file)}
-        for name, file in (
-            ("T-lite-it-1.0", "T-Tech-T-lite-it-1.0.jsonl.gz"),
-            ("Vikhr-Nemo-12B", "vikhr-nemo-12b-instruct-r-21-09-24.jsonl.gz"),
-        )
+        for name, file in ANSWERS.items()
     ]
     return staged("recorded", *cast, more={"prompts": {"dataset": str(place / "question.jsonl")}})
 
 
-async def test_a_team_votes_blind_on_answers_it_already_has(recorded: ArenaProcess, open_window: Opened) -> None:
-    """A prompt of the dataset, two real answers in Russian, a vote, two names."""
+def told_at_length(place: Path) -> str:
+    """A short prompt of the dataset that both models answered with at least 800 Cyrillic letters."""
+    lengths: dict[str, list[int]] = {}
+    for file in ANSWERS.values():
+        for line in gzip.decompress((place / "model_answer" / file).read_bytes()).decode().splitlines():
+            record = json.loads(line)
+            text = record["choices"][0]["turns"][0]["content"]
+            letters = sum("а" <= char.lower() <= "я" for char in text)
+            lengths.setdefault(str(record["question_id"]), []).append(letters)
+    for line in (place / "question.jsonl").read_text("utf-8").splitlines():
+        asked = json.loads(line)
+        prompt = str(asked["turns"][0]["content"])
+        if len(prompt) < 120 and "\n" not in prompt and min(lengths[str(asked["question_id"])]) >= 800:
+            return prompt
+    raise AssertionError("the dataset has no such prompt")
+
+
+async def test_a_team_votes_blind_on_answers_it_already_has(
+    recorded: ArenaProcess, open_window: Opened, shared_data: Path
+) -> None:
+    """Prompts of the dataset are offered; one of them, two real answers in Russian, a vote, two names."""
+    place = shared_data / "ru_arena_general"
     window = await open_window(recorded)
-    prompt = await window.part("suggestion-0").inner_text()
-    await window.part("suggestion-0").click()
+    offered = await window.part("suggestion-0").inner_text()
+    known = [str(json.loads(line)["turns"][0]["content"]) for line in (place / "question.jsonl").open(encoding="utf-8")]
+    assert any(" ".join(prompt.split()).startswith(" ".join(offered.split())[:40]) for prompt in known)
+    prompt = told_at_length(place)
+    await window.ask(prompt)
     await expect(window.part("question")).to_contain_text(prompt[:60], timeout=PATIENCE)
     await expect(window.part("stop")).to_be_visible(timeout=PATIENCE)
     long_enough = "() => ['a', 'b'].every((side) => window.frames_seen[side].at(-1) > 200)"
@@ -92,6 +119,7 @@ async def test_a_server_of_transformers_is_a_contestant(
     await expect(window.page.locator("#named-answer-a")).not_to_be_empty(timeout=PATIENCE)
     battle = await window.page.evaluate("sessionStorage.getItem('arena.named')")
     with open_store(Settings(storage=arena.storage)) as store:
+        await eventually(lambda: store.load_battle(battle).turns[-1].a is None, False)
         answer = store.load_battle(battle).turns[-1].a
     assert answer is not None
     assert toy_text.is_correct(prompt, answer.text)
