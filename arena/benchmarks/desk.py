@@ -30,6 +30,8 @@ LENGTHS = ("avg_tokens", "avg_length", "answer_length")
 _TURNS = ("score", "total", "turn_1", "turn_2")
 _TOP = 100.0
 _NO_CORRELATION = frozenset({"battles", "n", "answers", "standard_error"})
+_TITLES = {lm_eval.NAME: "lm-evaluation-harness", "alpaca-eval-1": "AlpacaEval 1"}
+_NO_SCORE = _NO_CORRELATION | {"ci_low", "ci_high", *LENGTHS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,11 @@ class TaskTable:
     correlations: Mapping[str, RankCorrelation]
     unscored: int = 0
     notes: tuple[str, ...] = ()
+
+    def scores_of(self, entries: Sequence[Entry]) -> tuple[str, ...]:
+        """Columns that these rows can be compared by: the table's main score first, lengths and counts left out."""
+        there = {column for entry in entries for column in entry.figures} - _NO_SCORE
+        return tuple(sorted((column for column in self.columns if column in there), key=lambda name: name != self.main))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +195,7 @@ class BenchDesk:
 
 
 def _names(sheets: Sequence[KeptSheet]) -> Iterator[TaskName]:
-    titles = {task.name: task.title for task in ALL} | {lm_eval.NAME: "lm-evaluation-harness"}
+    titles = {task.name: task.title for task in ALL} | _TITLES
     quoted = [figure.task for figure in quoted_figures()]
     for task in dict.fromkeys([*titles, *(sheet.task for sheet in sheets), *quoted]):
         name = TaskName(task, titles.get(task, task), sum(sheet.task == task for sheet in sheets), quoted.count(task))

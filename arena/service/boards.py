@@ -309,8 +309,8 @@ def offered(method: str, track: Track, slice: str) -> bool:
 
 
 def labels(records: Sequence[ContestantRecord]) -> Mapping[int, str]:
-    """One distinct name per record: an earlier make of a name carries its fingerprint."""
-    latest = {record.name: record.id for record in records}
+    """One distinct name per record: the catalogue's make has the plain one, every other carries its fingerprint."""
+    latest = {record.name: record.id for record in sorted(records, key=lambda record: record.retired_at is None)}
     return {
         record.id: record.name
         if latest[record.name] == record.id

@@ -77,7 +77,7 @@ def table(view: TaskTable, shown: frozenset[Source], wanted: Wanted, language: s
     headings = [
         _heading("model", say(language, "board_model"), view.main, language),
         *([_heading("rating", say(language, "board_rating"), view.main, language)] if rated else []),
-        *(_heading(column, _named(column, language), view.main, language) for column in columns),
+        *(_heading(column, named(column, language), view.main, language) for column in columns),
     ]
     rows = "".join(_row(entry, digits, rated, wanted, language) for entry in view.entries)
     empty = f'<p class="empty">{say(language, "bench_no_rows")}</p>' if not view.entries else ""
@@ -117,7 +117,8 @@ def _chip(label: str, address: str, *, here: bool) -> str:
     return f'<a class="chip" data-bench href="{escape(address)}"{current}>{label}</a>'
 
 
-def _named(column: str, language: str) -> str:
+def named(column: str, language: str) -> str:
+    """A column's heading; what others measure keeps the name they gave it."""
     key = f"bench_col_{column}"
     return say(language, key) if key in TEXTS else column
 

@@ -33,6 +33,7 @@ class BenchTab:
             self.kind = gr.Radio(
                 [], label=i18n("plots"), elem_id="bench-plots", elem_classes=["chips", "plots"], visible=False
             )
+            self.column = gr.Dropdown([], label=i18n("bench_column"), elem_id="bench-column", visible=False)
             self.plot = gr.Plot(elem_id="bench-plot", show_label=False, visible=False)
             self.query = gr.Textbox(visible="hidden", elem_id="bench-query", label="query", show_label=False)
             self.go = gr.Button("go", elem_id="bench-go", visible="hidden")
@@ -40,28 +41,28 @@ class BenchTab:
     def connect(self, opened: Any) -> None:
         """Wire the opening of the tab (an event), its links and the choice of a plot."""
         common: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
-        shown, asked = [self.body, self.kind, self.plot], [self.query, self.kind]
-        for event in (opened, self.go.click, self.kind.input):
-            event(self.show, asked, shown, js="(query, kind) => [location.search, kind]", **common)
+        shown, asked = [self.body, self.kind, self.column, self.plot], [self.query, self.kind, self.column]
+        for event in (opened, self.go.click, self.kind.input, self.column.input):
+            event(self.show, asked, shown, js="(query, kind, column) => [location.search, kind, column]", **common)
 
-    async def show(self, request: gr.Request, query: str, kind: str | None) -> list[Any]:
+    async def show(self, request: gr.Request, query: str, kind: str | None, column: str | None) -> list[Any]:
         """What the address asks for, as of now."""
         headers = request.headers
         language = language_of_request(headers.get("cookie"), headers.get("accept-language"), self._default)
-        return await asyncio.to_thread(self._painted, Wanted.read(query), kind or "", language)
+        return await asyncio.to_thread(self._painted, Wanted.read(query), kind or "", column or "", language)
 
     @property
     def _default(self) -> str:
         return self._arena.settings.language
 
-    def _painted(self, wanted: Wanted, kind: str, language: str) -> list[Any]:
+    def _painted(self, wanted: Wanted, kind: str, column: str, language: str) -> list[Any]:
         names = self._desk.tasks()
         if wanted.task not in {name.task for name in names}:
             wanted = Wanted(names[0].task)
         menu = bench_render.tasks(names, wanted, language)
         if wanted.model:
             page = self._desk.page(wanted.task, wanted.model, wanted.begin, bench_render.PAGE)
-            return [menu + bench_render.samples(page, wanted, language), _hidden(), _hidden()]
+            return [menu + bench_render.samples(page, wanted, language), *_nothing()]
         board = self._arena.boards.view().board
         ratings = {row.model: row.rating for row in board.rows if row.rating is not None}
         view = self._desk.table(wanted.task, ratings)
@@ -69,29 +70,38 @@ class BenchTab:
         quotes = wanted.quotes(view.sources, len(view.entries))
         view = replace(view, entries=tuple(one for one in view.entries if one.source is None or one.source in quotes))
         body = menu + bench_render.table(view, quotes, wanted, language)
-        return [body, *_plots(view, kind, language)]
+        return [body, *_plots(view, kind, column, language)]
 
 
-def _plots(view: TaskTable, kind: str, language: str) -> list[Any]:
-    """The plots that this table has something for, and the chosen one drawn."""
-    there = {
-        AGAINST_RATING: any(entry.rating is not None for entry in view.entries),
-        AGAINST_LENGTH: view.length is not None,
-        CATEGORIES: bool(view.categories),
+def _plots(view: TaskTable, kind: str, column: str, language: str) -> list[Any]:
+    """The plots that this table has something for, the columns to choose from, and the chosen one drawn."""
+    length = view.length
+    scores = {
+        AGAINST_RATING: view.scores_of([entry for entry in view.entries if entry.rating is not None]),
+        AGAINST_LENGTH: view.scores_of([entry for entry in view.entries if length and length in entry.figures]),
     }
-    keys = [key for key, has in there.items() if has] if view.main else []
-    if not keys or not view.entries:
-        return [_hidden(), _hidden()]
-    chosen = kind if kind in keys else keys[-1]
-    draw = {
-        AGAINST_RATING: charts.score_and_rating, AGAINST_LENGTH: charts.score_and_length,
-        CATEGORIES: charts.radar,
-    }[chosen]  # fmt: skip
-    choices = [(say(language, f"bench_plot_{key}"), key) for key in keys]
+    kinds = [CATEGORIES] * bool(view.entries and view.categories) + [key for key, found in scores.items() if found]
+    if not kinds:
+        return _nothing()
+    chosen = kind if kind in kinds else kinds[0]
+    choices = [(say(language, f"bench_plot_{key}"), key) for key in kinds]
+    offered = gr.update(choices=choices, value=chosen, visible=True)
+    if chosen == CATEGORIES:
+        return [offered, _hidden(), gr.update(value=charts.radar(view, language), visible=True)]
+    columns = scores[chosen]
+    shown = column if column in columns else columns[0]
+    draw = charts.score_and_rating if chosen == AGAINST_RATING else charts.score_and_length
+    named = [(bench_render.named(one, language), one) for one in columns]
     return [
-        gr.update(choices=choices, value=chosen, visible=True),
-        gr.update(value=draw(view, language), visible=True),
+        offered,
+        gr.update(choices=named, value=shown, visible=len(named) > 1),
+        gr.update(value=draw(view, shown, language), visible=True),
     ]
+
+
+def _nothing() -> list[Any]:
+    """No plot, and nothing to choose."""
+    return [_hidden(), _hidden(), _hidden()]
 
 
 def _hidden() -> Any:

@@ -146,11 +146,11 @@ def _thinned(points: Sequence[HistoryPoint]) -> list[HistoryPoint]:
     return list(points[::-step])[::-1]
 
 
-def score_and_rating(view: TaskTable, language: str) -> go.Figure:
-    """The score of every model that people rated, against its rating, with the rank correlation above."""
+def score_and_rating(view: TaskTable, column: str, language: str) -> go.Figure:
+    """A column's figure of every model that people rated, against its rating, with the rank correlation above."""
     figure = _figure(420)
-    _cloud(figure, view, [entry for entry in view.entries if entry.rating is not None], _rating, language)
-    found = view.correlations.get(view.main or "")
+    _cloud(figure, column, view.entries, _rating, language)
+    found = view.correlations.get(column)
     told = say(language, "bench_no_rho")
     if found is not None and found.rho is not None:
         told = f"ρ = {number(found.rho, language, 2)}, n = {len(found.models)}"
@@ -159,11 +159,11 @@ def score_and_rating(view: TaskTable, language: str) -> go.Figure:
     return figure
 
 
-def score_and_length(view: TaskTable, language: str) -> go.Figure:
-    """The score against the average length of answers: whoever only talks more lies on a line."""
+def score_and_length(view: TaskTable, column: str, language: str) -> go.Figure:
+    """A column's figure against the average length of answers: whoever only talks more lies on a line."""
     length = view.length or ""
     figure = _figure(420)
-    _cloud(figure, view, view.entries, lambda entry: entry.figures.get(length), language)
+    _cloud(figure, column, view.entries, lambda entry: entry.figures.get(length), language)
     figure.update_xaxes(title=say(language, f"bench_col_{length}"), rangemode="tozero")
     return figure
 
@@ -192,13 +192,12 @@ def _rating(entry: Entry) -> float | None:
 
 
 def _cloud(
-    figure: go.Figure, view: TaskTable, entries: Sequence[Entry], across: Callable[[Entry], float | None], language: str
+    figure: go.Figure, column: str, entries: Sequence[Entry], across: Callable[[Entry], float | None], language: str
 ) -> None:
     """Our models as filled points with their names, published ones as rings."""
-    main = view.main or ""
     for quoted, symbol, color in ((False, "circle", SIDE_A), (True, "circle-open", SIDE_B)):
-        chosen = [entry for entry in entries if entry.quoted is quoted and main in entry.figures]
-        points = [(across(entry), entry.figures[main], entry.model) for entry in chosen if across(entry) is not None]
+        chosen = [entry for entry in entries if entry.quoted is quoted and column in entry.figures]
+        points = [(across(entry), entry.figures[column], entry.model) for entry in chosen if across(entry) is not None]
         if points:
             figure.add_scatter(
                 x=[point[0] for point in points], y=[point[1] for point in points], text=[point[2] for point in points],
@@ -208,8 +207,8 @@ def _cloud(
                 hovertemplate="%{text}: %{y:.2f} (%{x:.0f})<extra></extra>",
             )  # fmt: skip
     figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.12, "x": 1, "xanchor": "right"})
-    title = f"bench_col_{main}"
-    figure.update_yaxes(title=say(language, title) if title in TEXTS else main)
+    title = f"bench_col_{column}"
+    figure.update_yaxes(title=say(language, title) if title in TEXTS else column)
 
 
 def _first(matrix: Matrix) -> Matrix:

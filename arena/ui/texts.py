@@ -421,6 +421,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "bench_judge": ("Судья {judge}:", "Judge {judge}:"),
     "bench_baseline_is_a": ("· A — ответ для сравнения", "· A is the answer it is compared with"),
     "bench_model_is_a": ("· A — ответ модели", "· A is the model's answer"),
+    "bench_column": ("Показатель", "Figure"),
     "bench_plot_rating": ("Балл и рейтинг", "Score and rating"),
     "bench_plot_length": ("Балл и длина", "Score and length"),
     "bench_plot_categories": ("Категории", "Categories"),

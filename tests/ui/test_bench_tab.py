@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -173,12 +174,12 @@ def test_an_address_is_read_as_it_was_written() -> None:
     assert Wanted.read(wanted.address()) == wanted
 
 
-def shown(it: Operated, query: str, kind: str | None = None) -> list[Any]:
+def shown(it: Operated, query: str, kind: str | None = None, column: str | None = None) -> list[Any]:
     """What the tab answers to an address."""
     with gr.Blocks():
         tab = BenchTab(it.arena, translations())
     request: Any = type("Asked", (), {"headers": {"accept-language": "en"}})()
-    return asyncio.run(tab.show(request, query, kind))
+    return asyncio.run(tab.show(request, query, kind, column))
 
 
 def test_nothing_is_on_the_page_before_the_tab_is_opened(it: Operated) -> None:
@@ -195,13 +196,33 @@ def test_nothing_is_on_the_page_before_the_tab_is_opened(it: Operated) -> None:
 def test_only_the_plots_that_a_table_has_something_for_are_offered(it: Operated) -> None:
     """A radar for graded categories; no rating, no plot against it."""
     keep(it, "mt-bench", {"m1": {"score": 7.0, "categories": {"math": 6.0, "stem": 8.0}}})
-    _, kinds, plot = shown(it, "?tab=bench&task=mt-bench")
+    _, kinds, _, plot = shown(it, "?tab=bench&task=mt-bench")
     assert [key for _, key in kinds["choices"]] == ["categories"]
     assert plot["visible"]
     found = view(it, "mt-bench")
     (trace,) = charts.radar(found, "en").data
     assert (trace.r, trace.theta) == ((6.0, 8.0, 6.0), ("Math", "STEM", "Math"))
-    assert charts.score_and_rating(found, "ru").data[0].x == (1100.0,)
+    assert charts.score_and_rating(found, "score", "ru").data[0].x == (1100.0,)
+
+
+def test_any_column_of_the_harness_is_drawn_against_the_rating(it: Operated, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The harness has no main score, so its first column is drawn until another is chosen."""
+    keep(it, "lm-eval", {"m1": {"rummlu": 60.0, "sums": 1.0}, "m2": {"rummlu": 50.0, "sums": 1.5}, "m3": {"sums": 3.0}})
+    monkeypatch.setattr(BenchDesk, "table", functools.partialmethod(_rated, BenchDesk.table))
+    _, kinds, columns, plot = shown(it, "?tab=bench&task=lm-eval")
+    assert (kinds["value"], [key for _, key in columns["choices"]]) == ("rating", ["rummlu", "sums"])
+    assert columns["value"] == "rummlu"
+    assert plot["value"].layout.title.text.startswith("ρ: too few")
+    *_, chosen, plot = shown(it, "?tab=bench&task=lm-eval", "rating", "sums")
+    assert chosen["value"] == "sums"
+    assert plot["value"].layout.title.text == "ρ = \N{MINUS SIGN}1.00, n = 3"
+    assert (plot["value"].data[0].x, plot["value"].data[0].y) == ((1100, 1000, 900), (1, 1.5, 3))
+    assert shown(it, "?tab=bench&task=lm-eval", "rating", "of another task")[2]["value"] == "rummlu"
+
+
+def _rated(desk: BenchDesk, table: Callable[..., TaskTable | None], task: str, _: object) -> TaskTable | None:
+    """The desk's own table, on a board where the three models stand."""
+    return table(desk, task, RATINGS)
 
 
 @pytest.fixture
