@@ -71,6 +71,7 @@ PARTS = (
     Part("canaries", ("-m", "pytest", "-q", "tests/e2e/test_blindness.py"), {"ARENA_SOAK_CANARIES": 1_000}, least=10,
          promise=("no name reaches a page before the vote", "0 hits")),
     Part("timing", ("-m", "perf.timing"), promise=("no pace tells which side is the faster", "as its lines say")),
+    Part("timing-http", ("-m", "perf.timing_http"), {"--battles": 4_000}, least=40),
     Part("workers", ("perf/kills.py",), {"--parents": 200, "--crashes": 200}),
     Part("storms", ("-m", "pytest", "-q", "tests/engines/test_pool_storm.py"), {"ARENA_SOAK_STORMS": 1_000}, least=40,
          promise=("loads, evictions and failures in any order", "never over the budget, nobody put away mid-answer")),

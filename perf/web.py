@@ -82,16 +82,14 @@ def main() -> None:
 
 def measure(count: int, arguments: argparse.Namespace) -> str:
     """One row of the table."""
-    with tempfile.TemporaryDirectory(prefix="web-") as room, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
+    with tempfile.TemporaryDirectory(prefix="web-") as room:
+        port = free_port()
         common = [sys.executable, __file__, "--rate", str(arguments.rate), "--seconds", str(arguments.seconds)]
         log = Path(room) / "log"
         with log.open("w") as out:
             server = subprocess.Popen([*common, "--serve", room, "--port", str(port)], stdout=out, stderr=out)
         try:
-            _wait(port, server, log)
+            wait_for(port, server, log)
             run = [*common, "--client", str(count), "--port", str(port), "--warm", str(arguments.warm)]
             run += ["--pid", str(server.pid), "--repeat", str(max(1, arguments.least // count))]
             told = json.loads(subprocess.run(run, check=True, stdout=subprocess.PIPE, text=True).stdout)
@@ -152,20 +150,23 @@ async def browse(arguments: argparse.Namespace) -> dict[str, Any]:
 
 async def _battle(page: Wire, cookie: str, told: Told, arguments: argparse.Namespace) -> None:
     """One question and both answers, read as the page reads them: an event, and the ones that follow it."""
-    began, first = time.perf_counter(), 0.0
+    first = 0.0
     last = {"a": -1, "b": -1}
-    async for side, text in page.ask(cookie or await page.cookie()):
+    cookie = cookie or await page.cookie()
+    began = time.perf_counter()
+    async for texts in page.frames(cookie, await page.begin(cookie, "What is the time?")):
         now = time.perf_counter()
-        if text and not first:
+        if any(texts) and not first:
             first = now
             told.firsts.append((now - began - FIRST) * 1000)
-        found = _WORD.findall(text[-80:])
-        if not found or int(found[-1]) <= last[side]:
-            continue
-        last[side] = int(found[-1])
-        stamp = _BEGAN.match(text)
-        assert stamp is not None, "an answer begins with the time at which its model did"
-        told.lags.append(now * 1000 % 10**8 - int(stamp[1]) - 1000 * (FIRST + last[side] / arguments.rate))
+        for side, text in zip("ab", texts, strict=True):
+            found = _WORD.findall(text[-80:])
+            if not found or int(found[-1]) <= last[side]:
+                continue
+            last[side] = int(found[-1])
+            stamp = _BEGAN.match(text)
+            assert stamp is not None, "an answer begins with the time at which its model did"
+            told.lags.append(now * 1000 % 10**8 - int(stamp[1]) - 1000 * (FIRST + last[side] / arguments.rate))
     told.dropped += sum(number != int(arguments.rate * arguments.seconds) - 1 for number in last.values())
 
 
@@ -186,10 +187,13 @@ class Wire:
         writer.close()
         return re.findall(r"(?i)set-cookie: ([^;]+);", head)[0]
 
-    async def ask(self, cookie: str) -> AsyncIterator[tuple[str, str]]:
-        """Sides and texts of the answers as they arrive: the event, then the frames, then the event that ends it."""
-        values = {"anonymous-prompt": "What is the time?", "anonymous-id": ""}
-        battle = (await self._run("anonymous-send", values, cookie))["anonymous-id"]
+    async def begin(self, cookie: str, prompt: str) -> str:
+        """Ask in a new battle, as a click on Send does; its id."""
+        values = {"anonymous-prompt": prompt, "anonymous-id": ""}
+        return str((await self._run("anonymous-send", values, cookie))["anonymous-id"])
+
+    async def frames(self, cookie: str, battle: str) -> AsyncIterator[tuple[str, str]]:
+        """Both texts with every event that brings something of them, until the one that ends it."""
         reader, writer = await self._send("GET", f"/arena/battle/{battle}", b"", cookie)
         text = {"a": "", "b": ""}
         while (line := await reader.readline()) and line != b"event: over\n":
@@ -197,8 +201,8 @@ class Wire:
             text |= frame.get("all", {})
             for side, more in frame.get("more", {}).items():
                 text[side] += more
-            for side in text:
-                yield side, text[side]
+            if frame:
+                yield text["a"], text["b"]
         writer.close()
 
     async def _run(self, element: str, values: dict[str, Any], cookie: str) -> dict[str, Any]:
@@ -236,7 +240,15 @@ class Wire:
         return reader, writer
 
 
-def _wait(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+def free_port() -> int:
+    """A port of loopback on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Until the arena answers; its log when it does not start."""
     for _ in range(1200):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5):
