@@ -28,7 +28,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "arena.offline": (L0 | {"arena.config", "arena.ratings", "arena.store.files"}, set()),
     "arena.service": (
         BASE | {"arena.engines", "arena.ratings", "arena.battles", "arena.store"},
-        {"numpy", "huggingface_hub"},
+        {"numpy", "huggingface_hub", "packaging"},
     ),
     "arena.judge": (
         BASE | {"arena.service", "arena.engines.base", "arena.ratings", "arena.store", "arena.battles"},

@@ -6,12 +6,11 @@ Opens the store that the settings name, prints, and decides nothing that the sto
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -21,9 +20,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from arena.config import Settings
 from arena.errors import ArenaError
+from arena.service.checkup import Finding, examine, examine_store
 from arena.service.opening import open_store
 from arena.store.backups import restore_backup
-from arena.store.records import KeyReport
 from arena.store.store import Store
 
 DatabaseOption = Annotated[
@@ -31,9 +30,8 @@ DatabaseOption = Annotated[
 ]
 StorageOption = Annotated[Path | None, typer.Option("--storage", help="Directory of everything written at run time.")]
 
-LEAST_FREE_BYTES = 1 << 30
-EARLIEST_SANE_CLOCK = 1_760_000_000.0
-"""Autumn 2025: a clock before that is wrong, and would date votes wrongly."""
+ProfileOption = Annotated[str | None, typer.Option("--profile", help="gpu, cpu, demo or auto.")]
+ModelsOption = Annotated[Path | None, typer.Option("--models", help="The file of contestants and judges.")]
 
 
 @contextmanager
@@ -107,31 +105,18 @@ def restore(
 def doctor(
     rebuild: Annotated[bool, typer.Option("--rebuild", help="First recount every rating from the votes.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+    profile: ProfileOption = None,
+    models: ModelsOption = None,
     database: DatabaseOption = None,
     storage: StorageOption = None,
 ) -> None:
-    """Check the database, the disk and the clock; say the mend for everything that is wrong."""
+    """Check database, versions, disk, GPU, models, secrets and clock; say the mend for everything that is wrong."""
     with told():
-        settings = Settings.from_environment(database=database, storage=storage)
-        report(examine(settings, rebuild=rebuild), as_json=as_json)
+        settings = Settings.from_environment(database=database, storage=storage, profile=profile, models=models)
+        report([*_stored(settings, rebuild), *examine(settings)], as_json=as_json)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the doctor's report; `mend` says what to do where `ok` is false."""
-
-    name: str
-    ok: bool
-    detail: str
-    mend: str = ""
-
-
-def examine(settings: Settings, *, rebuild: bool = False) -> list[Finding]:
-    """The checks of the database, the disk and the clock."""
-    return [*_database(settings, rebuild), _disk(settings), _clock()]
-
-
-def report(findings: list[Finding], *, as_json: bool) -> None:
+def report(findings: Sequence[Finding], *, as_json: bool) -> None:
     """Print a tick or a cross per finding; exits with status 1 when there is a cross."""
     if as_json:
         json.dump([asdict(finding) for finding in findings], sys.stdout, ensure_ascii=False, indent=2)
@@ -144,46 +129,12 @@ def report(findings: list[Finding], *, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _database(settings: Settings, rebuild: bool) -> list[Finding]:
+def _stored(settings: Settings, rebuild: bool) -> Iterator[Finding]:
     try:
         with open_store(settings) as store:
             if rebuild:
                 with progress("Recounting votes") as shown:
                     store.rebuild(shown)
-            found, keys = store.check(), store.keys()
+            yield from examine_store(store)
     except ArenaError as error:
-        return [Finding("database", False, str(error), "see README, “When something is wrong”")]
-    detail = f"{found.backend} {found.version}, schema {found.schema}, {found.votes} votes"
-    mend = "python -m arena doctor --rebuild; if that does not help, restore a backup"
-    problems = [Finding("database", False, problem, mend) for problem in found.problems]
-    notes = [Finding(name, True, note) for name, note in found.notes.items()]
-    return [Finding("database", not problems, detail, mend), *problems, *notes, _texts(keys)]
-
-
-def _texts(keys: KeyReport) -> Finding:
-    """Whether people's texts can be read, and whoever was to be forgotten is."""
-    if keys.unfinished:
-        detail = f"{keys.unfinished} people's forgetting was cut short: backups or exports may hold something of them"
-        return Finding("texts", False, detail, "python -m arena forget CODE once more, with the same code")
-    if keys.lost:
-        detail = (
-            f"those of {keys.lost} people are sealed under another secret than this ARENA_SECRET (or storage/secret)"
-        )
-        return Finding("texts", False, detail, "write the former secret into storage/secret and start once more")
-    absent = (
-        f"; those of {keys.absent} people came with a backup without keys and stay unreadable" if keys.absent else ""
-    )
-    return Finding("texts", True, f"sealed, and opened by this secret{absent}")
-
-
-def _disk(settings: Settings) -> Finding:
-    settings.storage.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(settings.storage).free
-    detail = f"{free / (1 << 30):.1f} GiB free for {settings.storage}"
-    return Finding("disk", free >= LEAST_FREE_BYTES, detail, "free at least 1 GiB, or move --storage")
-
-
-def _clock() -> Finding:
-    now = time.time()
-    detail = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
-    return Finding("clock", now > EARLIEST_SANE_CLOCK, detail, "set the machine's clock: votes carry its time")
+        yield Finding("database", False, str(error), "see README, “When something is wrong”")
