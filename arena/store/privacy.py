@@ -96,7 +96,8 @@ _END = r"(?!\w)(?![.:/]\d)(?!,\d{1,2}(?!\d))(?!-[A-Za-z0-9])(?!%)"
 
 _EMAIL = re.compile(
     r"(?<![\w.+-])[\w.+-]{1,64}(?:@| @ |\s?(?:\(at\)|\[at\]|\(собака\)|\[собака\]|\bсобака\b)\s?)"
-    r"(?:[\w-]{1,63}\s?(?:\.|\(dot\)|\[dot\]| точка )\s?){1,4}[^\W\d_]{2,24}(?![\w-])(?!:[\w/])",
+    r"(?:[\w-]{1,63}\s?(?:\.|\(dot\)|\[dot\]| точка )\s?){1,4}"
+    r"(?!png|jpe?g|gif|svg|webp)[^\W\d_]{2,24}(?![\w-])(?!:[\w/])",
     re.IGNORECASE,
 )
 _CARD = re.compile(
@@ -111,7 +112,7 @@ _PASSPORT = re.compile(
     rf"\d{{6}}{_END}",
     re.IGNORECASE,
 )
-_FOREIGN_PASSPORT = re.compile(rf"{_BEGIN}\d{{2}}[\s,]*(?:номер|№|n)?\s*\d{{7}}{_END}", re.IGNORECASE)
+_FOREIGN_PASSPORT = re.compile(rf"{_BEGIN}\d{{2}}[\s,]*(?:номер|№|no?\.?)?\s*\d{{7}}{_END}", re.IGNORECASE)
 _INN = re.compile(
     rf"{_BEGIN}(?:\d{{12}}|\d{{10}}|\d{{4}} \d{{6}} \d{{2}}|\d{{4}} \d{{4}} \d{{4}}|\d{{4}} \d{{3}} \d{{3}}"
     r"|\d{3} \d{3} \d{3} \d{3})"
@@ -121,16 +122,17 @@ _RUSSIAN_PHONE = re.compile(
     rf"(?<!\w)(?<![A-Za-z0-9][-_])(?:(?<!\d[.,:])|(?<=\d{{5}},))(?:\+\s?7/?|(?<=wa\.me/)7|(?<!\w/)[78])(?:{_GAP}{{0,3}}\(?\d\)?){{10}}{_END}"
 )
 _SHORT_PHONE = re.compile(
-    rf"{_BEGIN}(?:\(?[3489]\d{{2}}\)?{_GAP}{{0,2}}\d{{3}}{_GAP}?\d{{2}}{_GAP}?\d{{2}}"
+    rf"{_BEGIN}(?:\(?[3489]\d{{2}}\)?(?:{_GAP}{{0,2}}\d){{7}}"
     rf"|\([3489]\d{{3,4}}\)\s?\d{{1,2}}-\d{{2}}-\d{{2}}){_END}"
 )
+_CITY = re.compile(rf"\(?\d+\)?{_GAP}{{0,2}}(?:\d{{3}}{_GAP}?\d{{2}}|\d{{1,2}}-\d{{2}}){_GAP}?\d{{2}}")
 _FOREIGN_PHONE = re.compile(rf"(?<!\w)(?:\+|00)[1-9](?:{_GAP}{{0,2}}\(?\d\)?){{9,13}}{_END}")
 _LOCAL_PHONE = re.compile(
-    rf"{_BEGIN}(?:\d{{3}}[- ]?\d{{2}}[- ]?\d{{2}}|\d{{2}}-\d{{2}}-\d{{2}}|\d-\d{{2}}-\d{{2}}){_END}"
+    rf"{_BEGIN}(?:\d{{3}}[- ]?\d{{2}}[- ]?\d{{2}}|\d{{3}}-\d{{3}}|\d{{2}}-\d{{2}}-\d{{2}}|\d-\d{{2}}-\d{{2}}){_END}"
 )
 
 _WORDS: dict[str, Personal | None] = {
-    r"инн\s?/\s?кпп|инн|inn|налогоплательщик\w*|идентификационн\w+ номер\w*": Personal.INN,
+    r"инн\s?/\s?(?:кпп|огрн\w*)|инн|inn|налогоплательщик\w*|идентификационн\w+ номер\w*": Personal.INN,
     r"снилс\w*|snils|страхов\w+ (?:номер|свидетельств)\w*|"
     r"пенсионн\w+ (?:номер|свидетельств|страхован)\w*": Personal.SNILS,
     r"паспорт\w*|пасп|загран\w*|passport|сери[яиюей]+": Personal.PASSPORT,
@@ -146,7 +148,8 @@ _WORDS: dict[str, Personal | None] = {
     r"кадастров\w+|ip|порт|заявк\w+|обращени\w+|билет\w*|бронь|брони|рейс\w*|серийн\w+|hash|хеш|дата|timestamp|индекс|ocr|"
     r"население|населения|тираж\w*|выручк\w*|бюджет\w*|пин\w*|участник\w*|формул\w*|уравнени\w*|приказ\w*|гост|ту|снип|ст\.|"
     r"документ\w*|дел[оау]|акт\w*|ндс|протокол\w*|удостоверени\w+|абонентск\w+|баркод|посылк\w+|отправлени\w+|"
-    r"модел\w+|стс|птс|ву|в/у|диплом\w*|аттестат\w*|доверенност\w*|лицензи\w+": None,
+    r"модел\w+|стс|птс|ву|в/у|диплом\w*|аттестат\w*|доверенност\w*|лицензи\w+|"
+    r"с\.|стр\.?": None,
 }  # fmt: skip
 _KEYWORDS = re.compile(
     "|".join(rf"(?P<k{i}>(?<![^\W_])(?:{words})(?![^\W_]))" for i, words in enumerate(_WORDS)), re.IGNORECASE
@@ -154,11 +157,13 @@ _KEYWORDS = re.compile(
 _KINDS = list(_WORDS.values())
 _LOOK_BACK = 48
 _LONGEST_HEADING = 400
-_ASIDE = re.compile(r"\s?(?:\(|[—–-]\s|(?<=\s)(?=[^\W\d]))[^\n.;,\d]{1,24}")
+_ASIDE = re.compile(r"\s?(?:\(|,(?=[^\n.;,\d)]{1,24}\))|[—–-]\s|(?<=\s)(?=[^\W\d]))[^\n.;,\d]{1,24}")
 _UNITS = re.compile(
-    r"\s*(?:₽|\$|€|руб|р\.|долл|евро|тыс|млн|млрд|трлн|человек|шт|кг|км|м²|га|байт|бит|секунд|мс|ms|лет|год|токен)",
+    r"\s*(?:₽|\$|€|руб|р\.|долл|евро|тыс|млн|млрд|трлн|человек|шт|кг|км|м²|га|байт|бит|секунд|мс|ms|лет|год|токен"
+    r"|умнож|раздел|[×÷]|[*%]\s*\d)",
     re.I,
 )
+_ISSUED = re.compile(r",?\s+(?:кем\s)?выдан", re.I)
 
 _Test = Callable[[str, str, "Personal | None", bool], "int | None"]
 
@@ -172,7 +177,7 @@ def _candidates(text: str) -> Iterator[tuple[int, Found]]:
             told, named = _called(text, found.start(), found.end())
             amount = kind is not Personal.CARD and _UNITS.match(text, found.end())
             if amount or (text[found.start() - 1 : found.start()] == "=" and not named):
-                continue  # an amount, or a parameter of who knows what
+                continue  # an amount, an operand, or a parameter of who knows what
             rank = test(found[0], _digits(found[0]), told, named)
             if rank is not None:
                 yield rank, Found(found.start(), found.end(), kind)
@@ -183,6 +188,8 @@ def _called(text: str, start: int, end: int) -> tuple[Personal | None, bool]:
     column = _heading(text, start)
     if column is not None:
         return column, True
+    if _ISSUED.match(text, end):
+        return Personal.PASSPORT, True  # whatever the words before call a document
     for kinds in (_kinds(text[max(0, start - _LOOK_BACK) : start])[-1:], _kinds(_aside(text, end))[:1]):
         if kinds:
             return kinds[0], True
@@ -288,8 +295,10 @@ def _russian_phone(raw: str, digits: str, told: Personal | None, named: bool) ->
 def _short_phone(raw: str, digits: str, told: Personal | None, named: bool) -> int | None:
     if told is Personal.PHONE:
         return _SURE
+    if named or _thousands(raw) or not _CITY.fullmatch(raw):
+        return None
     dressed = "(" in raw or raw.count("-") >= 2 or (raw[0] == "9" and len(re.findall(_GAP, raw)) == 3)
-    return _LIKELY if dressed and not named and not _thousands(raw) else None
+    return _LIKELY if dressed else None
 
 
 def _foreign_phone(raw: str, digits: str, told: Personal | None, named: bool) -> int | None:

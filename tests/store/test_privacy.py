@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,12 +14,13 @@ from hypothesis import strategies as st
 
 from arena.store.privacy import Found, Personal, find_personal, inn, luhn, mask_personal, snils
 
-CASES = [
-    line.split("\t", 1)[1].replace("\\n", "\n")
-    for line in Path(__file__).with_name("privacy_cases.tsv").read_text(encoding="utf-8").splitlines()
-    if not line.startswith("#")
-]
 MARK = re.compile(r"⟦(\w+):([^⟧]*)⟧")
+
+
+def written(name: str) -> list[str]:
+    """The marked texts of a file."""
+    lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
+    return [line.split("\t", 1)[1].replace("\\n", "\n") for line in lines if not line.startswith("#")]
 
 
 def unmarked(case: str) -> tuple[str, list[Found]]:
@@ -40,31 +43,48 @@ def covers(found: Found, mark: Found, text: str) -> bool:
 
 def test_the_written_set_has_at_least_five_hundred_cases() -> None:
     """About half of the texts hold personal data, about half only numbers that look like it."""
-    assert len(CASES) >= 500
-    assert 0.4 <= sum("⟦" in case for case in CASES) / len(CASES) <= 0.6
+    cases = written("privacy_cases.tsv")
+    assert len(cases) >= 500
+    assert 0.4 <= sum("⟦" in case for case in cases) / len(cases) <= 0.6
 
 
-def test_at_least_98_percent_of_personal_data_is_hidden() -> None:
-    """In sentences, tables, JSON, CSV and lists, in every spelling people use."""
-    missed, every = [], 0
-    for case in CASES:
+@dataclass(frozen=True)
+class Tally:
+    """What became of a set of texts: pieces marked and found, and the two kinds of mistake."""
+
+    marked: int
+    found: int
+    missed: list[str]
+    wrong: list[tuple[str, str]]
+
+
+@cache
+def tally(name: str) -> Tally:
+    """One pass over a file of texts."""
+    every, hidden, missed, wrong = 0, 0, [], []
+    for case in written(name):
         text, marks = unmarked(case)
         found = find_personal(text)
-        every += len(marks)
+        every, hidden = every + len(marks), hidden + len(found)
         missed += [text for mark in marks if not any(covers(one, mark, text) for one in found)]
-    assert len(missed) <= 0.02 * every, missed
-
-
-def test_at_least_95_percent_of_what_is_hidden_is_personal_data() -> None:
-    """Prices, dates, orders, accounts, hashes, versions and formulas stay."""
-    wrong, every = [], 0
-    for case in CASES:
-        text, marks = unmarked(case)
-        for one in find_personal(text):
-            every += 1
+        for one in found:
             if not any(one.kind is mark.kind and one.start < mark.end and mark.start < one.end for mark in marks):
-                wrong.append((one, text))
-    assert len(wrong) <= 0.05 * every, wrong
+                wrong.append((text[one.start : one.end], text))
+    return Tally(every, hidden, missed, wrong)
+
+
+@pytest.mark.parametrize("name", ["privacy_cases.tsv", "privacy_unseen.tsv"])
+def test_at_least_98_percent_of_personal_data_is_hidden(name: str) -> None:
+    """In sentences, tables, JSON, CSV and lists, in every spelling people use; the second file taught nothing."""
+    told = tally(name)
+    assert len(told.missed) <= 0.02 * told.marked, told.missed
+
+
+@pytest.mark.parametrize("name", ["privacy_cases.tsv", "privacy_unseen.tsv"])
+def test_at_least_95_percent_of_what_is_hidden_is_personal_data(name: str) -> None:
+    """Prices, dates, orders, accounts, hashes, versions and formulas stay."""
+    told = tally(name)
+    assert len(told.wrong) <= 0.05 * told.found, told.wrong
 
 
 def test_each_piece_is_replaced_by_its_kind() -> None:
