@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -94,7 +94,7 @@ class OpenAIEngine:
                     while isinstance(item, Chunk):
                         completion_tokens += 1 + (len(item.text) + len(item.reasoning)) // 4
                         yield item
-                        item = await self._next(answer)
+                        item = await self._next(answer, messages)
                     prompt_tokens = _known(item.usage.prompt_tokens, prompt_tokens)
                     completion_tokens = _known(item.usage.completion_tokens, completion_tokens)
                     yield item
@@ -129,7 +129,7 @@ class OpenAIEngine:
                     await self._gate.pace()
                 return answer, await anext(answer)
             except _RAISED as error:
-                failure = self._failure(error)
+                failure = self._failure(error, messages)
             if self._learned(failure.error):
                 continue
             delay = self._backoff.delay(attempt, failure.retry_after) if failure.transient else None
@@ -139,11 +139,11 @@ class OpenAIEngine:
             await asyncio.sleep(delay)
             attempt += 1
 
-    async def _next(self, answer: Answer) -> Chunk | Finish:
+    async def _next(self, answer: Answer, messages: list[dict[str, str]]) -> Chunk | Finish:
         try:
             return await anext(answer)
         except _RAISED as error:
-            raise self._failure(error).error from None
+            raise self._failure(error, messages).error from None
 
     async def _attempt(self, messages: list[dict[str, str]], decoding: Decoding, deadline: float) -> Answer:
         """One request. The deadline moves on with every token."""
@@ -207,8 +207,9 @@ class OpenAIEngine:
     def _splitter(self) -> ThinkSplitter | None:
         return ThinkSplitter(*self._think_tags, starts_inside=self._starts_in_think) if self._think_tags else None
 
-    def _failure(self, error: Exception) -> Failure:
-        return translate(error, place=self._place, secrets=self._secrets)
+    def _failure(self, error: Exception, messages: Sequence[Mapping[str, str]] = ()) -> Failure:
+        conversation = tuple(message["content"] for message in messages)
+        return translate(error, place=self._place, secrets=self._secrets, conversation=conversation)
 
 
 async def _event(stream: openai.AsyncStream[object], deadline: float, reader: AnswerReader) -> object | None:

@@ -1,7 +1,7 @@
 """Turns what the OpenAI client and its transport raise into the arena's own errors.
 
-Pure: an exception goes in, a `Failure` comes out. No message carries the key; the text of an
-endpoint's answer is shortened, because some endpoints repeat the request in it.
+Pure: an exception goes in, a `Failure` comes out. Some endpoints repeat the request in their refusal: no
+message carries the key or what people asked, since messages are logged and kept, and none is long.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import email.utils
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import openai
@@ -26,6 +26,10 @@ _LIMIT = re.compile(
 )
 _TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 _LONGEST_QUOTE = 300
+_ECHO = 12
+"""So many characters in a row that an endpoint and the conversation share are the conversation's."""
+_SHORTEST = 3
+"""Whole messages are recognised from so many characters on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,10 @@ class Failure:
     retry_after: float | None = None
 
 
-def translate(error: Exception, *, place: str, secrets: tuple[str, ...] = ()) -> Failure:
-    """What went wrong at `place` (the contestant's model and address)."""
+def translate(
+    error: Exception, *, place: str, secrets: tuple[str, ...] = (), conversation: tuple[str, ...] = ()
+) -> Failure:
+    """What went wrong at `place` (the contestant's model and address); `conversation` is what was sent."""
     if isinstance(error, EngineError):
         return Failure(error, transient=isinstance(error, EndpointError) and error.status is None)
     if isinstance(error, TimeoutError):
@@ -47,16 +53,17 @@ def translate(error: Exception, *, place: str, secrets: tuple[str, ...] = ()) ->
         cause = error.__cause__ or error
         return Failure(EndpointError(f"{place}: connection failed ({type(cause).__name__})"), transient=True)
     if isinstance(error, openai.APIError):
-        return _answered(error, place, secrets)
+        return _answered(error, place, secrets, conversation)
     return Failure(EndpointError(f"{place}: the answer is not the expected event stream ({type(error).__name__})"))
 
 
-def _answered(error: openai.APIError, place: str, secrets: tuple[str, ...]) -> Failure:
+def _answered(error: openai.APIError, place: str, secrets: tuple[str, ...], conversation: tuple[str, ...]) -> Failure:
     """The endpoint said itself what is wrong: as a status, or as an error event inside the stream."""
     status = _status(error)
-    said = _quote(error, secrets)
-    if _is_overflow(error, status, said):
-        limit = _LIMIT.search(said)
+    words = _words(error)
+    said = _quote(words, secrets, conversation)
+    if _is_overflow(error, status, words):
+        limit = _LIMIT.search(words)
         overflow = ContextOverflow(f"{place}: {said}", limit=int(limit[1]) if limit else None)
         return Failure(overflow)
     if status in (401, 403):
@@ -84,14 +91,34 @@ def _is_overflow(error: openai.APIError, status: int | None, said: str) -> bool:
     return status in (None, 400, 413, 422) and _OVERFLOW.search(said) is not None
 
 
-def _quote(error: openai.APIError, secrets: tuple[str, ...]) -> str:
-    """The endpoint's own words without secrets, in one short line."""
-    body = error.body
-    said = body.get("message") if isinstance(body, Mapping) else None
-    line = " ".join(str(said or error.message).split())
+def _words(error: openai.APIError) -> str:
+    """The endpoint's own words in one line."""
+    said = error.body.get("message") if isinstance(error.body, Mapping) else None
+    return " ".join(str(said or error.message).split())
+
+
+def _quote(words: str, secrets: Iterable[str], conversation: Iterable[str]) -> str:
+    """The endpoint's words without secrets and without what they repeat of the conversation, and short."""
+    line = without(words, conversation)
     for secret in secrets:
         line = line.replace(secret, "***")
     return line if len(line) <= _LONGEST_QUOTE else line[:_LONGEST_QUOTE] + "…"
+
+
+def without(line: str, texts: Iterable[str]) -> str:
+    """The line with "…" for each run of `_ECHO` characters and more that one of the texts has too, and for whole
+    short texts."""
+    line = re.sub(r"\\u([0-9a-fA-F]{4})", lambda escaped: chr(int(escaped[1], 16)), line)
+    pieces: set[str] = set()
+    for text in (" ".join(text.split()) for text in texts):
+        pieces.update(text[at : at + _ECHO] for at in range(max(1, len(text) - _ECHO + 1)))
+    hidden = bytearray(len(line))
+    for size in {len(piece) for piece in pieces if len(piece) >= _SHORTEST}:
+        for at in range(len(line) - size + 1):
+            if line[at : at + size] in pieces:
+                hidden[at : at + size] = b"\x01" * size
+    shown = "".join("\0" if hide else char for char, hide in zip(line, hidden, strict=True))
+    return re.sub("\0+", "…", shown)
 
 
 def _retry_after(error: openai.APIError) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
 from collections.abc import AsyncIterator
@@ -422,6 +423,20 @@ async def test_the_key_is_sent_and_shown_nowhere(
     assert KEY not in str(caught.value)
     assert KEY not in caplog.text
     assert KEY not in repr(vars(caught.value))
+
+
+@pytest.mark.parametrize("question", ["Мой паспорт 4509 123456, скажи   всё", "Ой, Петя"])
+async def test_what_people_asked_is_in_no_error_although_the_endpoint_repeats_it(question: str) -> None:
+    """Errors are logged, and a judge's are kept: vLLM quotes the request that it refuses, some escape it."""
+    conversation = (*QUESTION, Message(Role.ASSISTANT, "Хорошо, спасибо."), Message(Role.USER, question))
+    repeated = f"unknown value at messages.2: {question!r} {json.dumps(question)} {question[:30]}"
+    refused = Reply(status=400, body={"error": {"message": repeated}})
+    async with talking_to(refused) as (engine, _):
+        with pytest.raises(EndpointError) as caught:
+            await ask(engine, conversation)
+    told = str(caught.value)
+    assert "unknown value at messages.2" in told
+    assert not any(word in told for word in ("паспорт", "4509", "скажи", "Петя"))
 
 
 @pytest.mark.parametrize(
