@@ -152,22 +152,32 @@ class LocalEngine:
         return self._active
 
     async def unload(self) -> None:
-        """End the worker; the memory is free when this returns. The engine can be started again."""
+        """End the worker; the memory is free when this returns. The engine can be started again, after its quarantine
+        if it is in one."""
         for task in (self._starting, self._watching):
             if task and not task.done():
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         await self._end_worker()
-        self.state = ModelState()
+        if not self._resting():  # else whoever asks next would run into the same again
+            self.state = ModelState()
+
+    def pardon(self) -> None:
+        """Let the next start try at once, whatever the quarantine: the operator may have mended the cause."""
+        if self.state.phase is Phase.FAILED:
+            self.state = ModelState()
 
     async def close(self) -> None:
         """Give everything back."""
         await self.unload()
 
+    def _resting(self) -> bool:
+        """Whether it failed and its retry time has not come."""
+        return self.state.phase is Phase.FAILED and self._wait() > 0
+
     def _refuse_in_quarantine(self) -> None:
-        retry_at = self.state.retry_at
-        if self.state.phase is Phase.FAILED and retry_at is not None and (wait := retry_at - self._clock()) > 0:
-            raise ModelUnavailable(f"{self.state.reason}; next attempt in {wait:.0f} s")
+        if self._resting():
+            raise ModelUnavailable(f"{self.state.reason}; next attempt in {self._wait():.0f} s")
 
     async def _launch(self) -> None:
         """From nothing to a warm model, or to a failed one with everything given back."""

@@ -82,6 +82,9 @@ class BorrowedModels:
         """The Space's affair."""
         return 0.0, None
 
+    def pardon(self, name: str) -> None:
+        """What could not be loaded at the start is not loaded later."""
+
     async def evict(self, name: str) -> bool:
         """Nothing is put away."""
         return False

@@ -89,6 +89,10 @@ class LocalModels(Protocol):
         """GiB kept for what is resident, and GiB that models may take together (None: not known)."""
         ...
 
+    def pardon(self, name: str) -> None:
+        """End a model's quarantine."""
+        ...
+
     async def evict(self, name: str) -> bool:
         """Put a model away; False when it is answering and stays."""
         ...
@@ -178,6 +182,12 @@ class Fleet:
         """Have these loaded. Raises `ModelUnavailable` when one cannot be."""
         if self._local is not None:
             await self._local.warm(names)
+
+    async def load(self, name: str) -> None:
+        """Load it for the operator, also out of quarantine. Raises `ModelUnavailable` when it cannot be."""
+        if self._local is not None and name not in self._engines:
+            self._local.pardon(name)
+        await self.warm([name])
 
     async def evict(self, name: str) -> bool:
         """Put a local model away; False when it is answering and stays, or has nothing to put away."""

@@ -209,6 +209,10 @@ class PooledModels:
         """GiB kept for what is resident, and GiB that models may take together (None: not known)."""
         return self._pool.resident_gib, self._pool.budget_gib
 
+    def pardon(self, name: str) -> None:
+        """End a model's quarantine."""
+        self._engines[name].pardon()
+
     async def evict(self, name: str) -> bool:
         """Put a model away; False when it is answering and stays."""
         return await self._pool.evict(name)

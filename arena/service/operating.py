@@ -24,7 +24,7 @@ class Operator:
         self._fleet, self._spawn = fleet, spawn
 
     async def load(self, name: str) -> bool:
-        """Begin to load a model; how it goes is told by its state."""
+        """Begin to load a model, also one in quarantine; how it goes is told by its state."""
         self._spawn(self._load(self._known(name)), "loading for the operator")
         return True
 
@@ -44,7 +44,7 @@ class Operator:
 
     async def _load(self, name: str) -> None:
         try:
-            await self._fleet.warm([name])
+            await self._fleet.load(name)
         except ModelUnavailable as error:
             log.warning("%s was not loaded: %s", name, error)
 

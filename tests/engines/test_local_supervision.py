@@ -158,6 +158,22 @@ async def test_running_out_of_memory_while_serving_is_quarantine_and_not_a_resta
     await engine.close()
 
 
+async def test_a_quarantine_outlives_being_put_away_but_not_the_operators_word(clock: Clock) -> None:
+    """Room for others is made of what failed first; its reason and its time stay, else it would be drawn at once."""
+    lost = {"failed": "not enough memory for some/model", "kind": OUT_OF_MEMORY}
+    engine, nursery = _engine(clock, [READY, lost], [READY], quarantine=300.0)
+    await engine.start()
+    await _until(lambda: engine.state.phase is Phase.FAILED)
+    await engine.unload()
+    assert (engine.state.phase, engine.state.retry_at) == (Phase.FAILED, clock.now + 300.0)
+    with pytest.raises(ModelUnavailable, match="not enough memory"):
+        await engine.start()
+    engine.pardon()
+    await engine.start()
+    assert (engine.state.phase, len(nursery.workers)) == (Phase.WARM, 2)
+    await engine.close()
+
+
 async def test_a_dead_worker_is_replaced_by_one_although_two_would_bring_it_back(clock: Clock) -> None:
     """A question that comes when the wait is over starts it; the supervisor, awake a moment later, starts none."""
     engine, nursery = _engine(clock, [READY, None], [READY], [READY], restart=0.05)

@@ -36,6 +36,7 @@ class OneLocalModel:
         self.name = name
         self.phase, self.reason, self.answering, self.enabled = Phase.WARM, "", 0, True
         self.warmed: list[str] = []
+        self.pardoned: list[str] = []
 
     async def start(self) -> None:
         """Nothing to begin."""
@@ -67,6 +68,9 @@ class OneLocalModel:
 
     def memory(self) -> tuple[float, float | None]:
         return (6.0 if self.phase is Phase.WARM else 0.0), 24.0
+
+    def pardon(self, name: str) -> None:
+        self.pardoned.append(name)
 
     async def evict(self, name: str) -> bool:
         if self.answering:
