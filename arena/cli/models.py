@@ -39,7 +39,7 @@ def show(
     profile: ProfileOption = None,
     file: FileOption = None,
 ) -> None:
-    """Say for every contestant how much memory it takes, whether it fits and beside whom."""
+    """Say what memory every contestant takes, whether it fits and beside whom, and whether endpoints answer."""
     if context.invoked_subcommand:
         return
     with _plain_errors():
@@ -124,8 +124,10 @@ def _print_inventory(found: Inventory, everyone: bool) -> None:
         table.add_row(*(escape(cell) for cell in _cells(item)))
     console = _console()
     console.print(table)
-    for reason, names in _by_reason(items).items():
-        console.print(f"[bold]{escape(', '.join(names))}[/bold]: {escape(reason)}", highlight=False)
+    for heading, names in _together(items).items():
+        console.print(f"[bold]{escape(heading)}[/bold]: {escape(names)}", highlight=False)
+    for reason, who in _by_reason(items).items():
+        console.print(f"[bold]{escape(', '.join(who))}[/bold]: {escape(reason)}", highlight=False)
     for item in items:
         if item.entry.note and not item.entry.enabled:
             console.print(
@@ -135,12 +137,30 @@ def _print_inventory(found: Inventory, everyone: bool) -> None:
         console.print(f"{left_out} disabled entries are not shown: --all", highlight=False)
 
 
+def _together(items: Sequence[Item]) -> dict[str, str]:
+    """Who fits beside whom by name, under those for whom it is the same; said of nobody where only one is planned."""
+    planned = [item for item in items if item.memory is not None]
+    if len(planned) < 2:
+        return {}
+    names = [item.entry.name for item in planned if item.entry.enabled]
+    lines: dict[str, str] = {}
+    for item in planned:
+        if not item.fits:
+            continue
+        others = set(names) - {item.entry.name}
+        beside = "each of the others" if others <= set(item.beside) else ", ".join(item.beside) or "none of the others"
+        at_once = "all" if set(names) <= set(item.company) else ", ".join(item.company)
+        lines[f"beside {item.entry.name}"] = beside + (f"; at once {at_once}" if len(item.company) > 2 else "")
+    return lines
+
+
 def _by_reason(items: Sequence[Item]) -> dict[str, list[str]]:
-    """Names under what is missing, so that one absent network is told once."""
+    """Names under what is missing or where they run, so that one absent network is told once."""
     reasons: dict[str, list[str]] = {}
     for item in items:
         if item.reason:
-            reasons.setdefault(item.reason, []).append(item.entry.name)
+            said = f"{item.reason}: {item.health.message}" if item.health else item.reason
+            reasons.setdefault(said, []).append(item.entry.name)
     return reasons
 
 
@@ -159,6 +179,8 @@ def _cells(item: Item) -> tuple[str, ...]:
     size = "" if entry.parameters is None else f"{entry.parameters:g}"
     head = (entry.name, size, entry.quantization or "")
     fits = {True: "yes", False: "no", None: "?"}[item.fits]
+    if item.health is not None:
+        return (*head, "", "", "", "", {True: "answers", False: "down", None: "?"}[item.health.ok], "")
     if memory is None:
         guess = "" if item.estimated_gib is None else f"≈ {item.estimated_gib:.1f}"
         return (*head, guess, "", "", "", fits if entry.engine in ("local", "zerogpu") else "—", "")

@@ -16,7 +16,7 @@ from typing import Any
 
 from arena.config import Catalog, Contestant, Settings
 from arena.engines.gpus import Gpu, available_ram, visible_gpus
-from arena.engines.health import ask
+from arena.engines.health import Health, ask
 from arena.engines.hub import Finding, Hub
 from arena.engines.memory import GIB, Device, Footprint, companions, company, estimated_weights, plan, weight_bytes
 from arena.engines.selftest import check_contestant
@@ -58,7 +58,8 @@ class Item:
 
     `memory` is read from its checkpoint; `estimated_gib` is a guess of its weights where that could
     not be read. `fits` None is "could not tell". `beside` are the others that fit beside it one at a
-    time, `company` as many as fit at once with it among them. `reason` says what is missing.
+    time, `company` as many as fit at once with it among them. `reason` says what is missing. `health` is what an
+    enabled endpoint says of itself.
     """
 
     entry: Contestant
@@ -68,6 +69,7 @@ class Item:
     beside: tuple[str, ...] = ()
     company: tuple[str, ...] = ()
     reason: str = ""
+    health: Health | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as JSON-ready data; secrets are not among it."""
@@ -84,6 +86,8 @@ class Item:
             "fits": self.fits,
             "beside": list(self.beside),
             "company": list(self.company),
+            "health": {"ok": self.health.ok, "said": self.health.message} if self.health else None,
+            "price": entry.price.model_dump() if entry.price else None,
             "reason": self.reason,
             "note": entry.note,
         }
@@ -149,7 +153,7 @@ def the_hub() -> Hub:
 def take_inventory(
     catalog: Catalog, hub: Hub, limit: Budget, progress: Progress = lambda done, total: None
 ) -> Inventory:
-    """Plan every local entry (disabled ones too) and say what fits alone and together.
+    """Plan every local entry (disabled ones too), say what fits alone and together, ask endpoints whether they answer.
 
     Only enabled entries keep company. Entries whose checkpoint cannot be read say why and carry an
     estimate; once the hub was out of reach it is not asked again.
@@ -228,10 +232,10 @@ class _Looker:
         self._offline = Event()
 
     def item(self, entry: Contestant) -> Item:
+        if entry.base_url:
+            return Item(entry, reason=f"runs elsewhere ({entry.base_url})", health=_health(entry))
         if entry.engine not in ("local", "zerogpu"):
-            return Item(
-                entry, reason=f"runs elsewhere ({entry.base_url})" if entry.base_url else f"engine {entry.engine}"
-            )
+            return Item(entry, reason=f"engine {entry.engine}")
         try:
             return Item(entry, footprint(entry, self._source(), self._device))
         except AccessDenied as error:
@@ -244,6 +248,16 @@ class _Looker:
 
     def _source(self) -> Hub:
         return self._hub.offline() if self._offline.is_set() else self._hub
+
+
+def _health(entry: Contestant) -> Health | None:
+    """Whether an endpoint answers; a disabled one is not asked."""
+    if not entry.enabled:
+        return None
+    key = os.environ.get(entry.api_key_env) if entry.api_key_env else None
+    if entry.api_key_env and not key:
+        return Health(False, "its key is not in the environment")
+    return ask(entry.base_url or "", entry.model or "", key)
 
 
 def _reservation(item: Item) -> Reservation:

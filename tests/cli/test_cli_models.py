@@ -44,6 +44,8 @@ def test_the_table_shows_what_each_takes_and_whether_it_fits(file: Path) -> None
     assert "Small (nf4)" in shown.output
     assert "24.0 GiB" in shown.output
     assert "Sleeper" not in shown.output
+    assert "beside Small (nf4): each of the others" in shown.output
+    assert "beside Small (nf4)" not in run("--models", file, "--vram", 0.1).output
     assert "Sleeper (disabled): rests" in run("--models", file, "--vram", 24, "--all").output
 
 

@@ -88,12 +88,17 @@ def test_toys_that_are_not_trained_yet_say_so(tmp_path: Path, hub: Hub) -> None:
     assert tick.ok is None
 
 
-def test_endpoints_have_no_memory_here(hub: Hub) -> None:
-    """Their reason names where they run."""
-    entry = Contestant(name="e", engine="openai", base_url="http://h/v1", model="m")
-    (item,) = inventory(hub, entry).items
+def test_endpoints_have_no_memory_here_and_say_whether_they_answer(hub: Hub) -> None:
+    """Their reason names where they run; a disabled one is not asked, nor one whose key is missing."""
+    entry = Contestant(name="e", engine="openai", base_url=f"{NOWHERE}/v1", model="m")
+    off = entry.model_copy(update={"name": "off", "enabled": False})
+    locked = entry.model_copy(update={"name": "locked", "api_key_env": "NO_SUCH_KEY"})
+    item, silent, keyless = inventory(hub, entry, off, locked).items
     assert item.memory is None
-    assert "http://h/v1" in item.reason
+    assert f"{NOWHERE}/v1" in item.reason
+    assert item.as_dict()["health"] == {"ok": False, "said": "cannot be reached (ConnectError)"}
+    assert silent.as_dict()["health"] is None
+    assert keyless.as_dict()["health"] == {"ok": False, "said": "its key is not in the environment"}
 
 
 def test_a_draft_model_is_counted_in(tmp_path: Path, hub: Hub) -> None:
@@ -121,7 +126,7 @@ def test_the_pool_is_told_what_to_keep_for_each_model(tmp_path: Path, hub: Hub) 
 
 def test_the_json_holds_every_entry_and_no_secret(tmp_path: Path, hub: Hub) -> None:
     """Figures in GiB, and null where nothing is known."""
-    endpoint = Contestant(name="e", engine="openai", base_url="http://h/v1", model="m", api_key_env="SOME_KEY")
+    endpoint = Contestant(name="e", engine="openai", base_url=f"{NOWHERE}/v1", model="m", api_key_env="SOME_KEY")
     found = inventory(hub, local("a", checkpoint(tmp_path / "a")), endpoint).as_dict()
     text = json.dumps(found, allow_nan=False)
     first, second = found["models"]
