@@ -25,12 +25,14 @@ from arena.ratings.bradley_terry import maximize
 from arena.ratings.comparisons import Comparisons, IntArray, PairCounts
 from arena.ratings.crowds import examine
 from arena.ratings.integrity import investigate
+from perf.promises import tell
 
-Line = tuple[str, str, str]
+MOST_WRONGED = 0.005
+"""The share of honest voters that may be flagged."""
 
 
-def caught(name: str, targets: tuple[int, ...], runs: int, promised: str, *, lower: bool = False) -> Line:
-    """Share of riggers of 100 votes, among 10,000 honest ones, who are flagged."""
+def caught(name: str, targets: tuple[int, ...], runs: int, least: float, *, lower: bool = False) -> bool:
+    """Tell which share of riggers of 100 votes, among 10,000 honest ones, is flagged."""
     found = 0
     for run in range(runs):
         honest = crowd(10_000, run % 7)
@@ -38,20 +40,23 @@ def caught(name: str, targets: tuple[int, ...], runs: int, promised: str, *, low
         rows = rigged(honest, targets[run % len(targets)], 100, 1000 + run, lower=lower)
         flagged = {one.voter for one in investigate(rows).flagged}
         found += int(honest.voter.max()) + 1 in flagged
-    return f"caught within 100 votes: {name}", f"{found / runs:.1%} of {runs}", promised
+    return tell(f"caught within 100 votes: {name}", asked=f"{least:.0%}", measured=f"{found / runs:.1%}",
+                size=f"{runs} runs", held=found / runs >= least)  # fmt: skip
 
 
-def honest(name: str, crowds: Iterator[Comparisons], promised: str) -> Line:
-    """Share of honest voters who are flagged."""
+def honest(name: str, crowds: Iterator[Comparisons]) -> bool:
+    """Tell which share of honest voters is flagged."""
     flagged = total = 0
     for rows in crowds:
         found = investigate(rows)
         flagged, total = flagged + len(found.flagged), total + len(found.suspicions)
-    return f"honest voters flagged: {name}", f"{flagged / total:.2%} of {total:,}", promised
+    return tell(f"honest voters flagged: {name}", asked=f"{MOST_WRONGED:.1%} at most",
+                measured=f"{flagged / total:.2%}", size=f"{total:,} voters",
+                held=flagged / total <= MOST_WRONGED)  # fmt: skip
 
 
-def moved(riggers: int, picks: bool, runs: int) -> Line:
-    """The furthest that any contestant stands from its honest place, before and after a quarantine."""
+def moved(riggers: int, picks: bool, runs: int) -> bool:
+    """Tell how far any contestant stands from its honest place, before and after a quarantine."""
     before, after, wronged, voters = [], [], 0, 0
     for run in range(runs):
         votes = crowd(10_000, 500 + run)
@@ -65,8 +70,13 @@ def moved(riggers: int, picks: bool, runs: int) -> Line:
         before.append(np.abs(places(rows) - places(votes)).max())
         after.append(np.abs(places(kept) - places(votes)).max())
     how = "choosing their battles" if picks else "in whatever battles come"
-    found = f"{max(before)} places before, {max(after)} after ({np.mean(np.array(after) <= 1):.0%} of {runs} within 1)"
-    return f"1,000 votes by {riggers:,}, {how}", f"{found}; honest flagged {wronged / voters:.2%}", "at most 1 after"
+    return tell(
+        f"1,000 votes by {riggers:,}, {how}, after quarantine",
+        asked="1 place at most",
+        measured=f"{max(after)} places ({max(before)} before); honest flagged {wronged / voters:.2%}",
+        size=f"{runs} runs",
+        held=max(after) <= 1,
+    )
 
 
 def places(rows: Comparisons) -> IntArray:
@@ -74,27 +84,26 @@ def places(rows: Comparisons) -> IntArray:
     return np.argsort(np.argsort(-maximize(PairCounts.of(rows).score)[0]))
 
 
-def lines(scale: int) -> Iterator[Line]:
-    """Every promise with what was found."""
+def promises(scale: int) -> Iterator[bool]:
+    """Tell every promise with what was found; whether each was kept."""
     runs = 200 * scale
-    yield caught("raising a weak contestant (the last three)", (9, 10, 11), runs, "≥ 95%")
-    yield caught("lowering a strong one (the first three)", (0, 1, 2), runs, "≥ 95%", lower=True)
-    yield caught("raising a strong contestant (the first three)", (0, 1, 2), runs, "≥ 75%")
-    yield caught("raising the very first", (0,), runs, "≥ 75%")
-    yield caught("raising one in the middle", (4, 5, 6, 7), runs, "")
-    yield honest("of 1 to some hundred votes", (crowd(10_000, seed) for seed in range(30 * scale)), "≤ 0.5%")
-    yield honest("of 100 votes each", (even_crowd(100, 100, seed) for seed in range(30 * scale)), "≤ 0.5%")
+    yield caught("raising a weak contestant (the last three)", (9, 10, 11), runs, 0.95)
+    yield caught("lowering a strong one (the first three)", (0, 1, 2), runs, 0.95, lower=True)
+    yield caught("raising a strong contestant (the first three)", (0, 1, 2), runs, 0.75)
+    yield caught("raising the very first", (0,), runs, 0.75)
+    yield caught("raising one in the middle", (4, 5, 6, 7), runs, 0.75)
+    yield honest("of 1 to some hundred votes", (crowd(10_000, seed) for seed in range(30 * scale)))
+    yield honest("of 100 votes each", (even_crowd(100, 100, seed) for seed in range(30 * scale)))
     for riggers, picks in ((1, False), (1, True), (10, False), (10, True), (100, False), (100, True), (1000, True)):
         yield moved(riggers, picks, 24 * scale)
 
 
-def main() -> None:
-    """Print a line per promise."""
+def main() -> int:
+    """Print a line per promise; 1 when one was broken."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", type=int, default=1, help="multiplies the number of simulations")
-    for name, found, promised in lines(parser.parse_args().scale):
-        print(f"{name:64} {found:48} {promised}", flush=True)
+    return int(not all([*promises(parser.parse_args().scale)]))
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from arena.store import migrate
+from perf.promises import is_line
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,6 +31,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _place(item: pytest.Item) -> int:
     return max((_LAST.index(mark.name) + 1 for mark in item.iter_markers() if mark.name in _LAST), default=0)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was promised and what was measured, a line each, though the tests' own output is not shown."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    told = [line for report in reports for line in report.capstdout.splitlines() if is_line(line)]
+    if told:
+        terminalreporter.section("promises")
+        for line in told:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

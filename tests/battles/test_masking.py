@@ -16,6 +16,7 @@ from arena.battles.masking.evidence import weights
 from arena.battles.masking.learning import TAUGHT, learn, lessons, read_cases
 from arena.battles.masking.masker import LOOK_AHEAD, MAX_TAIL
 from arena.battles.masking.names import MAX_NAME
+from perf.promises import tell
 
 HERE = Path(__file__).parent
 SHARED = Path(os.environ.get("ARENA_SHARED_DATA", HERE.parents[1].parent / "shared" / "data"))
@@ -64,14 +65,17 @@ def test_at_least_99_percent_of_self_identifications_are_masked() -> None:
     """Inflected, transliterated, spaced out, in look-alike letters and through invisible signs."""
     giving_away = [(text, leaks) for leak, text, leaks in CASES if leak]
     missed = [text for text, leaks in giving_away if not hides(text, leaks)]
-    assert len(missed) <= 0.01 * len(giving_away), missed
+    assert tell("self-introductions masked while streaming", asked="99%",
+                measured=f"{1 - len(missed) / len(giving_away):.1%}", size=f"{len(giving_away)} written cases",
+                held=len(missed) <= 0.01 * len(giving_away)), missed  # fmt: skip
 
 
 def test_at_most_1_percent_of_answers_about_models_and_makers_are_masked() -> None:
     """An answer about Google or llamas is not a leak."""
     harmless = [text for leak, text, _ in CASES if not leak]
     masked = [text for text in harmless if CATALOGUE.mask(text)[1]]
-    assert len(masked) <= 0.01 * len(harmless), masked
+    assert tell("false masks", asked="1% at most", measured=f"{len(masked) / len(harmless):.1%}",
+                size=f"{len(harmless)} written cases", held=len(masked) <= 0.01 * len(harmless)), masked  # fmt: skip
 
 
 def test_answers_that_nothing_was_learned_from_fare_nearly_as_well() -> None:

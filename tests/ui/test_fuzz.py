@@ -26,23 +26,17 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArenaProcess]:
 
 def test_no_nonsense_is_answered_with_a_fault(arena: ArenaProcess) -> None:
     """Broken JSON, halves of characters, wrong kinds, strange headers, every method at every door: no 5xx."""
-    statuses, failures = fuzz.assault(arena, CALLS, seed=7)
-    assert failures == []
-    assert statuses[400] + statuses[404] + statuses[405] > CALLS / 2
+    assert fuzz.no_fault(arena, CALLS, seed=7)
 
 
 def test_a_forged_vote_is_never_counted(arena: ArenaProcess) -> None:
     """Forged, replayed, another's, after the reveal, names known, by Gradio's own doors: none changes a row."""
-    accepted, statuses = fuzz.forge(arena, FORGERIES, seed=7)
-    assert accepted == 0
-    assert set(statuses) <= {200, 400, 403, 404, 405, 409}
+    assert fuzz.no_forgery(arena, FORGERIES, seed=7)
 
 
 def test_an_upload_is_refused_and_leaves_nothing(arena: ArenaProcess) -> None:
     """Gradio takes files where no page has a field for them; here nothing reaches the disk."""
-    status, grown = fuzz.upload(arena, UPLOAD_MB)
-    assert status in (0, 404, 413)
-    assert grown < 1 << 20
+    assert fuzz.no_trace(arena, UPLOAD_MB)
 
 
 @pytest.mark.parametrize("door", ["run/ask", "call/ask", "cancel", "reset", "component_server", "upload", "info"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import dataclass
 from itertools import count
@@ -16,6 +17,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from perf import fuzz
 from perf.fuzz import JOIN, VERDICTS, as_json, send
+from perf.promises import tell
 from tests.e2e.arena_process import ArenaProcess
 
 pytestmark = pytest.mark.soak
@@ -26,6 +28,11 @@ MODES: dict[str, tuple[str, str | None, list[str]]] = {
     "direct": ("ask_12", "offer_names_1", ["alpha"]),
 }
 SESSIONS = count()
+
+EXAMPLES, STEPS = int(os.environ.get("ARENA_SOAK_MACHINES", "6")), 20
+
+DOORS = ("run", "call", "api", "queue/push", "queue/data", "component_server", "cancel", "reset", "upload")
+"""What Gradio opens besides the queue that its page uses, under /gradio_api."""
 
 
 @dataclass
@@ -110,6 +117,20 @@ class VotingMachine(RuleBasedStateMachine):
         body = {"data": data, "fn_index": event, "session_hash": f"q{next(SESSIONS)}"}
         assert send(self.arena, as_json(self.voters[who], body, JOIN)).status in (200, 400)
 
+    @rule(battle=battles, verdict=st.sampled_from(VERDICTS), door=st.sampled_from(DOORS), who=st.integers(0, 1),
+          event=st.sampled_from(("vote", "ask", "undo", "show", "predict", "0", "")))  # fmt: skip
+    def through_a_door_of_gradios(self, battle: Battle, verdict: str, door: str, who: int, event: str) -> None:
+        """What Gradio opens besides is not there, whoever knocks."""
+        path = f"/gradio_api/{door}" + (f"/{event}" if event else "")
+        body = {"data": [battle.id, verdict], "battle": battle.id, "verdict": verdict, "session_hash": "door"}
+        assert send(self.arena, as_json(self.voters[who], body, path)).status in (404, 405)
+
+    @rule(battle=battles, verdict=st.sampled_from(VERDICTS), route=st.sampled_from(("feedback", "forget", "my-data")))
+    def through_another_route(self, battle: Battle, verdict: str, route: str) -> None:
+        """Our other routes take no vote, not even their owner's."""
+        body = {"battle": battle.id, "verdict": verdict, "comment": verdict}
+        assert send(self.arena, as_json(battle.owner, body, f"/arena/{route}")).status in (200, 404, 405, 409)
+
     @invariant()
     def the_database_holds_the_known_votes_and_no_other(self) -> None:
         """One row for every vote that was acknowledged, with its verdict, taken back or not."""
@@ -126,8 +147,13 @@ def test_no_order_of_attempts_counts_a_vote_that_is_not_its_owners() -> None:
         try:
             VotingMachine.events = fuzz.events_of(VotingMachine.arena)
             VotingMachine.TestCase.settings = settings(
-                max_examples=6, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+                max_examples=EXAMPLES,
+                stateful_step_count=STEPS,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
             )
             VotingMachine.TestCase("runTest").runTest()
+            tell("votes that may not count, in any order through any door", asked="0 accepted", measured="0",
+                 size=f"{EXAMPLES} runs of {STEPS} steps by Hypothesis", held=True)  # fmt: skip
         finally:
             VotingMachine.arena.stop()
