@@ -64,10 +64,13 @@ KEYS: Mapping[str, tuple[str, str]] = {
     "price.completion": ("Per million tokens answered", "За миллион токенов ответа"),
     "price.currency": ("Three letters, USD by default", "Три буквы, по умолчанию USD"),
     "spending_cap": ("The most to spend, in that currency", "Больше этого не тратить, в той же валюте"),
-    "requests_per_minute": ("What the endpoint allows", "Сколько запросов в минуту разрешает сервер"),
+    "requests_per_minute": (
+        "What the endpoint allows; contestants of one address and key share the largest of theirs",
+        "Сколько запросов в минуту разрешает сервер; участники с одним адресом и ключом делят наибольшее",
+    ),
     "concurrency": (
-        "Answers at once; a local model's memory is planned for so many full contexts",
-        "Ответов одновременно; память локальной модели считается на столько полных контекстов",
+        "Answers at once, shared in the same way; a local model's memory is planned for so many full contexts",
+        "Ответов одновременно, делится так же; память локальной модели считается на столько полных контекстов",
     ),
     "timeout": ("Seconds to wait for the next token", "Сколько секунд ждать следующий токен"),
     "answers": (

@@ -10,8 +10,8 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from arena.errors import EngineTimeout, SpendingCapReached
 
@@ -19,46 +19,57 @@ _MINUTE = 60.0
 
 
 class Gate:
-    """Lets at most `concurrency` answers run at once and `requests_per_minute` begin in any minute."""
+    """Lets at most `concurrency` answers run at once and `requests_per_minute` begin in any minute.
+
+    What passes must also pass the gate `behind` it, which several may have in common.
+    """
 
     def __init__(
         self,
         concurrency: int = 8,
         requests_per_minute: int | None = None,
         *,
+        behind: Gate | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         if concurrency < 1 or (requests_per_minute is not None and requests_per_minute < 1):
             raise ValueError("concurrency and requests_per_minute must be at least 1")
-        self.concurrency = concurrency
+        self.concurrency, self.requests_per_minute, self.behind = concurrency, requests_per_minute, behind
         self._slots = asyncio.Semaphore(concurrency)
         self._turn = asyncio.Lock()
         self._begun: deque[float] = deque(maxlen=requests_per_minute)
-        self._per_minute = requests_per_minute
         self._clock, self._sleep = clock, sleep
 
     @asynccontextmanager
     async def slot(self, patience: float | None = None) -> AsyncIterator[None]:
         """A place among the running answers, given in order of arrival; waits `patience` seconds at most."""
-        try:
-            async with asyncio.timeout(patience):
-                await self._slots.acquire()
-        except TimeoutError:
-            raise EngineTimeout(f"all {self.concurrency} places before the endpoint stayed taken") from None
-        try:
+        async with AsyncExitStack() as places:
+            try:
+                async with asyncio.timeout(patience):
+                    for gate in self._in_order():
+                        await places.enter_async_context(gate._slots)
+            except TimeoutError:
+                raise EngineTimeout(f"all {gate.concurrency} places before the endpoint stayed taken") from None
             yield
-        finally:
-            self._slots.release()
 
     async def pace(self) -> None:
         """Wait until one more request may begin in this minute."""
-        if self._per_minute is None:
+        for gate in self._in_order():
+            await gate._take_turn()
+
+    async def _take_turn(self) -> None:
+        if self.requests_per_minute is None:
             return
         async with self._turn:
-            if len(self._begun) == self._per_minute:
+            if len(self._begun) == self.requests_per_minute:
                 await self._sleep(max(0.0, self._begun[0] + _MINUTE - self._clock()))
             self._begun.append(self._clock())
+
+    def _in_order(self) -> Iterator[Gate]:
+        yield self
+        if self.behind is not None:
+            yield from self.behind._in_order()
 
 
 class Backoff:

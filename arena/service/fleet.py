@@ -231,8 +231,9 @@ def build_fleet(catalog: Catalog, settings: Settings, local: LocalBuilder) -> Fl
     """Engines for every enabled contestant. Raises `ConfigError` for what cannot be built."""
     here = tuple(entry for entry in catalog.enabled if entry.engine in ("local", "zerogpu"))
     meters = {entry.name: _meter(entry) for entry in catalog.enabled if entry.engine == "openai"}
+    gates = _gates(catalog.enabled)
     elsewhere = {
-        entry.name: _engine(entry, settings, catalog, meters) for entry in catalog.enabled if entry not in here
+        entry.name: _engine(entry, settings, catalog, meters, gates) for entry in catalog.enabled if entry not in here
     }
     guests = _guests(catalog.enabled_judges, here)
     newcomers = tuple(judge for judge in catalog.enabled_judges if guests.get(judge.name) == judge.name)
@@ -261,17 +262,38 @@ def _meter(entry: Contestant) -> Meter:
     return Meter(*price, cap=entry.spending_cap)
 
 
-def _engine(entry: Contestant, settings: Settings, catalog: Catalog, meters: Mapping[str, Meter]) -> Engine:
+def _gates(entries: Iterable[Contestant]) -> Mapping[str, Gate]:
+    """A gate for each contestant elsewhere. Those at one address with one key stand before one endpoint: each keeps
+    its own limits, and all together keep the widest of them."""
+    endpoints: dict[tuple[str | None, str | None], list[Contestant]] = {}
+    for entry in entries:
+        if entry.engine == "openai":
+            endpoints.setdefault((entry.base_url, entry.api_key_env), []).append(entry)
+    gates: dict[str, Gate] = {}
+    for sharers in endpoints.values():
+        rates = [rate for rate in map(_per_minute, sharers) if rate is not None]
+        shared = Gate(max(entry.concurrency for entry in sharers), max(rates, default=None))
+        gates |= {entry.name: Gate(entry.concurrency, _per_minute(entry), behind=shared) for entry in sharers}
+    return gates
+
+
+def _per_minute(entry: Contestant) -> int | None:
+    return None if entry.requests_per_minute is None else max(1, round(entry.requests_per_minute))
+
+
+def _engine(
+    entry: Contestant, settings: Settings, catalog: Catalog, meters: Mapping[str, Meter], gates: Mapping[str, Gate]
+) -> Engine:
     match entry.engine:
         case "openai":
-            return _endpoint(entry, settings, meters[entry.name])
+            return _endpoint(entry, settings, meters[entry.name], gates[entry.name])
         case "recorded":
             return _recorded(entry, settings.prompts or catalog.prompts.dataset)
         case _:
             return FakeEngine(_script(entry))
 
 
-def _endpoint(entry: Contestant, settings: Settings, meter: Meter) -> OpenAIEngine:
+def _endpoint(entry: Contestant, settings: Settings, meter: Meter, gate: Gate) -> OpenAIEngine:
     key = os.environ.get(entry.api_key_env) if entry.api_key_env else None
     if entry.api_key_env and not key:
         raise ConfigError(
@@ -279,7 +301,6 @@ def _endpoint(entry: Contestant, settings: Settings, meter: Meter) -> OpenAIEngi
             key="api_key_env",
             suggestion=f"export {entry.api_key_env}=…, or set enabled: false",
         )
-    per_minute = None if entry.requests_per_minute is None else max(1, round(entry.requests_per_minute))
     return OpenAIEngine(
         entry.model or "",
         entry.base_url or "",
@@ -290,7 +311,7 @@ def _endpoint(entry: Contestant, settings: Settings, meter: Meter) -> OpenAIEngi
         starts_in_think=entry.chat.opens_thinking,
         first_token_timeout=entry.timeout,
         stall_timeout=entry.timeout,
-        gate=Gate(entry.concurrency, per_minute),
+        gate=gate,
         meter=meter,
     )
 

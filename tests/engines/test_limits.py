@@ -71,6 +71,24 @@ async def test_requests_of_a_minute_are_counted_over_any_minute() -> None:
     assert begun == [0, 0, 0, 60, 60, 60, 120]
 
 
+async def test_gates_before_one_endpoint_share_its_places_and_its_minute() -> None:
+    """Two models of one vendor with two places each have two together; whoever gives up leaves no place taken."""
+    clock = Clock()
+    shared = Gate(2, requests_per_minute=2, clock=clock, sleep=clock.sleep)
+    one, other = (Gate(2, requests_per_minute=2, behind=shared, clock=clock, sleep=clock.sleep) for _ in range(2))
+    async with one.slot(), other.slot():
+        with pytest.raises(EngineTimeout, match="all 2 places"):
+            async with one.slot(patience=0.01):
+                pass
+    async with one.slot(patience=1), one.slot(patience=1):
+        pass
+    begun = []
+    for gate in (one, other, one):
+        await gate.pace()
+        begun.append(clock.now)
+    assert begun == [0, 0, 60]
+
+
 @pytest.mark.parametrize("arguments", [{"concurrency": 0}, {"requests_per_minute": 0}])
 def test_limits_of_nothing_are_refused(arguments: dict[str, int]) -> None:
     """An endpoint that lets nobody through would hang every battle."""

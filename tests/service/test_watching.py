@@ -21,7 +21,7 @@ from arena.engines.placement import SPANNING, Placement
 from arena.errors import EngineTimeout, StoreUnavailable
 from arena.service import Arena, open_store
 from arena.service.accounts import Accounts, account
-from arena.service.fleet import Fleet
+from arena.service.fleet import Fleet, build_fleet
 from arena.service.opening import masker_of
 from arena.service.watching import BOUNDS, Tally, Watching
 from arena.types import Answer, AnswerState, Usage, Verdict
@@ -96,6 +96,31 @@ async def test_what_people_ask_is_in_the_log_only_where_the_operator_wants_it(
     turn = next(record.fields for record in caplog.records if getattr(record, "fields", {}).get("event") == "turn")
     assert {turn["a"]["contestant"], turn["b"]["contestant"]} == {"one", "two"}
     assert turn["status"] == "votable"
+
+
+def test_contestants_of_one_address_and_key_stand_before_one_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each within its own limits, together within the widest; another key or address is another endpoint."""
+    for name in ("OUR_KEY", "THEIR_KEY"):
+        monkeypatch.setenv(name, "k")
+    vendor = {"engine": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
+    large, small, theirs, free = (
+        Contestant.model_validate(vendor | {"name": name, "api_key_env": key} | limits)
+        for name, key, limits in (
+            ("large", "OUR_KEY", {"concurrency": 2, "requests_per_minute": 30}),
+            ("small", "OUR_KEY", {"concurrency": 16}),
+            ("theirs", "THEIR_KEY", {"concurrency": 4}),
+            ("free", None, {}),
+        )
+    )
+    fleet = build_fleet(Catalog((large, small, theirs, free)), Settings(), lambda entries, settings: None)  # type: ignore[arg-type,return-value]
+    gates = {name: fleet.engine(name)._gate for name in fleet.entries}  # type: ignore[attr-defined]
+    shared = gates["large"].behind
+    assert gates["small"].behind is shared
+    assert len({id(gates[name].behind) for name in gates}) == 3
+    assert (shared.concurrency, shared.requests_per_minute) == (16, 30)
+    assert (gates["large"].concurrency, gates["large"].requests_per_minute) == (2, 30)
+    assert (gates["small"].concurrency, gates["small"].requests_per_minute) == (16, None)
+    assert (gates["theirs"].behind.concurrency, gates["theirs"].behind.requests_per_minute) == (4, None)
 
 
 async def test_spending_goes_on_where_the_last_run_ended(tmp_path: Path) -> None:
