@@ -1,4 +1,4 @@
-"""Writes the table of options into both READMEs: `make readme`."""
+"""Writes the tables of options and of models.yaml's keys into both READMEs: `make readme`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from arena.config import options_table
+from arena.config import keys_table, options_table
 
 ROOT = Path(__file__).parent.parent
 
 
 def write(file: Path, language: Literal["en", "ru"]) -> None:
-    """Replace what stands between the two marks."""
+    """Replace what stands between the marks of each table."""
     text = file.read_text(encoding="utf-8")
-    table = f"<!-- options -->\n{options_table(language)}\n<!-- /options -->"
-    file.write_text(re.sub(r"<!-- options -->.*<!-- /options -->", lambda _: table, text, flags=re.DOTALL), "utf-8")
+    for mark, table in (("options", options_table(language)), ("keys", keys_table(language))):
+        whole = f"<!-- {mark} -->\n{table}\n<!-- /{mark} -->"
+        text = re.sub(rf"<!-- {mark} -->.*<!-- /{mark} -->", lambda _, whole=whole: whole, text, flags=re.DOTALL)  # type: ignore[misc]
+    file.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

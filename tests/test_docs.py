@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from arena.cli.commands import app
-from arena.config import Settings, options_table
+from arena.config import Settings, keys_table, load_catalog, options_table
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = {"en": ROOT / "README.md", "ru": ROOT / "README.ru.md"}
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
-def test_the_table_of_options_is_the_programs_own(language: str) -> None:
-    """Every option with its variable, default and meaning; `make readme` writes it."""
+@pytest.mark.parametrize(("mark", "table"), [("options", options_table), ("keys", keys_table)])
+def test_the_tables_are_the_programs_own(mark: str, table: Callable[[str], str], language: str) -> None:
+    """Every option with its variable, default and meaning, every key of models.yaml; `make readme` writes them."""
     text = READMES[language].read_text(encoding="utf-8")
-    found = re.search(r"<!-- options -->\s*(.*?)\s*<!-- /options -->", text, re.DOTALL)
+    found = re.search(rf"<!-- {mark} -->\s*(.*?)\s*<!-- /{mark} -->", text, re.DOTALL)
     assert found is not None
-    assert found[1].splitlines() == options_table(language).splitlines()  # type: ignore[arg-type]
+    assert found[1].splitlines() == table(language).splitlines()
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_every_catalogue_shown_can_be_read(language: str, tmp_path: Path) -> None:
+    """Copied as it stands, also the one in front of a multi-node vLLM."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```", READMES[language].read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert "base_url: http://FIRST:8000/v1" in blocks[-1]
+    (tmp_path / "answers").mkdir()
+    for name in ("last-week.jsonl", "question.jsonl"):
+        (tmp_path / "answers" / name).touch()
+    for block in blocks:
+        (tmp_path / "models.yaml").write_text(block, encoding="utf-8")
+        assert load_catalog(tmp_path / "models.yaml", "gpu").enabled
 
 
 def test_every_variable_is_listed() -> None:
