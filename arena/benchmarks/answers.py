@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from arena.benchmarks.files import Floats, Table, as_number, as_text, read_jsonl, read_records, stem
+from arena.benchmarks.files import Floats, Table, as_number, as_text, jsonl_files, read_jsonl, read_records, stem
 from arena.benchmarks.questions import Question
 from arena.errors import FileFormatError
 
@@ -40,7 +40,7 @@ class AnswerLengths:
     def read(cls, path: Path) -> AnswerLengths:
         """A features file (`model, question_id, token_len`), an answer file, or a folder of answer files."""
         if path.is_dir():
-            files = sorted(path.rglob("*.jsonl*"))
+            files = jsonl_files(path)
             if not files:
                 raise FileFormatError("no .jsonl file of answers in this folder", path=path)
             return cls._of_rows(path, (row for file in files for row in _answer_rows(file)))
@@ -124,7 +124,7 @@ def lengths_beside(directory: Path) -> AnswerLengths | None:
     for parent in (directory, *directory.parents):
         answers = parent.parent / "model_answer"
         if parent.name == "model_judgment":
-            return AnswerLengths.read(answers) if answers.is_dir() and any(answers.rglob("*.jsonl*")) else None
+            return AnswerLengths.read(answers) if answers.is_dir() and jsonl_files(answers) else None
     return None
 
 

@@ -12,7 +12,8 @@ import io
 import json
 import lzma
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ _NAMES = (
 )
 """Columns of a CSV that are text whatever they look like: a model may be called 1.0 or true."""
 
-_SUFFIXES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".parquet", ".gz", ".bz2", ".xz", ".zst"})
+_PACKED = frozenset({".gz", ".bz2", ".xz", ".zst"})
+_SUFFIXES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".parquet"}) | _PACKED
 
 
 def stem(path: Path) -> str:
@@ -61,6 +63,12 @@ def stem(path: Path) -> str:
     while path.suffix.lower() in _SUFFIXES:
         path = path.with_suffix("")
     return path.name
+
+
+def jsonl_files(folder: Path) -> list[Path]:
+    """Every JSONL file in a folder and beneath, packed or not, in order; hidden files and backups are no data."""
+    found = (path for path in folder.rglob("*.jsonl*") if not path.name.startswith("."))
+    return sorted(path for path in found if path.suffix == ".jsonl" or path.suffix in _PACKED)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -99,18 +107,21 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, Record]]:
 class Table:
     """Columns of a file by name. A column that is absent is an error that names the file and its columns."""
 
-    def __init__(self, path: Path, columns: Mapping[str, Any], rows: int) -> None:
+    def __init__(self, path: Path, columns: Mapping[str, Any], rows: int, twice: frozenset[str] = frozenset()) -> None:
         self.path, self._columns, self.rows = path, columns, rows
+        self._twice = twice  # which of two columns of one name is meant cannot be told
 
     @classmethod
-    def read(cls, path: Path, *, required: Iterable[str] = ()) -> Table:
+    def read(cls, path: Path, *, required: Collection[str] = ()) -> Table:
         """Read a table and make sure that it has the columns that the caller cannot do without."""
         data = read_bytes(path)
         if _is_json(data):
             table = cls._of_records(path, [record for _, record in _json_records(path, data)])
         else:
             arrow = _arrow_table(path, data)
-            table = cls(path, {name: arrow.column(name) for name in arrow.column_names}, arrow.num_rows)
+            columns = dict(zip(arrow.column_names, arrow.columns, strict=True))
+            twice = frozenset(name for name, count in Counter(arrow.column_names).items() if count > 1)
+            table = cls(path, columns, arrow.num_rows, twice)
         table._demand(required)
         return table
 
@@ -127,11 +138,13 @@ class Table:
         """The columns in the file's order."""
         return tuple(self._columns)
 
-    def _demand(self, names: Iterable[str]) -> None:
+    def _demand(self, names: Collection[str]) -> None:
         missing = [name for name in names if name not in self._columns]
         if missing:
             found = ", ".join(self._columns) or "none"
             raise FileFormatError(f"no column {', '.join(missing)}; the file has: {found}", path=self.path)
+        if twice := sorted(self._twice.intersection(names)):
+            raise FileFormatError(f"column {', '.join(map(repr, twice))} stands twice; keep one", path=self.path)
 
     def values(self, name: str) -> list[Any]:
         """The column as Python values; empty cells are None."""

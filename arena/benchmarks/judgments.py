@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from arena.benchmarks.files import as_text, read_jsonl, stem
+from arena.benchmarks.files import as_text, jsonl_files, read_jsonl, stem
 from arena.benchmarks.scorers.judge_texts import labels
 from arena.errors import FileFormatError
 
@@ -52,7 +52,7 @@ def read_judgment_files(
     Raises `FileFormatError` where there is none, where several judges speak and none was chosen, and
     where one answer was judged twice with different verdicts.
     """
-    paths = [place] if place.is_file() else sorted(place.rglob("*.jsonl*"))
+    paths = [place] if place.is_file() else jsonl_files(place)
     if not paths:
         raise FileFormatError("no .jsonl file of judgments in this folder", path=place)
     found = [one for path in paths for one in _judgments_of(path, place, category)]
@@ -113,7 +113,7 @@ def _games_of(
     record: Mapping[str, Any], path: Path, line: int
 ) -> tuple[tuple[tuple[float, int], ...], tuple[str, ...]]:
     """What each game says as (the baseline's score, weight), and the labels that say nothing."""
-    games = record.get("games")
+    games = record["games"] or [] if "games" in record else None  # null: asked for, never given
     if not isinstance(games, list):
         raise FileFormatError("a judgment has a list `games`", path=path, line=line)
     verdicts, lost = [], []

@@ -260,11 +260,14 @@ def _text(path: Path) -> Iterator[TextIO]:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    """Rows of a table of text, parted by the commonest of comma, semicolon (Excel's in Russian) and tab."""
     csv.field_size_limit(min(_BIGGEST_CELL, sys.maxsize))
     line = 1
     with _text(path) as file:
-        reader = csv.reader(file, strict=True)
         try:
+            heading = file.readline()
+            file.seek(0)
+            reader = csv.reader(file, strict=True, delimiter=max(",;\t", key=heading.count))
             header = _header(next(reader, []), path)
             for cells in reader:
                 line, start = reader.line_num, line + 1

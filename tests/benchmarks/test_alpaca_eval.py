@@ -55,6 +55,16 @@ def test_published_weights_give_the_published_controlled_win_rates(shared: Find)
         assert rows[model]["length_controlled_winrate"] == pytest.approx(controlled, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["note,c_gamed,model,np.tanh(d),difficulty", "note,c_gamed,,np.tanh(d),difficulty", "x,c_gamed,y,tanh,difficulty"],
+)
+def test_weights_are_read_by_the_names_of_their_columns(tmp_path: Path, header: str) -> None:
+    """Whose they are stands under `model`, or under no name as pandas writes it, else first."""
+    path = write_csv(tmp_path / "w.csv", header, "m,3,m,1,2")
+    assert alpaca_eval.read_weights(path) == {"m": alpaca_eval.Weights(1, 2, 3)}
+
+
 def files(folder: Path, *rows: str) -> tuple[Path, Path]:
     """Annotations with these rows and a difficulty for instructions 0…3."""
     return (

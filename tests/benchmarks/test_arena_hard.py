@@ -128,6 +128,7 @@ def test_judgments_count_both_games_and_strong_verdicts_three_times(tmp_path: Pa
         {"question_id": "q1", "model": "m", "judge": "j", "games": game("A>>B", "A>B")},
         {"question_id": "q2", "model": "m", "judge": "j", "games": game("A=B", "B>A")},
         {"question_id": "q3", "model": "m", "judge": "j", "games": game("A<B", None)},
+        {"question_id": "q4", "model": "m", "judge": "j", "games": None},
     ]
     write_jsonl(tmp_path / "model_judgment" / "j" / "m.jsonl.gz", lines)
     battles = arena_hard.read_judgments(tmp_path / "model_judgment" / "j", "base")
@@ -135,9 +136,9 @@ def test_judgments_count_both_games_and_strong_verdicts_three_times(tmp_path: Pa
     # Losses 1,1,1; a win; half; a loss of the swapped game: 1.5 of 6 rows.
     assert rows_of(sheet)["m"]["score"] == pytest.approx(100 * 1.5 / 6)
     assert rows_of(sheet)["m"]["battles"] == 6
-    assert sheet.unscored == 2
+    assert sheet.unscored == 4
     assert "'A<B' 1" in sheet.notes[0]
-    assert "'no verdict' 1" in sheet.notes[0]
+    assert "'no verdict' 3" in sheet.notes[0]
 
 
 def test_version_2_drops_a_pair_when_either_game_has_no_verdict(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from arena.benchmarks.files import Table, as_text, read_jsonl, read_records, stem
+from arena.benchmarks.files import Table, as_text, jsonl_files, read_jsonl, read_records, stem
 from arena.errors import FileFormatError
 
 ROWS = "model,index,note\nalpha,1,\nбета,2,x\n"
@@ -111,3 +111,19 @@ def test_a_row_with_too_few_cells_is_named_by_its_number(tmp_path: Path) -> None
     (tmp_path / "t.csv").write_text("a,b\n1,2\n3\n")
     with pytest.raises(FileFormatError, match="Row #3: Expected 2 columns, got 1"):
         Table.read(tmp_path / "t.csv")
+
+
+def test_a_column_that_stands_twice_is_refused_only_where_it_is_needed(tmp_path: Path) -> None:
+    """Two notes disturb nobody; of two columns of models either could be meant."""
+    (tmp_path / "t.csv").write_text("model,note,note\nm,x,y\n")
+    assert Table.read(tmp_path / "t.csv", required=["model"]).text("model") == ["m"]
+    with pytest.raises(FileFormatError, match="column 'note' stands twice"):
+        Table.read(tmp_path / "t.csv", required=["note"])
+
+
+def test_backups_and_hidden_files_are_no_data(tmp_path: Path) -> None:
+    """Editors and copies from a Mac leave them beside the real ones."""
+    for name in ("a.jsonl", "b.jsonl.gz", "deep/c.jsonl.zst", "a.jsonl~", "a.jsonl.bak", "._a.jsonl"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [path.name for path in jsonl_files(tmp_path)] == ["a.jsonl", "b.jsonl.gz", "c.jsonl.zst"]

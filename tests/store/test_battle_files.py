@@ -50,6 +50,18 @@ def test_left_and_right_are_sides_too(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("parted", [",", ";", "\t"])
+def test_a_table_saved_by_a_spreadsheet_is_read(tmp_path: Path, parted: str) -> None:
+    """Excel parts by semicolons in Russian, begins with a byte order mark and ends lines as Windows does."""
+    text = "\ufeffnote,left,right,winner\r\n«а, б; в»,Чай,Кофе,left\r\n"
+    head, row = text.splitlines(keepends=True)
+    quoted = '"«а, б; в»"' + row.removeprefix("«а, б; в»").replace(",", parted)
+    path = tmp_path / "v.csv"
+    path.write_bytes((head.replace(",", parted) + quoted).encode())
+    ((line, found),) = read_rows(path)
+    assert (line, found) == (2, {"note": "«а, б; в»", "left": "Чай", "right": "Кофе", "winner": "left"})
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".jsonl", ".json", ".parquet"])
 def test_every_kind_of_file_says_the_same(tmp_path: Path, suffix: str) -> None:
     """One set of battles reads equally from every kind of file."""

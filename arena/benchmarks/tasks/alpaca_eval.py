@@ -113,12 +113,14 @@ def read_gamed(path: Path) -> Gamed:
 
 
 def read_weights(path: Path) -> dict[str, Weights]:
-    """Published coefficients: the model's name in the first column, then length, difficulty, model by name."""
+    """Published coefficients of length, difficulty and model, by what their names hold; whose stands under
+    `model`, under no name (an index that pandas wrote), or in the first column."""
     table = Table.read(path)
+    whose = next((name for name in ("model", "") if name in table), table.names[0])
     found = [next((name for name in table.names if mark in name), "") for mark in ("tanh", "difficulty", "gamed")]
     if not all(found):
         raise FileFormatError(f"columns of tanh, difficulty and gamed; found {', '.join(table.names)}", path=path)
-    rows = zip(table.text(table.names[0]), *(table.numbers(name).tolist() for name in found), strict=True)
+    rows = zip(table.text(whose), *(table.numbers(name).tolist() for name in found), strict=True)
     return {model: Weights(*values) for model, *values in rows}
 
 
