@@ -16,7 +16,7 @@ run: setup
 
 $(VENV)/.installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --progress-bar on --upgrade pip
 	$(BIN)/pip install --progress-bar on -r requirements.txt
 	@touch $@
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from arena.cli.logs import write_logs
 from arena.config import Settings, unknown_variables
 from arena.errors import ArenaError
+
+if TYPE_CHECKING:
+    from arena.service import Arena
 
 log = logging.getLogger("arena")
 
@@ -39,13 +47,36 @@ def run(settings: Settings) -> None:
     write_logs(settings.log_level)
     for name, meant in unknown_variables().items():
         log.warning("%s is no setting of this program%s", name, f"; did you mean {meant}?" if meant else "")
-    from arena.service import open_arena
-    from arena.ui.app import launch  # imports Gradio: seconds that a wrong option should not cost
+    with _steps("loading the program", "opening the votes", "building the page") as begin:
+        begin()
+        from arena.service import open_arena
+        from arena.ui.app import launch  # imports Gradio: seconds that a wrong option should not cost
 
-    demo = launch(lambda: open_arena(settings), prevent_thread_lock=True)
+        def opened() -> Arena:
+            begin()
+            arena = open_arena(settings)
+            begin()
+            return arena
+
+        demo = launch(opened, prevent_thread_lock=True)
     address = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0") else settings.host
     typer.echo(f"Arena: http://{address}:{settings.port}{settings.root_path}/")
     demo.block_thread()
+
+
+@contextmanager
+def _steps(*names: str) -> Iterator[Callable[[], None]]:
+    """A bar on standard error while the arena starts, where a person is watching; each call begins the next step."""
+    columns = TextColumn("Arena: {task.description}"), BarColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(names[0], total=len(names))
+        coming = enumerate(names)
+
+        def begin() -> None:
+            done, name = next(coming)
+            bar.update(task, completed=done, description=name)
+
+        yield begin
 
 
 def main() -> None:

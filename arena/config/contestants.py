@@ -58,7 +58,8 @@ def _fault(kind: str, message: str, suggestion: str) -> PydanticCustomError:
 
 
 def _env_name(value: str) -> str:
-    if not ENV_NAME.fullmatch(value):
+    random_looking = len(value) >= 16 and "_" not in value and any(map(str.isdigit, value))  # a key of capitals
+    if random_looking or not ENV_NAME.fullmatch(value):
         raise _fault(
             "env_name",
             "this must be the NAME of an environment variable, and it does not look like one",

@@ -33,6 +33,29 @@ _REWORDED = {
     "model_type": "this must be a mapping of keys",
     "tuple_type": "this must be a list",
 }
+_MENDS = {
+    "missing": "add it, or remove what it belongs to",
+    "bool_parsing": "write true or false",
+    "bool_type": "write true or false",
+    "int_parsing": "write a whole number",
+    "int_type": "write a whole number",
+    "int_from_float": "write a whole number",
+    "float_parsing": "write a number alone",
+    "float_type": "write a number alone",
+    "string_too_short": "write it, or remove the key",
+    "string_type": "write plain text",
+    "tuple_type": "write it in brackets, such as [one, two]",
+    "model_type": "write its keys beneath, indented, or in braces",
+    "greater_than": "write more than {gt}",
+    "greater_than_equal": "write {ge} or more",
+    "less_than": "write less than {lt}",
+    "less_than_equal": "write {le} or less",
+    "literal_error": "write one of those",
+    "string_pattern_mismatch": "write it in that form",
+    "string_too_long": "at most {max_length} characters",
+    "too_short": "write {min_length} or more of them",
+}
+"""What mends a fault whose own message has no better advice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +190,18 @@ def _suggestion(detail: ErrorDetails, model: type[BaseModel]) -> str | None:
     match detail["type"]:
         case "extra_forbidden":
             return _known_key(detail["loc"], model)
-        case "literal_error" if isinstance(value, str):
-            return nearest(value, (word.strip("' ") for word in context["expected"].replace(" or ", ",").split(",")))
+        case "literal_error" if isinstance(value, str) and (near := _meant(value, context["expected"])):
+            return near
         case "string_type" if isinstance(value, int | float):
             return "write it in quotes"
-        case _:
-            return context.get("suggestion")
+        case kind:
+            mend = context.get("suggestion") or _MENDS.get(kind)
+            return mend.format(**context) if mend and kind in _MENDS else mend
+
+
+def _meant(word: str, expected: str) -> str | None:
+    """The nearest of pydantic's list of words, such as "'nf4', 'int8' or 'bf16'"."""
+    return nearest(word, (one.strip("' ") for one in expected.replace(" or ", ",").split(",")))
 
 
 def _known_key(location: tuple[int | str, ...], model: type[BaseModel]) -> str | None:

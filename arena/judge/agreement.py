@@ -4,8 +4,8 @@ Every figure carries its interval and the number of battles behind it; "could no
 stays out of averages. Length and self preference are differences to what people preferred on the very
 same battles, because longer or own answers may really be better. It knows no database and no page.
 
-Intervals are of 95%: E. Wilson's score interval (JASA 1927) for shares, the normal one for means of
-paired differences. κ: `arena.ratings.agreement`.
+Intervals are of 95%: Wilson's for shares (it and κ: `arena.ratings.agreement`), the normal one for means of
+paired differences.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from math import sqrt
 from statistics import NormalDist, fmean, stdev
 
 from arena.judge.verdicts import Label, Pairing, combine
-from arena.ratings.agreement import agreement
+from arena.ratings.agreement import agreement, wilson
 from arena.store.records import JudgmentRecord, JudgmentStatus
 from arena.types import Verdict
 
@@ -132,21 +132,18 @@ def share(cases: Iterable[bool]) -> Estimate:
     n = len(found)
     if n == 0:
         return Estimate(None, None, None, 0)
-    value = sum(found) / n
-    spread = 1 + _Z * _Z / n
-    centre = (value + _Z * _Z / (2 * n)) / spread
-    reach = _Z / spread * sqrt(value * (1 - value) / n + _Z * _Z / (4 * n * n))
-    return Estimate(value, max(0.0, centre - reach), min(1.0, centre + reach), n)
+    low, high = wilson(sum(found), n)
+    return Estimate(sum(found) / n, low, high, n)
 
 
 def mean_difference(differences: Iterable[float]) -> Estimate:
-    """A mean of paired differences with its normal interval; no interval for fewer than two."""
+    """A mean of paired differences with its normal interval; no interval where all are one and the same."""
     found = list(differences)
     if not found:
         return Estimate(None, None, None, 0)
     value = fmean(found)
-    if len(found) < 2:
-        return Estimate(value, None, None, 1)
+    if len(set(found)) < 2:
+        return Estimate(value, None, None, len(found))
     reach = _Z * stdev(found) / sqrt(len(found))
     return Estimate(value, value - reach, value + reach, len(found))
 

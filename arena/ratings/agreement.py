@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -62,7 +63,19 @@ def agreement_of(table: ArrayLike, *, decisive: tuple[int, ...] = ()) -> Agreeme
         return Agreement(n, match, decided, None, None, None)
     kappa = (match - chance) / (1 - chance)
     reach = normal_quantile() * _kappa_deviation(share, match, chance, n)
-    return Agreement(n, match, decided, kappa, max(kappa - reach, -1.0), min(kappa + reach, 1.0))
+    low, high = kappa - reach, kappa + reach
+    if reach < 1e-9:  # nothing ever differed: the large-sample formula would claim certainty after a single case
+        low, high = ((end - chance) / (1 - chance) for end in wilson(round(n * match), n))
+    return Agreement(n, match, decided, kappa, max(low, -1.0), min(high, 1.0))
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """The 95% score interval of a share: E. Wilson, Journal of the American Statistical Association 1927."""
+    z, value = normal_quantile(), hits / n
+    spread = 1 + z * z / n
+    centre = (value + z * z / (2 * n)) / spread
+    reach = z / spread * sqrt(value * (1 - value) / n + z * z / (4 * n * n))
+    return max(0.0, centre - reach), min(1.0, centre + reach)
 
 
 def _kappa_deviation(share: np.ndarray, match: float, chance: float, n: int) -> float:

@@ -24,11 +24,12 @@ class Suggestions:
         else:
             self._by_language = {language: _from_toys(language) for language in ("ru", "en")}
 
-        self._topics = {one.text: one.topic for found in self._by_language.values() for one in found}
+        everyone = (one for found in self._by_language.values() for one in found)
+        self._topics = {one.text: one.topic for one in everyone if _says_something(one.topic)}
 
     def topics(self, language: str) -> tuple[str, ...]:
         """Topics that have prompts in a language, in the order of the source."""
-        return tuple(dict.fromkeys(one.topic for one in self._by_language[language] if one.topic))
+        return tuple(dict.fromkeys(one.topic for one in self._by_language[language] if _says_something(one.topic)))
 
     def topic_of(self, prompt: str) -> str:
         """The topic of a suggested prompt; empty for what a voter wrote."""
@@ -43,6 +44,11 @@ class Suggestions:
             first.setdefault(suggestion.topic, suggestion)
         rest = [suggestion for suggestion in known if first[suggestion.topic] is not suggestion]
         return tuple([*first.values(), *rest][:count])
+
+
+def _says_something(topic: str) -> bool:
+    """A cluster's number parts prompts, but it is no topic to choose or to slice a board by."""
+    return bool(topic) and not topic.lstrip("-").isdecimal()
 
 
 def _from_dataset(path: Path) -> tuple[Suggestion, ...]:

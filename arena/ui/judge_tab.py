@@ -88,5 +88,5 @@ def _estimate(found: Estimate, share: bool, language: str) -> str:
             return "…"
         return percent(value, language) if share else number(value, language, 2)
 
-    ends = f"{shown(found.low)} … {shown(found.high)}"
-    return f"{shown(found.value)}<small>{ends}<br>n = {number(found.n, language)}</small>"
+    ends = "" if found.low is None and found.high is None else f"{shown(found.low)} … {shown(found.high)}<br>"
+    return f"{shown(found.value)}<small>{ends}n = {number(found.n, language)}</small>"

@@ -76,6 +76,26 @@ def test_a_list_of_quantizations_becomes_contestants_that_share_all_else(write) 
 
 
 @pytest.mark.parametrize(
+    ("entry", "mend"),
+    [
+        ("concurrency: 0", "write 1 or more"),
+        ("concurrency: many", "write a whole number"),
+        ("parameters: 7B", "write a number alone"),
+        ("enabled: perhaps", "write true or false"),
+        ("languages: ru", "in brackets"),
+        ("revision: ''", "write it, or remove the key"),
+        ("price: {prompt: 1}", "add it"),
+        ("engine: vllm", "write one of those"),
+        ("chat: gemma", "keys beneath"),
+    ],
+)
+def test_every_fault_comes_with_a_mend(write, entry: str, mend: str) -> None:
+    """Also those whose message a library words."""
+    fault = refusal(write(f"contestants:\n  - name: a\n    model: o/a\n    {entry}\n"))
+    assert (fault.line, mend in (fault.suggestion or "")) == (4, True), fault
+
+
+@pytest.mark.parametrize(
     ("entry", "key", "words"),
     [
         ("{name: x, model: a/b, quantisation: nf4}", "quantisation", "did you mean quantization?"),

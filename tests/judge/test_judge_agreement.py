@@ -50,6 +50,12 @@ def test_wilsons_interval_is_the_textbook_one() -> None:
         assert (found.low, found.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
 
 
+def test_differences_that_are_all_alike_have_no_interval() -> None:
+    """Two equal ones are no proof that the third would be equal."""
+    found = mean_difference([-0.5, -0.5])
+    assert (found.value, found.low, found.high, found.n) == (-0.5, None, None, 2)
+
+
 def test_intervals_hold_their_95_percent() -> None:
     """Of a share and of a mean difference, over two thousand drawn samples each."""
     rng = random.Random(5)

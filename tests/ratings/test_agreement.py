@@ -52,3 +52,13 @@ def test_nothing_in_common_is_not_zero_agreement() -> None:
     assert agreement([]).match is None
     assert agreement([(A, A), (A, A)]).kappa is None
     assert agreement([(A, A), (A, A)]).match == 1
+
+
+@pytest.mark.parametrize("verdicts", [[(A, TIE)], [(A, A), (B, B), (TIE, TIE)], [(A, B), (A, B)]])
+def test_a_few_cases_are_no_certainty(verdicts: list[tuple[Verdict, Verdict]]) -> None:
+    """Where nothing ever differed the interval is Wilson's around the match, not a point."""
+    found = agreement(verdicts)
+    assert found.kappa_low is not None
+    assert found.kappa_high is not None
+    assert found.kappa_high - found.kappa_low > 0.3
+    assert found.kappa_low <= found.kappa <= found.kappa_high
