@@ -19,7 +19,7 @@ from arena.ratings.comparisons import Comparisons, IntArray, PairCounts
 from arena.ratings.crowds import Alarm, Duplicates, Flip, duplicates, examine, first_place
 from arena.ratings.integrity import Suspicion, with_prior
 from arena.service.boards import labels
-from arena.service.questions import Questions, columns
+from arena.service.questions import Questions, columns, known_voters
 from arena.store.records import VoteFilter, VoteRecord
 from arena.store.store import Store
 
@@ -188,7 +188,7 @@ class IntegrityDesk:
 
     def _examined(self, votes: Sequence[VoteRecord], trusted: set[str]) -> _Looked:
         """Suspects and crowds; a crowd's votes without those of voters whom an operator trusts."""
-        codes = list(dict.fromkeys(vote.voter for vote in votes))
+        codes = known_voters(votes)
         rows = columns(votes, labels(self._store.contestants()))
         seen = examine(rows)
         numbers = np.array([vote.sequence for vote in votes], dtype=np.int64)

@@ -18,6 +18,7 @@ from arena.ratings.comparisons import Comparisons, IntArray, PairCounts
 from arena.ratings.crowds import duplicates
 from arena.ratings.elo import Scale
 from arena.ratings.leaderboard import Leaderboard, bradley_terry_board
+from arena.store.files import NOBODY
 from arena.store.interchange import same_question
 from arena.store.records import VoteFilter, VoteRecord
 from arena.store.store import Store
@@ -85,14 +86,19 @@ class OnceCounted:
 
 
 def columns(votes: Sequence[VoteRecord], names: Mapping[int, str]) -> Comparisons:
-    """Votes as comparisons of weight 1, contestants in the order of `names`, voters numbered as they come."""
+    """Votes as comparisons of weight 1, contestants in the order of `names`, voters as places among `known_voters`."""
     place = {number: index for index, number in enumerate(names)}
-    voter = {code: index for index, code in enumerate(dict.fromkeys(vote.voter for vote in votes))}
+    voter = {code: index for index, code in enumerate(known_voters(votes))}
     return Comparisons(
         tuple(names.values()),
         np.array([place[vote.contestant_a] for vote in votes], dtype=np.int32),
         np.array([place[vote.contestant_b] for vote in votes], dtype=np.int32),
         np.array([vote.verdict.outcome for vote in votes], dtype=float),
         both_bad=np.array([vote.verdict is Verdict.BOTH_BAD for vote in votes], dtype=bool),
-        voter=np.array([voter[vote.voter] for vote in votes], dtype=np.int32),
+        voter=np.array([voter.get(vote.voter, -1) for vote in votes], dtype=np.int32),
     )
+
+
+def known_voters(votes: Sequence[VoteRecord]) -> tuple[str, ...]:
+    """Voters' codes as they come. Votes of files that name no voter are of many people: of nobody known."""
+    return tuple(code for code in dict.fromkeys(vote.voter for vote in votes) if code != NOBODY)

@@ -176,7 +176,7 @@ class VoteFits:
         with self._lock:
             rows = self._rows(np.flatnonzero(self._chosen(slice)))
         found: Mapping[str, float] = {}
-        if rows.voter is not None and len(np.unique(rows.voter)) >= FEWEST_VOTERS:
+        if bradley_terry.known_voters(rows) >= FEWEST_VOTERS:
             counts = PairCounts.of(rows)
             plain = bradley_terry.fit(counts)
             clustered = bradley_terry.fit(counts, voters=rows)

@@ -36,6 +36,9 @@ WINNERS: Mapping[str, Verdict] = {
 }
 """How a `winner` may be written; `left` and `right` are the sides of files with those columns."""
 
+NOBODY = "imported"
+"""The voter of rows that name none: many people, whom nobody can tell apart."""
+
 MODEL_COLUMNS = (("model_a", "model_b"), ("left", "right"))
 
 STYLE_COLUMNS: Mapping[str, tuple[str, str]] = {
@@ -135,7 +138,7 @@ def comparison_of(
         / (propensity_of(row) if inverse_propensity else 1.0)
         * (1.0 if weights is None else _further_weight(row, weights)),
         features=dict(_features_of(row, covariates, needed)),
-        voter=str(row["judge"]) if row.get("judge") else None,
+        voter=str(judge) if (judge := row.get("judge")) and judge != NOBODY else None,
         both_bad=verdict is Verdict.BOTH_BAD,
         tags=_tags_of(row),
     )

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from arena.markup import Markup, count_markup
-from arena.store.files import Row, models_of, verdict_of, weight_of
+from arena.store.files import NOBODY, Row, models_of, verdict_of, weight_of
 from arena.store.records import BattleRecord, BothMarkups, VoteRecord
 from arena.types import Conversation, Message, Role, Side, Verdict
 
@@ -66,9 +66,6 @@ WINNER_WORDS: Mapping[Verdict, str] = {
 
 Redact = Callable[[str], str]
 """Takes personal data out of a text."""
-
-NOBODY = "imported"
-"""The voter of rows that name none."""
 
 _LONGEST_ID = 200
 _DERIVED = ("language=", "topic=", "month=")

@@ -237,7 +237,7 @@ class VoteTable:
 
     `numbers` holds int64 columns by name: `sequence`, `contestant_a`, `contestant_b`, `verdict` (its place in
     `Verdict`), `voter_id`, `slice_set_id` and those of `MARKUP_COLUMNS`. `counting` is 0 for votes off the board.
-    `last` is the number of the last vote; a style that was not counted is −1.
+    `last` is the number of the last vote; a style that was not counted, and a voter whom no file named, is −1.
     """
 
     numbers: Mapping[str, array[int]]

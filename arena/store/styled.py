@@ -14,10 +14,11 @@ from arena.markup import Markup
 from arena.store import battles
 from arena.store.changes import EVENT_SIGNS
 from arena.store.counting import split_names
+from arena.store.files import NOBODY
 from arena.store.interchange import counted
 from arena.store.prepared import Prepared
 from arena.store.records import MARKUP_COLUMNS, BattleRecord, BothMarkups, VoteTable
-from arena.store.tables import AnyRow, answers, events, slice_sets, votes
+from arena.store.tables import AnyRow, answers, events, slice_sets, voters, votes
 
 _HALF = len(MARKUP_COLUMNS) // 2
 
@@ -89,10 +90,16 @@ def slice_members(db: Connection) -> Mapping[str, frozenset[int]]:
 
 
 _READ = ("sequence", "contestant_a", "contestant_b", "verdict", "voter_id", "slice_set_id", *MARKUP_COLUMNS)
+_UNNAMED = select(voters.c.id).where(voters.c.code == NOBODY).scalar_subquery()
+_KNOWN = {"voter_id": func.nullif(votes.c.voter_id, _UNNAMED)}
 _ON_BOARD = case((votes.c.retracted_at.is_(None) & votes.c.quarantined.is_(None), 1), else_=0)
 _COLUMNS = Prepared(
     lambda _: (
-        select(*[func.coalesce(votes.c[name], bindparam("none", -1)) for name in _READ], votes.c.weight, _ON_BOARD)
+        select(
+            *[func.coalesce(_KNOWN.get(name, votes.c[name]), bindparam("none", -1)) for name in _READ],
+            votes.c.weight,
+            _ON_BOARD,
+        )
         .where(votes.c.sequence > bindparam("after"))
         .order_by(votes.c.sequence)
         .limit(bindparam("most"))

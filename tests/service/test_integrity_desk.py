@@ -97,6 +97,16 @@ def test_a_rigger_is_held_and_the_honest_are_not(store: Store) -> None:
     assert desk.view().votes == 320
 
 
+def test_a_file_that_names_no_voter_is_nobodys_fraud(store: Store, tmp_path: Path) -> None:
+    """However lopsided, imported votes of unknown people are not held as one person's."""
+    (tmp_path / "file.csv").write_text("model_a,model_b,winner\n" + "delta,alpha,model_a\n" * 60)
+    before = IntegrityDesk(store).view()
+    store.import_votes(tmp_path / "file.csv")
+    after = IntegrityDesk(store).view()
+    assert (after.votes, after.voters) == (before.votes + 60, before.voters)
+    assert "imported" not in {one.code for one in after.suspects}
+
+
 def test_releasing_brings_the_ratings_back(store: Store) -> None:
     """Held and released, every rating is what it was to 1e-9; the released voter is not held again."""
     desk = IntegrityDesk(store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -151,6 +152,28 @@ def test_intervals_of_the_board_know_who_voted(store: Store, tmp_path: Path) -> 
     for row in exact.rows:
         assert board.row(row.model).ci_low == pytest.approx(row.ci_low, abs=1e-3)
     fits.close()
+
+
+def test_votes_of_a_file_that_names_no_voter_are_not_one_person(store: Store, tmp_path: Path) -> None:
+    """Beside votes of known people their intervals stay those of as many strangers, also from an export."""
+    draw = Random(7)
+    rows = [f"{a},{b},{draw.choice(('model_a', 'model_a', 'model_b'))}" for a, b in (["p", "q"], ["q", "r"]) * 90]
+    (tmp_path / "file.csv").write_text("\n".join(["model_a,model_b,winner", *rows]))
+    alone = rate_file(tmp_path / "file.csv")
+    store.export_votes(tmp_path / "own.jsonl")
+    with Store.open(None, storage_dir=tmp_path / "both", elo_step=lambda a, b, _: (a, b)) as both:
+        for file in ("own.jsonl", "file.csv"):
+            both.import_votes(tmp_path / file)
+        boards = boards_of(both)
+        with closing(VoteFits(both, Scale(), boards.widen)) as fits:
+            fits.cluster(ALL)
+        both.export_votes(tmp_path / "both.jsonl")
+        assert boards.view().board.parameters["intervals"] == "sandwich, clustered by voter"
+        for board in (boards.view().board, rate_file(tmp_path / "both.jsonl")):
+            for name in "pqr":
+                low, high = (board.row(name).ci_low or 0, board.row(name).ci_high or 0)
+                wide = (alone.row(name).ci_high or 0) - (alone.row(name).ci_low or 0)
+                assert high - low == pytest.approx(wide, rel=0.02)
 
 
 def test_who_was_drawn_how_often_stands_on_the_board(store: Store) -> None:
