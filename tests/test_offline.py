@@ -204,13 +204,16 @@ def test_a_tie_model_from_the_terminal(small: Path) -> None:
 
 
 def test_two_models_are_compared_from_the_terminal(styled: Path) -> None:
-    """As a sentence, and as JSON with the interval of their difference."""
+    """As a sentence and as JSON, both with the interval of their difference."""
     code, output = cli("--votes", styled, "--compare", "x", "y")
     assert code == 0
     assert "x is stronger than y with a probability of" in output
+    said = " ".join(output.split())
     code, output = cli("--votes", styled, "--compare", "x", "y", "--json")
     found = json.loads(output)["compare"]
     assert found["low"] < found["difference"] < found["high"]
+    interval = f"{found['difference']:+.1f} points, 95% interval {found['low']:+.1f} … {found['high']:+.1f}"
+    assert interval in said
     ratings = {model["model"]: model["rating"] for model in json.loads(output)["models"]}
     assert found["difference"] == pytest.approx(ratings["x"] - ratings["y"])
 
