@@ -19,7 +19,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,23 +41,24 @@ def main() -> None:
     if not (has_gpu() or arguments.dry_run):
         raise SystemExit("no NVIDIA GPU here: nothing was measured")
     small = TINY if arguments.dry_run else ""
+    arguments.memory = Memory(arguments.dry_run)
     bandwidth = _bandwidth(arguments.dry_run)
-    device = "the CPU, a rehearsal" if arguments.dry_run else _smi("name,memory.total")
+    device = device_name(arguments.dry_run)
     results: dict[str, object] = {"device": device, "copy_gb_s": bandwidth}
     print(f"device: {device}, copy bandwidth {bandwidth:.0f} GB/s\n")
     names = [small + name for name in arguments.shapes]
-    written = {name: path for name in names if (path := _written(name, arguments.folder))}
-    results["alone"] = [_alone(name, path, arguments, bandwidth) for name, path in written.items()]
+    paths = {name: path for name in names if (path := written(name, arguments.folder))}
+    results["alone"] = [_alone(name, path, arguments, bandwidth) for name, path in paths.items()]
     together = [small + name for name in TOGETHER]
-    if set(together) <= set(written):
-        results["together"] = _together(together, written, arguments)
+    if set(together) <= set(paths):
+        results["together"] = _together(together, paths, arguments)
     else:
         print("the four models together: not measured, not all checkpoints could be written")
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1))
 
 
-def _written(name: str, folder: Path) -> Path | None:
+def written(name: str, folder: Path) -> Path | None:
     """The checkpoint, written by a process of its own so that no GPU memory stays behind."""
     code = f"import sys, pathlib; sys.path.insert(0, {str(ROOT / 'perf')!r}); import shapes; " + (
         f"print(shapes.write({name!r}, pathlib.Path({str(folder)!r}))[0])"
@@ -71,13 +72,13 @@ def _written(name: str, folder: Path) -> Path | None:
 
 def _alone(name: str, path: Path, arguments: argparse.Namespace, bandwidth: float) -> dict[str, object]:
     """Everything about one model that has the GPU for itself."""
-    predicted = _planned(name, batch=32)
+    predicted = planned(name, "nf4", batch=32)
     naive = _naive(path, arguments.tokens)
-    with _worker(path, batch=32, room=arguments.folder / "s") as (server, pid, seconds):
+    with worker(path, batch=32, room=arguments.folder / "s") as (server, pid, seconds):
         client(server, 1, 16)  # warm up
-        memory = arguments.memory_of(pid)
+        memory = arguments.memory.of(pid)
         rows = [row_of(server, count, client(server, count, arguments.tokens)) for count in (1, 8, 32)]
-        memory = max(memory, arguments.memory_of(pid))
+        memory = max(memory, arguments.memory.of(pid))
     limit = bandwidth * 1e9 / predicted.weights
     print(f"## {name}: ready in {seconds:.1f} s")
     print(f"memory: predicted {predicted.total_gib:.2f} GiB, real {memory / GIB:.2f} GiB", end=" ")
@@ -98,23 +99,23 @@ def _alone(name: str, path: Path, arguments: argparse.Namespace, bandwidth: floa
     }  # fmt: skip
 
 
-def _together(names: Sequence[str], written: dict[str, Path], arguments: argparse.Namespace) -> dict[str, object]:
+def _together(names: Sequence[str], paths: Mapping[str, Path], arguments: argparse.Namespace) -> dict[str, object]:
     """Four models resident at once, all answering; then one put away and loaded again."""
-    predicted = sum(_planned(name, batch=8).total_gib for name in names)
+    predicted = sum(planned(name, "nf4", batch=8).total_gib for name in names)
     print(f"## {', '.join(names)} together: predicted {predicted:.1f} GiB of {arguments.budget:.0f}")
     if predicted > arguments.budget:
         print("does not fit the budget")
         return {"predicted_gib": predicted}
     with contextlib.ExitStack() as stack:
         workers = [
-            stack.enter_context(_worker(written[name], batch=8, room=arguments.folder / f"s{n}"))
+            stack.enter_context(worker(paths[name], batch=8, room=arguments.folder / f"s{n}"))
             for n, name in enumerate(names)
         ]
         with ThreadPoolExecutor(len(workers)) as pool:
             runs = list(pool.map(lambda worker: client(worker[0], 8, arguments.tokens), workers))
-        real = sum(arguments.memory_of(pid) for _, pid, _ in workers) / GIB
+        real = arguments.memory.of(*(pid for _, pid, _ in workers)) / GIB
         totals = [row_of(worker[0], 8, run).total for worker, run in zip(workers, runs, strict=True)]
-    with _worker(written[names[0]], batch=8, room=arguments.folder / "again") as (_, _, seconds):
+    with worker(paths[names[0]], batch=8, room=arguments.folder / "again") as (_, _, seconds):
         pass
     print(f"real {real:.1f} GiB; 8 streams each, tokens/s: {', '.join(f'{total:.0f}' for total in totals)}")
     print(f"switch to a cold {names[0]} from the page cache: {seconds:.1f} s")
@@ -122,13 +123,13 @@ def _together(names: Sequence[str], written: dict[str, Path], arguments: argpars
 
 
 @contextlib.contextmanager
-def _worker(path: Path, *, batch: int, room: Path) -> Iterator[tuple[Server, int, float]]:
+def worker(path: Path, *, batch: int, room: Path, quantization: str = "nf4") -> Iterator[tuple[Server, int, float]]:
     """A worker with this model: its address, process id and the seconds until it was ready."""
     room.mkdir(parents=True, exist_ok=True)
     socket = str(room / "w.sock")
     Path(socket).unlink(missing_ok=True)
     server = Server("worker", "local", uds=socket)
-    spec = WorkerSpec(str(path), quantization="nf4", context=CONTEXT, max_batch=batch, prefix_reuse=False)
+    spec = WorkerSpec(str(path), quantization=quantization, context=CONTEXT, max_batch=batch, prefix_reuse=False)
     command = [
         sys.executable,
         "-m",
@@ -155,11 +156,12 @@ def _naive(path: Path, tokens: int) -> float:
         return row_of(server, 1, client(server, 1, tokens)).total
 
 
-def _planned(name: str, *, batch: int) -> Footprint:
+def planned(name: str, quantization: str, *, batch: int) -> Footprint:
+    """What the planner says of a shape."""
     sys.path.insert(0, str(ROOT / "perf"))
     from shapes import as_checkpoint
 
-    return plan(as_checkpoint(name), "nf4", context=CONTEXT, batch=batch)
+    return plan(as_checkpoint(name), quantization, context=CONTEXT, batch=batch)
 
 
 def _bandwidth(dry: bool) -> float:
@@ -174,18 +176,33 @@ def _bandwidth(dry: bool) -> float:
     return float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
 
 
-def _memory_of(pid: int) -> int:
-    """GPU memory of a process in bytes; of all processes where the driver does not tell them apart."""
-    lines = _query("--query-compute-apps=pid,used_memory").splitlines()
-    own = [int(line.split(",")[1]) for line in lines if line.split(",")[0].strip() == str(pid)]
-    if own:
-        return own[0] << 20
-    return int(_smi("memory.used")) << 20
+class Memory:
+    """What worker processes hold on the GPUs, in bytes: in main memory where this is a rehearsal."""
+
+    def __init__(self, dry: bool) -> None:
+        self._dry = dry
+        self._before = 0 if dry else self._in_use()
+
+    def of(self, *pids: int) -> int:
+        """All of them together. Inside a container the driver often does not tell processes apart: then what came
+        since the start, of all GPUs."""
+        if self._dry:
+            pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
+            return pages * os.sysconf("SC_PAGE_SIZE")
+        rows = [line.split(",") for line in _query("--query-compute-apps=pid,used_memory").splitlines()]
+        held = [(int(pid), int(mib)) for pid, mib in rows if pid.strip().isdigit() and mib.strip().isdigit()]
+        if set(pids) <= {pid for pid, _ in held}:
+            return sum(mib for pid, mib in held if pid in pids) << 20
+        return self._in_use() - self._before
+
+    @staticmethod
+    def _in_use() -> int:
+        return sum(int(line) for line in _query("--query-gpu=memory.used").splitlines()) << 20
 
 
-def _resident(pid: int) -> int:
-    """The memory of a process that uses no GPU, in bytes."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def device_name(dry: bool) -> str:
+    """What the figures were taken on."""
+    return "the CPU, a rehearsal" if dry else _smi("name,memory.total")
 
 
 def _smi(fields: str) -> str:
@@ -205,7 +222,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--dry-run", action="store_true", help="rehearse on the CPU with tiny models")
     arguments = parser.parse_args()
-    arguments.memory_of = _resident if arguments.dry_run else _memory_of
     arguments.tokens = 8 if arguments.dry_run else TOKENS
     return arguments
 

@@ -275,7 +275,7 @@ def _quantization() -> str:
 
 
 def has_gpu() -> bool:
-    return Path("/dev/nvidia0").exists()
+    return any(Path("/dev").glob("nvidia[0-9]*"))
 
 
 def free_port() -> int:
