@@ -25,11 +25,13 @@ $(VENV)/.tests: $(VENV)/.installed tests/requirements.txt
 	@$(BIN)/python -m tests.prepare
 	@touch $@
 
+test quick: export PYTHONDONTWRITEBYTECODE :=  # compiling all anew costs each worker four seconds
+
 test: $(VENV)/.tests
 	@$(BIN)/python -m pytest
 
 quick: $(VENV)/.tests
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not (browser or torch or process or soak or postgres)"
+	@$(BIN)/python -m pytest --quick --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.tests
 	$(BIN)/ruff check .

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +24,32 @@ os.environ["PYTHONHASHSEED"] = "0"  # for the processes that tests start
 
 _LAST = ("process", "soak", "postgres", "torch", "browser")
 """Marks of costly tests, in the order in which they run after everything else."""
+
+_COSTLY_FILE = re.compile(rf"^pytestmark = .*pytest\.mark\.({'|'.join(_LAST)})\b", re.MULTILINE)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--quick` leaves out what is costly."""
+    parser.addoption("--quick", action="store_true", help=f"only tests with none of the marks {', '.join(_LAST)}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The costly marks are named once, above."""
+    if config.getoption("quick"):
+        config.option.markexpr = f"not ({' or '.join(_LAST)})"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file of which every test is left out is not read either: importing torch alone takes seconds."""
+    if not config.getoption("quick") or collection_path.suffix != ".py":
+        return None
+    return bool(_COSTLY_FILE.search(collection_path.read_text(encoding="utf-8"))) or None
+
+
+def pytest_collection_finish() -> None:
+    """A million objects of imported modules live until the end: the garbage collector need not walk them each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,11 +91,12 @@ def fresh_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         if path.exists():
             upgrade(path, goal)
             return
-        if goal not in migrated:
+        schema = (goal.head, goal.scripts)  # the secret seals nothing where nobody has written yet
+        if schema not in migrated:
             whole = folder / f"{len(migrated)}.db"
             upgrade(whole, goal)
-            migrated[goal] = whole
-        shutil.copyfile(migrated[goal], path)
+            migrated[schema] = whole
+        shutil.copyfile(migrated[schema], path)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(migrate, "_upgrade_file", copied)

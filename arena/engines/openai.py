@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import ssl
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -226,13 +228,16 @@ async def _event(stream: openai.AsyncStream[object], deadline: float, reader: An
 def _client(base_url: str, api_key: str, uds: Path | str | None, connect_timeout: float) -> openai.AsyncOpenAI:
     """A client that follows no redirect, does not retry by itself and takes nothing from OPENAI_… variables."""
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
-    transport = httpx2.AsyncHTTPTransport(uds=str(uds), limits=limits) if uds else None
+    from_environment = uds is None and urlsplit(base_url).hostname not in _LOOPBACK  # no proxy leads there
+    trusted = _trusted(from_environment)
+    transport = httpx2.AsyncHTTPTransport(uds=str(uds), limits=limits, verify=trusted) if uds else None
     http_client = httpx2.AsyncClient(
         transport=transport,
+        verify=trusted,
         limits=limits,
         follow_redirects=False,
         timeout=httpx2.Timeout(connect=connect_timeout, read=None, write=connect_timeout, pool=None),
-        trust_env=uds is None and urlsplit(base_url).hostname not in _LOOPBACK,  # no proxy leads there
+        trust_env=from_environment,
     )
     client = openai.AsyncOpenAI(
         api_key=api_key,
@@ -243,6 +248,12 @@ def _client(base_url: str, api_key: str, uds: Path | str | None, connect_timeout
     )
     client.organization = client.project = None
     return client
+
+
+@cache
+def _trusted(from_environment: bool) -> ssl.SSLContext:
+    """The machine's certificates, read once for all clients (25 ms each); SSL_CERT_FILE is heeded when asked to."""
+    return httpx2.create_ssl_context(trust_env=from_environment)
 
 
 def _messages(conversation: Conversation, system_prompt: str | None, system_role: bool) -> list[dict[str, str]]:

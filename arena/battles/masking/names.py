@@ -80,12 +80,14 @@ class NameFinder:
 
     def add(self, spelling: str, name: Name) -> None:
         """Add one spelling with its Russian endings; the first meaning of a spelling stays."""
-        self._insert(spelling, name).whole = True
-        for form in _endings(spelling):
-            self._insert(form, name)
+        self._end(self._grow(self._root, spelling), name).whole = True
+        for stem, endings in _endings(spelling):
+            branch = self._grow(self._root, stem)
+            for ending in endings:
+                self._end(self._grow(branch, ending), name)
 
-    def _insert(self, form: str, name: Name) -> _Node:
-        node = self._root
+    def _grow(self, node: _Node, form: str) -> _Node:
+        """The node that a form leads to from here, made where there is none."""
         pending_gap = False
         for char in form:
             folded = fold(char)
@@ -96,7 +98,13 @@ class NameFinder:
                 if pending_gap:
                     node.gaps.add(letter)
                 pending_gap = False
-                node = node.edges.setdefault(letter, _Node())
+                following = node.edges.get(letter)
+                if following is None:
+                    following = node.edges[letter] = _Node()
+                node = following
+        return node
+
+    def _end(self, node: _Node, name: Name) -> _Node:
         if node is not self._root and node.name is None:
             node.name = name
         return node
@@ -213,20 +221,20 @@ def starts_word(text: str, folds: list[str], position: int) -> bool:
     return before < 0 or not is_letters(folds[before]) or is_chinese(text[position]) or is_chinese(text[before])
 
 
-def _endings(spelling: str) -> Iterator[str]:
-    """The spelling's cases and, for what can become an adjective, the adjective's cases."""
-    last = spelling[-1].lower()
+def _endings(spelling: str) -> Iterator[tuple[str, Iterable[str]]]:
+    """The spelling's cases and, for what can become an adjective, the adjective's cases: a stem with its endings."""
+    stem, last = spelling[:-1], spelling[-1].lower()
     if not last.isalpha() or is_chinese(last):
         return
     if not _is_cyrillic(last):
-        yield from (spelling + ending for ending in ("s", *word_list("ending consonant")))
+        yield spelling, ("s", *word_list("ending consonant"))
     elif last in "аяьй":
-        yield from (spelling[:-1] + ending for ending in word_list("ending soft"))
+        yield stem, word_list("ending soft")
     elif last in "ыи" and len(spelling) > 4:
-        yield from (spelling[:-1] + ending for ending in word_list("ending plural"))
-        yield from (spelling + ending for ending in ("й", "ям", "ями", "ях"))
+        yield stem, word_list("ending plural")
+        yield spelling, ("й", "ям", "ями", "ях")
     elif last not in "оеёуыиэю":
-        yield from (spelling + ending for ending in (*word_list("ending consonant"), *word_list("ending adjective")))
+        yield spelling, (*word_list("ending consonant"), *word_list("ending adjective"))
 
 
 def known_families() -> Iterator[tuple[str, Name]]:
