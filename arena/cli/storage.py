@@ -137,4 +137,4 @@ def _stored(settings: Settings, rebuild: bool) -> Iterator[Finding]:
                     store.rebuild(shown)
             yield from examine_store(store)
     except ArenaError as error:
-        yield Finding("database", False, str(error), "see README, “When something is wrong”")
+        yield Finding("database", False, str(error), "see --database and --storage; `restore` puts a backup back")

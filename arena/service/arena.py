@@ -34,6 +34,7 @@ from arena.service.operating import Operator
 from arena.service.patrol import Patrol
 from arena.service.prompts import markup_of, slices_of
 from arena.service.rooms import Redact, Room, room_of
+from arena.service.segments import Keeper, not_kept
 from arena.service.suggestions import Suggestions
 from arena.service.views import BattleView, Preparation
 from arena.service.vote_fits import VoteFits
@@ -90,6 +91,7 @@ class Arena:
         self._accounts = Accounts(store, fleet.meters)
         self._matchmaker = Matchmaker(fleet, lambda: self.boards.chances().weight, self._rng, self.watching.failing)
         self.patrol = Patrol(store, auto=settings.integrity_auto)
+        self.keeper: Keeper | None = None
         self._housekeeping = Housekeeping(settings, store, self._rooms, clock, self._spawn)
         self._bell: Bell
         self._version = 0
@@ -158,7 +160,13 @@ class Arena:
             database=state,
             database_ok=ok,
         )
-        return replace(report, sighting=self.patrol.sighting, held=self.patrol.held)
+        return replace(
+            report,
+            sighting=self.patrol.sighting,
+            held=self.patrol.held,
+            window=self.keeper.window if self.keeper is not None else None,
+            wiped=not_kept(self.settings),
+        )
 
     def names(self) -> tuple[str, ...]:
         """Contestants that can be chosen by name now."""

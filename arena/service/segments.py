@@ -12,7 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryDirectory
@@ -81,6 +81,14 @@ class DatasetRepository:
         return list((folder / "segments").glob("*.jsonl"))
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Seconds of votes that a wipe would lose: now, and at most since the start."""
+
+    now: float
+    longest: float
+
+
 class Keeper:
     """Restores once, then pushes for as long as the arena runs."""
 
@@ -91,6 +99,7 @@ class Keeper:
         self._cursor = Cursor(known.get("vote", 0), known.get("event", 0))
         self._boot = known.get("boot") or f"{int(clock()):012d}-{token_hex(4)}"  # segments of one disk, in its order
         self._waiting_since: float | None = None
+        self._longest = 0.0
         self._pause = 0.0
         self._failures = 0
         self._retry_at = 0.0
@@ -105,6 +114,11 @@ class Keeper:
     def unsaved_seconds(self) -> float:
         """How long the oldest vote that is nowhere but on this disk has waited: what a wipe now would lose."""
         return 0.0 if self._waiting_since is None else self._clock() - self._waiting_since
+
+    @property
+    def window(self) -> Window:
+        """The loss window, for the operator."""
+        return Window(self.unsaved_seconds, max(self._longest, self.unsaved_seconds))
 
     # ---------------------------------------------------------------- boot
 
@@ -198,6 +212,7 @@ class Keeper:
         part.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(json.dumps({**asdict(cursor), "boot": self._boot}))
         os.replace(part, self._file)
+        self._longest = self.window.longest
         self._cursor, self._waiting_since = cursor, None
 
     async def _run(self) -> None:

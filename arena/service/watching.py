@@ -24,6 +24,7 @@ from arena.engines.pool import Snapshot
 from arena.errors import ContextOverflow
 from arena.service.fleet import Fleet
 from arena.service.patrol import Sighting
+from arena.service.segments import Window
 from arena.types import SIDES, Answer, AnswerState, Verdict
 
 log = logging.getLogger(__name__)
@@ -111,7 +112,11 @@ class ModelReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The arena as the operator sees it. Memory in GiB, `budget` None is "not known"."""
+    """The arena as the operator sees it. Memory in GiB, `budget` None is "not known".
+
+    `window` is what a wipe of the disk would lose, None where votes are pushed nowhere; `wiped` says that the next
+    restart will lose them all.
+    """
 
     models: tuple[ModelReport, ...]
     votes: Mapping[str, int]
@@ -127,6 +132,8 @@ class Report:
     database_ok: bool
     sighting: Sighting | None = None
     held: int = 0
+    window: Window | None = None
+    wiped: bool = False
 
     @property
     def phases(self) -> Mapping[str, int]:

@@ -182,7 +182,7 @@ def _strips(arena: Arena) -> str:
 def _lifespan(arena: Arena) -> Callable[[Any], Any]:
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
-        keeper = keeper_of(arena.settings, arena.store)
+        keeper = arena.keeper = keeper_of(arena.settings, arena.store)
         if keeper is not None:
             await keeper.start()
         await arena.start()

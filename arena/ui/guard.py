@@ -55,10 +55,9 @@ POLICY = "; ".join(
         # Gradio's page forces both: inline boot scripts, and `new Function` for every `js=` of an event.
         "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
         "style-src 'self' 'unsafe-inline'",  # Svelte and KaTeX set style attributes
-        "img-src 'self' data: blob:",
-        "font-src 'self' data:",
+        "img-src 'self' data: blob:",  # Plotly makes a PNG out of an SVG behind such an address of the page's own
+        "font-src 'self' data:",  # KaTeX, as Gradio bundles it, carries its smallest font in its stylesheet
         "connect-src 'self'",
-        "worker-src 'self' blob:",
         "frame-src 'none'",
         "object-src 'none'",
         "base-uri 'self'",

@@ -124,6 +124,13 @@ class _Told(Collector):
         )
         yield GaugeMetricFamily("arena_uptime_seconds", "Seconds since the start", report.uptime)
         yield GaugeMetricFamily("arena_database_up", "Whether the database can be read", float(report.database_ok))
+        if report.window is not None:
+            unsaved = GaugeMetricFamily(
+                "arena_votes_unsaved_seconds", "Votes on this disk only: what a wipe would lose", labels=["when"]
+            )
+            unsaved.add_metric(["now"], report.window.now)
+            unsaved.add_metric(["longest"], report.window.longest)
+            yield unsaved
         votes = CounterMetricFamily("arena_votes", "Votes since the start, by verdict", labels=["verdict"])
         for verdict, count in report.votes.items():
             votes.add_metric([verdict], count)

@@ -84,6 +84,11 @@ def _summary(report: Report, language: str) -> str:
         say(language, "operator_votes", votes=votes, hours=number(report.uptime / 3600, language, 1)),
         say(language, "operator_database" if report.database_ok else "operator_database_down"),
     ]
+    if report.window is not None:
+        seconds = {key: number(getattr(report.window, key), language) for key in ("now", "longest")}
+        facts.append(say(language, "operator_unsaved", **seconds))
+    if report.wiped:
+        facts.append(say(language, "not_kept"))
     facts += [
         say(
             language,

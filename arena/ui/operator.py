@@ -16,6 +16,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from arena.ui.rates import Disguise
 from arena.ui.texts import say
 from arena.ui.voters import language_of_request
 
@@ -31,6 +32,7 @@ class Doorkeeper:
     def __init__(self, token: str | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._digest = None if token is None else _digest(token)
         self._clock = clock
+        self._disguise = Disguise(clock)
         self._wrong: dict[str, deque[float]] = {}
 
     @property
@@ -41,7 +43,8 @@ class Doorkeeper:
     def refusal(self, request: Request) -> int | None:
         """None when the request may pass, else the status to refuse it with: 403, or 429 after too many tries."""
         told = request.scope.get("arena.address")  # behind a trusted proxy, who stands before it
-        address = str(told) if told is not None else request.client.host if request.client else ""
+        sender = str(told) if told is not None else request.client.host if request.client else ""
+        address = self._disguise(sender)
         if self._must_wait(address):
             return 429
         scheme, _, shown = request.headers.get("authorization", "").partition(" ")

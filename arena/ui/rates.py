@@ -42,6 +42,23 @@ class _Bucket:
     at: float
 
 
+class Disguise:
+    """Stands for an address in memory: a digest under a random key that is another one every day."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._renew()
+
+    def __call__(self, address: str) -> str:
+        """What is kept in the address's place."""
+        if self._clock() - self._renewed >= _DAY:
+            self._renew()
+        return hmac.new(self._key, address.encode(errors="replace"), hashlib.sha256).hexdigest()[:24]
+
+    def _renew(self) -> None:
+        self._key, self._renewed = secrets.token_bytes(32), self._clock()
+
+
 class Rates:
     """Says, for each act, how long its sender has to wait; 0 lets it happen."""
 
@@ -57,7 +74,7 @@ class Rates:
         self._buckets: OrderedDict[tuple[Act, str], _Bucket] = OrderedDict()
         self._streams: dict[str, int] = {}
         self._open = 0
-        self._renew()
+        self._disguise = Disguise(clock)
 
     def wait(self, act: Act, voter: str | None, address: IPv4Address | IPv6Address | None) -> float:
         """Seconds until this voter at this address may do this; an act that has to wait costs nothing."""
@@ -114,10 +131,5 @@ class Rates:
 
     def _digest(self, address: IPv4Address | IPv6Address) -> str:
         """An address under today's key; of IPv6 the /64, which is one household's."""
-        if self._clock() - self._renewed >= _DAY:
-            self._renew()
         known = ip_network((address, 64), strict=False) if address.version == 6 else address
-        return "a:" + hmac.new(self._key, str(known).encode(), hashlib.sha256).hexdigest()[:24]
-
-    def _renew(self) -> None:
-        self._key, self._renewed = secrets.token_bytes(32), self._clock()
+        return "a:" + self._disguise(str(known))

@@ -494,6 +494,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "operator_votes": ("Голосов: {votes}, часов работы: {hours}", "Votes: {votes}, hours up: {hours}"),
     "operator_database": ("База данных отвечает", "The database answers"),
     "operator_database_down": ("База данных не отвечает", "The database does not answer"),
+    "operator_unsaved": (
+        "Только на этом диске — голоса за последние {now} с (с запуска бывало до {longest} с)",
+        "On this disk only: votes of the last {now} s (up to {longest} s since the start)",
+    ),
     "operator_gpu": ("{name}: {used} из {total} ГиБ, {watts} Вт", "{name}: {used} of {total} GiB, {watts} W"),
     # integrity of votes
     "tab_integrity": ("Честность", "Integrity"),

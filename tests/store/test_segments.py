@@ -195,6 +195,21 @@ def test_a_hub_that_is_away_is_asked_ever_more_rarely_and_loses_nothing(
     assert len(outcomes(wiped(tmp_path, hub, clock).store)) == 120
 
 
+def test_the_loss_window_is_told_now_and_at_its_longest(disk: Disk, hub: FakeHub, clock: Clock) -> None:
+    """What the operator's page shows: it grows while the hub is away, and is remembered when it is back."""
+    a, b = register(disk.store, "x", "y")
+    assert (disk.keeper.window.now, disk.keeper.window.longest) == (0, 0)
+    vote(disk.store, a.id, b.id, Verdict.TIE)
+    hub.failing = 1.0
+    for _ in range(60):
+        disk.keeper.tend()
+        clock.now += 1
+    assert disk.keeper.window.now == disk.keeper.window.longest == 60
+    hub.failing = 0.0
+    disk.keeper.push()
+    assert (disk.keeper.window.now, disk.keeper.window.longest) == (0, 60)
+
+
 def test_what_became_of_a_vote_comes_back_too(tmp_path: Path, disk: Disk, hub: FakeHub, clock: Clock) -> None:
     """Taken back, quarantined and forgotten after the push: each as it was."""
     a, b = register(disk.store, "x", "y")

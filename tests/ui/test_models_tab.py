@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from operated import SIGNED, Operated, operated, some_answers
@@ -12,8 +13,10 @@ from starlette.requests import Request
 from arena.config import Settings
 from arena.engines.health import Health
 from arena.engines.local import Phase
+from arena.service.segments import Window
 from arena.ui.models_tab import ACTS, entrance
 from arena.ui.operator import WRONG_TOKENS, Doorkeeper
+from arena.ui.texts import say
 
 PAGE = "/arena/operator/models"
 
@@ -65,6 +68,17 @@ def test_behind_a_proxy_who_guesses_does_not_lock_out_the_operator() -> None:
     assert door.refusal(_from("10.0.0.1", "right-right-right", before_proxy="5.6.7.8")) is None
 
 
+def test_who_guesses_is_known_by_a_digest_that_changes_every_day() -> None:
+    """No address is kept, here either."""
+    now = 0.0
+    door = Doorkeeper("right-right-right", clock=lambda: now)
+    door.refusal(_from("1.2.3.4", "wrong"))
+    now = 86_400.0
+    door.refusal(_from("1.2.3.4", "wrong"))
+    assert len(door._wrong) == 2
+    assert not [kept for kept in door._wrong if "1.2.3.4" in kept]
+
+
 def test_what_everybody_sees_of_the_page_names_nobody(it: Operated) -> None:
     """Only a field for the token, in both languages."""
     for language in ("ru", "en"):
@@ -81,6 +95,27 @@ def test_it_shows_state_memory_speed_failures_and_money(it: Operated, language: 
     html = it.client.post(PAGE, headers={**SIGNED, "Accept-Language": language}).json()["html"]
     for expected in (*it.arena.fleet.entries, *words, "timeout: 1", "refuses the key (401)", "operator-bar", "USD"):
         assert expected in html
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("ru", "за последние 7 с (с запуска бывало до 31 с)"),
+        ("en", "votes of the last 7 s (up to 31 s since the start)"),
+    ],
+)
+def test_the_operator_sees_what_a_wipe_of_the_disk_would_lose(
+    it: Operated, monkeypatch: pytest.MonkeyPatch, language: str, words: str
+) -> None:
+    """Seconds of votes that are not at the hub yet; and where there is no hub, that all of them go."""
+    signed = SIGNED | {"Accept-Language": language}
+    it.arena.keeper = SimpleNamespace(window=Window(7.2, 31.4))  # type: ignore[assignment]
+    assert words in it.client.post(PAGE, headers=signed).json()["html"]
+    assert 'arena_votes_unsaved_seconds{when="longest"} 31.4' in it.client.get("/metrics").text
+    it.arena.keeper = None
+    monkeypatch.setenv("SPACE_ID", "somebody/arena")
+    shown = it.client.post(PAGE, headers=signed).json()["html"]
+    assert (words in shown, say(language, "not_kept") in shown) == (False, True)
 
 
 def test_loading_and_a_quarantine_say_how_it_goes(it: Operated) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ from starlette.testclient import TestClient
 
 from arena.config import Catalog, Contestant, Settings
 from arena.engines.fake import FakeEngine, saying
+from arena.errors import StoreUnavailable
 from arena.service import Arena, open_store
 from arena.service.fleet import Fleet
 from arena.service.opening import masker_of
+from arena.store import connections
 from arena.types import Mode
 from arena.ui.routes import COMMENT_LIMIT, Routes
+from arena.ui.texts import TEXTS
 from arena.ui.voters import Voters
 
 VOTERS = Voters(b"a key of at least sixteen bytes")
@@ -120,6 +124,29 @@ def test_a_battle_left_too_long_takes_no_vote(desk: Desk) -> None:
     desk.client.portal.call(desk.arena.store.expire_battles, time.time() + 60)
     assert desk.post("vote", {"battle": battle, "verdict": "tie"}) == 409
     assert desk.votes() == 0
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that waits a tenth of a second for a database that takes no writes."""
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 0.1)
+
+
+def test_while_the_database_takes_no_writes_a_vote_is_refused_as_that(impatient: None, desk: Desk) -> None:
+    """503 and a code that the page has words for, nothing counted, no question taken; then as if nothing had been."""
+    battle = desk.battle()
+    assert desk.arena.store._database.path is not None
+    with closing(sqlite3.connect(desk.arena.store._database.path, isolation_level=None)) as foreign:
+        foreign.execute("BEGIN IMMEDIATE")
+        body = {"battle": battle, "verdict": "tie"}
+        answer = desk.client.post("/arena/vote", json=body, headers={"Cookie": desk.cookie})
+        assert (answer.status_code, answer.json()) == (503, {"error": "store_unavailable"})
+        assert "error_store_unavailable" in TEXTS
+        with pytest.raises(StoreUnavailable):
+            desk.battle(answered=False)
+    assert desk.votes() == 0
+    assert desk.post("vote", {"battle": battle, "verdict": "tie"}) == 200
+    assert desk.votes() == 1
 
 
 def test_an_undone_vote_is_gone_and_stays_gone(desk: Desk) -> None:
