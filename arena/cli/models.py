@@ -71,13 +71,15 @@ def check_models(
     name: Annotated[str | None, typer.Argument(help="One contestant or judge; all enabled ones without it.")] = None,
     load: Annotated[
         bool | None,
-        typer.Option("--load/--no-load", help="Load it and try it (the default where a name is given); may download."),
+        typer.Option(
+            "--load/--no-load", help="Load or ask it, as battles would (the default with a name); may download or cost."
+        ),
     ] = None,
     as_json: JsonOption = False,
     profile: ProfileOption = None,
     file: FileOption = None,
 ) -> None:
-    """Check ids, revisions, gates, keys and endpoints, and try local models; exit 1 on a cross."""
+    """Check ids, revisions, gates, keys and endpoints, and try what answers; exit 1 on a cross."""
     with _plain_errors():
         settings, catalog = _catalog(profile, file, None)
         entries = _chosen(catalog, name)

@@ -1,15 +1,18 @@
 """The self-test an operator runs on a contestant before letting it take part: a list of ticks.
 
-It loads the model in a worker like any battle would, and knows neither catalogue nor terminal.
+It loads the model in a worker, or asks an endpoint, like any battle would; it knows neither catalogue nor terminal.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
+from typing import TypeVar
 
+from arena.engines.base import Engine
 from arena.engines.local import LocalEngine, Patience
 from arena.engines.nursery import Nursery
 from arena.engines.worker.spec import WorkerSpec
@@ -49,6 +52,21 @@ async def check_contestant(
     return ticks
 
 
+async def check_endpoint(engine: Engine) -> list[Tick]:
+    """Ask an endpoint a few short questions, one of which is broken off, and close the engine.
+
+    Failures are ticks, never exceptions.
+    """
+    try:
+        return [
+            await _tried("answers", _answers, engine),
+            await _tried("counts its tokens", _counts, engine),
+            await _tried("can be broken off", _breaks_off, engine),
+        ]
+    finally:
+        await engine.close()
+
+
 async def _ticks(engine: LocalEngine) -> AsyncIterator[Tick]:
     began = time.monotonic()
     try:
@@ -65,16 +83,24 @@ async def _ticks(engine: LocalEngine) -> AsyncIterator[Tick]:
         ("refuses what does not fit", _refuses),
         ("stops when told to", _stops),
     ):
-        try:
-            passed, detail = await trial(engine)
-        except EngineError as error:
-            passed, detail = False, f"{type(error).__name__}: {error}"
-        yield Tick(name, passed, detail)
+        yield await _tried(name, trial, engine)
     await engine.unload()
     yield Tick("gives its memory back", engine.pid is None)
 
 
-async def _answers(engine: LocalEngine) -> tuple[bool | None, str]:
+Tried = TypeVar("Tried", bound=Engine)
+Trial = Callable[[Tried], Awaitable[tuple[bool | None, str]]]
+
+
+async def _tried(name: str, trial: Trial[Tried], engine: Tried) -> Tick:
+    try:
+        passed, detail = await trial(engine)
+    except EngineError as error:
+        passed, detail = False, f"{type(error).__name__}: {error}"
+    return Tick(name, passed, detail)
+
+
+async def _answers(engine: Engine) -> tuple[bool | None, str]:
     began = time.monotonic()
     text, reasoning, finish = await _ask(engine, Decoding(temperature=0.0, max_tokens=64))
     seconds = time.monotonic() - began
@@ -84,6 +110,23 @@ async def _answers(engine: LocalEngine) -> tuple[bool | None, str]:
         return False, f"the answer shows {', '.join(leaked)}"
     told = f"{tokens} tokens, {tokens / seconds:.0f} tokens/s, {finish.reason.value}"
     return bool(text or reasoning), told + (", reasoning told apart" if reasoning else "")
+
+
+async def _counts(engine: Engine) -> tuple[bool | None, str]:
+    """Without them money and speed are estimates."""
+    usage = (await _ask(engine, Decoding(temperature=0.0, max_tokens=8)))[2].usage
+    if usage.prompt_tokens is None or usage.completion_tokens is None:
+        return None, "it tells no usage: tokens and money will be estimates"
+    return True, f"{usage.prompt_tokens} read, {usage.completion_tokens} written"
+
+
+async def _breaks_off(engine: Engine) -> tuple[bool | None, str]:
+    """Closing the stream after its first chunk is what a voter's "stop" does; the next question is answered."""
+    async with aclosing(engine.stream(_QUESTION, Decoding(max_tokens=512))) as stream:  # type: ignore[type-var]
+        async for _ in stream:
+            break
+    text, reasoning, _ = await _ask(engine, Decoding(temperature=0.0, max_tokens=8))
+    return bool(text or reasoning), ""
 
 
 async def _repeats(engine: LocalEngine) -> tuple[bool | None, str]:
@@ -116,9 +159,7 @@ async def _stops(engine: LocalEngine) -> tuple[bool | None, str]:
     return False, "the worker went on"
 
 
-async def _ask(
-    engine: LocalEngine, decoding: Decoding, conversation: Conversation = _QUESTION
-) -> tuple[str, str, Finish]:
+async def _ask(engine: Engine, decoding: Decoding, conversation: Conversation = _QUESTION) -> tuple[str, str, Finish]:
     text = reasoning = ""
     async for item in engine.stream(conversation, decoding):
         if isinstance(item, Chunk):

@@ -286,14 +286,17 @@ def _engine(
 ) -> Engine:
     match entry.engine:
         case "openai":
-            return _endpoint(entry, settings, meters[entry.name], gates[entry.name])
+            return endpoint(entry, settings, meters[entry.name], gates[entry.name])
         case "recorded":
             return _recorded(entry, settings.prompts or catalog.prompts.dataset)
         case _:
             return FakeEngine(_script(entry))
 
 
-def _endpoint(entry: Contestant, settings: Settings, meter: Meter, gate: Gate) -> OpenAIEngine:
+def endpoint(
+    entry: Contestant, settings: Settings, meter: Meter | None = None, gate: Gate | None = None
+) -> OpenAIEngine:
+    """The engine of a contestant that runs elsewhere. Raises `ConfigError` where its key is missing."""
     key = os.environ.get(entry.api_key_env) if entry.api_key_env else None
     if entry.api_key_env and not key:
         raise ConfigError(

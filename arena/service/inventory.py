@@ -19,8 +19,9 @@ from arena.engines.gpus import Gpu, available_ram, visible_gpus
 from arena.engines.health import Health, ask
 from arena.engines.hub import Finding, Hub
 from arena.engines.memory import GIB, Device, Footprint, companions, company, estimated_weights, plan, weight_bytes
-from arena.engines.selftest import check_contestant
+from arena.engines.selftest import check_contestant, check_endpoint
 from arena.errors import AccessDenied, ArenaError, EndpointError
+from arena.service.fleet import endpoint
 from arena.service.worker_specs import worker_spec
 
 DEFAULT_QUANTIZATION = "nf4"
@@ -213,12 +214,16 @@ def check(
 
 
 def loading_test(settings: Settings) -> SelfTest:
-    """A test that loads a local contestant in a worker and tries it as battles would; others pass by."""
+    """A test that tries a contestant as battles would: in a worker, or through its endpoint; recordings pass by."""
 
     def test(entry: Contestant) -> Iterator[Tick]:
-        if entry.engine != "local":
+        if entry.engine in ("local", "zerogpu"):
+            ticks = asyncio.run(check_contestant(worker_spec(entry, settings)))
+        elif entry.engine == "openai":
+            ticks = asyncio.run(check_endpoint(endpoint(entry, settings)))
+        else:
             return
-        for tick in asyncio.run(check_contestant(worker_spec(entry, settings))):
+        for tick in ticks:
             yield Tick(tick.name, tick.passed, tick.detail)
 
     return test
