@@ -40,6 +40,9 @@ ATTEMPTS = 5
 TRAINING_SECONDS = 60.0
 """What training a toy is expected to take before the first one has told better."""
 
+COUNTED_AS_THE_DRIVER_DOES = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+"""Else CUDA counts the fastest GPU first, and a model would be put where another has the room that was measured."""
+
 LOADING_SECONDS = 4.0
 LOADING_SECONDS_PER_GIB = 1.5
 """What a load is expected to take before the first one of that model has told better."""
@@ -120,7 +123,7 @@ class PooledModels:
         self._entries = {entry.name: entry for entry in entries}
         self._settings, self._measure = settings, measure
         self._pool = Pool(settings.vram)
-        self._nursery = Nursery(environment={"OMP_NUM_THREADS": str(settings.threads)})
+        self._nursery = Nursery(environment={"OMP_NUM_THREADS": str(settings.threads)} | COUNTED_AS_THE_DRIVER_DOES)
         self._engines = {entry.name: PlacedEngine(worker_spec(entry, settings), self._nursery) for entry in entries}
         self._placement = Placement()
         for name, engine in self._engines.items():

@@ -197,7 +197,8 @@ class _Told(Collector):
         up = GaugeMetricFamily("arena_endpoint_up", "Whether an endpoint answers", labels=["contestant"])
         spent = CounterMetricFamily("arena_spending", "Money spent", labels=["contestant", "currency"])
         for one in self._report.models:
-            warm.add_metric([one.entry.name], float(one.state.phase == "warm"))
+            if one.local:
+                warm.add_metric([one.entry.name], float(one.state.phase == "warm"))
             if one.health is not None and one.health.ok is not None:
                 up.add_metric([one.entry.name], float(one.health.ok))
             if one.spent is not None:

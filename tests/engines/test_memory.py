@@ -277,16 +277,20 @@ def test_a_damaged_checkpoint_says_which_file_and_why(tmp_path: Path, how: str, 
 
 def test_gpus_are_read_from_the_drivers_list() -> None:
     """Sizes come in MiB; one that reports none is left out."""
-    listed = "0, NVIDIA H200, 143771, 143000\n1, NVIDIA GB10, [N/A], [N/A]\n"
-    assert parse_gpus(listed) == (Gpu(0, "NVIDIA H200", 143771 * MIB, 143000 * MIB),)
+    listed = "0, NVIDIA H200, 143771, 143000, GPU-ab12\n1, NVIDIA GB10, [N/A], [N/A], GPU-cd34\n"
+    assert parse_gpus(listed) == (Gpu(0, "NVIDIA H200", 143771 * MIB, 143000 * MIB, "GPU-ab12"),)
 
 
 @pytest.mark.parametrize(
-    ("visible", "left"), [(None, [0, 1]), ("1", [1]), ("0,1", [0, 1]), ("", []), ("-1", []), ("GPU-ab12", [0, 1])]
-)
-def test_hidden_gpus_are_not_counted(visible: str | None, left: list[int]) -> None:
-    """CUDA_VISIBLE_DEVICES by number; by UUID nothing is hidden from the plan."""
-    gpus = [Gpu(0, "a", 1, 1), Gpu(1, "b", 1, 1)]
+    ("visible", "left"),
+    [
+        (None, [0, 1]), ("1", [1]), ("0,1", [0, 1]), ("1,0", [1, 0]), ("", []), ("-1", []), ("0,-1,1", [0]),
+        ("GPU-cd", [1]), ("GPU-cd34,GPU-ab12", [1, 0]), ("GPU-ffff", []), ("MIG-ab12", [0, 1]),
+    ],
+)  # fmt: skip
+def test_hidden_gpus_are_not_counted_and_the_order_is_cudas(visible: str | None, left: list[int]) -> None:
+    """CUDA_VISIBLE_DEVICES by number or by the beginning of a UUID: its first is the workers' cuda:0."""
+    gpus = [Gpu(0, "a", 1, 1, "GPU-ab12"), Gpu(1, "b", 1, 1, "GPU-cd34")]
     assert [gpu.index for gpu in shown(gpus, visible)] == left
 
 

@@ -86,6 +86,24 @@ def test_a_batch_says_what_generate_says(family: str, tmp_path: Path) -> None:
     assert answers == [_generated(loaded, ticket.ask.ids, 24) for ticket in tickets]
 
 
+def test_a_model_that_is_spread_over_devices_answers_the_same(tmp_path: Path) -> None:
+    """What accelerate hangs between the layers of a model on several GPUs lets our cache and its step through."""
+    from accelerate.hooks import AlignDevicesHook, add_hook_to_module
+
+    spec = WorkerSpec(str(build(tmp_path, "qwen2", endless=True)), num_blocks=64)
+    answers = []
+    for spread in (False, True):
+        loaded = _load(tmp_path)
+        for name, module in list(loaded.model.named_modules()):
+            if spread and name.count(".") <= 2:  # the model, its layers, their parts
+                add_hook_to_module(module, AlignDevicesHook(execution_device="cpu", io_same_device=True))
+        desk = Desk(loaded, spec)
+        answers.append(desk.answer(desk.ask("Hello", max_tokens=16)))
+        desk.answerer.stop()
+    assert answers[0].error is None
+    assert answers[1] == answers[0]
+
+
 @pytest.mark.parametrize("quantization", ["bf16", "int8", "nf4"])
 @pytest.mark.parametrize("family", BATCHED)
 def test_every_family_answers_in_every_quantization(family: str, quantization: str, tmp_path: Path) -> None:

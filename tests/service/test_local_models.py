@@ -120,6 +120,7 @@ async def test_the_pool_is_bounded_by_what_was_measured(machine: Callable[..., M
     await it.models.warm(["c"])
     assert len(it.warm) == 2
     assert it.models._engines["c"].spec.num_blocks == 64
+    assert it.models._nursery._environment["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"  # as the measuring counted them
 
 
 async def test_nobody_is_offered_before_it_is_measured(machine: Callable[..., Machine]) -> None:

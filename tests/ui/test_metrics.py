@@ -81,6 +81,7 @@ def test_with_the_token_every_contestant_has_its_own_figures(it: Operated) -> No
     assert found["arena_tokens_total", frozenset({("contestant", "cloud"), ("kind", "completion")})] == 80
     assert found["arena_spending_total", frozenset({("contestant", "cloud"), ("currency", "USD")})] == 1.25
     assert found["arena_model_resident", frozenset({("contestant", "home")})] == 1
+    assert ("arena_model_resident", frozenset({("contestant", "cloud")})) not in found  # it takes no memory here
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/metrics"])
