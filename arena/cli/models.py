@@ -179,7 +179,7 @@ def _limit(found: Inventory) -> str:
 def _cells(item: Item) -> tuple[str, ...]:
     entry, memory = item.entry, item.memory
     size = "" if entry.parameters is None else f"{entry.parameters:g}"
-    head = (entry.name, size, entry.quantization or "")
+    head = (entry.name, size, entry.precision or "")
     fits = {True: "yes", False: "no", None: "?"}[item.fits]
     if item.health is not None:
         return (*head, "", "", "", "", {True: "answers", False: "down", None: "?"}[item.health.ok], "")

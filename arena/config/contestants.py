@@ -257,6 +257,11 @@ class Contestant(Frozen):
         return self.price is not None and self.price.prompt + self.price.completion > 0
 
     @property
+    def precision(self) -> Quantization | None:
+        """What its weights are loaded in: nf4 where nothing is said; None where others hold them."""
+        return self.quantization or ("nf4" if self.engine in ("local", "zerogpu") else None)
+
+    @property
     def checkpoint(self) -> Path | None:
         """The directory of a local checkpoint; None for a hub id and for engines without weights."""
         if self.engine not in ("local", "zerogpu") or self.model is None:

@@ -444,7 +444,7 @@ def _stored(entry: Contestant) -> records.Contestant:
         fingerprint=entry.fingerprint,
         organisation=entry.organisation or "",
         parameters=entry.parameters,
-        quantization=entry.quantization or "",
+        quantization=entry.precision or "",
         licence=entry.licence or "",
         family=entry.family or "",
         toy=entry.toy,

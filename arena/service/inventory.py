@@ -24,8 +24,6 @@ from arena.errors import AccessDenied, ArenaError, EndpointError
 from arena.service.fleet import endpoint
 from arena.service.worker_specs import worker_spec
 
-DEFAULT_QUANTIZATION = "nf4"
-"""What a local model without a quantization is loaded in."""
 SHARE_OF_FREE = 0.9
 """How much of the free memory models may take when the operator does not say."""
 UNREAD_MARGIN = 1.5
@@ -193,7 +191,7 @@ def footprint(entry: Contestant, hub: Hub, device: Device) -> Footprint:
 
     Raises `FileFormatError`, `AccessDenied` or `EndpointError` when a checkpoint cannot be read.
     """
-    quantization = entry.quantization or DEFAULT_QUANTIZATION
+    quantization = entry.precision or "nf4"
     checkpoint = hub.checkpoint(entry.model or "", entry.revision)
     draft = weight_bytes(hub.checkpoint(entry.draft), quantization, device=device) if entry.draft else 0
     planned = plan(checkpoint, quantization, context=entry.context, batch=entry.concurrency, device=device)
@@ -274,7 +272,7 @@ def _reservation(item: Item) -> Reservation:
 def _unread(entry: Contestant, reason: str) -> Item:
     if entry.parameters is None:
         return Item(entry, reason=reason)
-    guess = estimated_weights(entry.parameters, entry.quantization or DEFAULT_QUANTIZATION)
+    guess = estimated_weights(entry.parameters, entry.precision or "nf4")
     return Item(entry, estimated_gib=round(guess / GIB, 2), reason=reason)
 
 

@@ -21,7 +21,7 @@ def worker_spec(entry: Contestant, settings: Settings) -> WorkerSpec:
     return WorkerSpec(
         model=str(settings.storage / DEMO / Path(model).name) if entry.toy else model,
         revision=entry.revision,
-        quantization=entry.quantization or "nf4",
+        quantization=entry.precision or "nf4",
         context=entry.context,
         max_batch=entry.concurrency,
         system_prompt=system_prompt(entry, settings),

@@ -119,7 +119,7 @@ def _memory(report: Report, language: str) -> str:
 
 def _row(one: ModelReport, report: Report, language: str) -> str:
     name = escape(one.entry.name)
-    about = " · ".join(filter(None, (one.entry.quantization, one.entry.engine)))
+    about = " · ".join(filter(None, (one.entry.precision, one.entry.engine)))
     cells = (
         f'<th scope="row">{name}<small>{escape(about)}</small></th>',
         f"<td>{_state(one, language)}</td>",

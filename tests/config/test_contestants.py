@@ -102,3 +102,10 @@ def test_a_checkpoint_is_told_from_a_hub_id(tmp_path: Path) -> None:
     assert contestant(model="Qwen/Qwen2.5-7B-Instruct").checkpoint is None
     assert contestant(model=str(tmp_path)).checkpoint == tmp_path
     assert contestant(model="storage/demo/toy-a").checkpoint == Path("storage/demo/toy-a")
+
+
+def test_a_model_of_ours_runs_in_four_bits_unless_told_otherwise() -> None:
+    """That is what the table, the plan and the voter are told; what an endpoint runs in nobody knows."""
+    assert Contestant(name="a", model="o/a").precision == "nf4"
+    assert Contestant(name="a", model="o/a", quantization="bf16").precision == "bf16"
+    assert Contestant(name="a", engine="openai", base_url="http://x/v1", model="m").precision is None
