@@ -105,6 +105,7 @@ def measure(count: int, arguments: argparse.Namespace) -> str:
 
 def serve(arguments: argparse.Namespace) -> None:
     """The arena's page over three engines that keep time; until it is ended."""
+    from arena.cli.serve import look_for_garbage_among_what_is_new
     from arena.config import Catalog, Contestant, Settings
     from arena.engines.base import Engine
     from arena.service import Arena, open_store
@@ -119,7 +120,9 @@ def serve(arguments: argparse.Namespace) -> None:
         address_share=0, max_battles=1000, max_streams=5000,
     )  # fmt: skip
     make = lambda: Arena(settings, catalog, open_store(settings), Fleet(catalog, engines), masker=masker_of(catalog))  # noqa: E731
-    launch(make, prevent_thread_lock=True).block_thread()
+    demo = launch(make, prevent_thread_lock=True)
+    look_for_garbage_among_what_is_new()
+    demo.block_thread()
 
 
 # ---------------------------------------------------------------- the browsers

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -136,9 +136,19 @@ class Arena:
         """How many contestants can answer, and how far the others are."""
         return self.fleet.preparation()
 
-    async def news(self) -> AsyncIterator[tuple[Preparation, int] | None]:
-        """Readiness and the board's version now and after every change; None when nothing happened for a while."""
+    async def news(
+        self, its_moment: Callable[[], Awaitable[None]] | None = None
+    ) -> AsyncIterator[tuple[Preparation, int] | None]:
+        """Readiness and the board's version now and after every change; None when nothing happened for a while.
+
+        A listener that must not hear in the same instant as others waits for `its_moment` after each ring, and hears
+        what is so by then.
+        """
+        told = False
         async for rung in self._bell.rings():
+            if rung and told and its_moment:
+                await its_moment()
+            told = True
             yield (self.preparation(), self._version) if rung else None
 
     def _changed(self, version: int) -> None:

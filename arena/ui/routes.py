@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import lru_cache
 from random import random
 from typing import Any
 
@@ -34,7 +35,7 @@ Body = dict[str, Any]
 Act = Callable[[str, Body], Awaitable[None]]
 
 
-SPREAD, CROWD = 0.8, 500
+SPREAD, CROWD = 0.4, 500
 """Seconds over which the news reach a crowd of so many pages; few pages hear at once."""
 
 
@@ -117,18 +118,15 @@ class Routes:
             self._listeners -= 1
 
     async def _lines(self) -> AsyncIterator[str]:
-        told = None
-        async for now in self._arena.news():
+        told, place = "", random() * SPREAD  # each page has its own moment: a vote between a thousand would wait
+        async for now in self._arena.news(lambda: asyncio.sleep(place * min(1.0, self._listeners / CROWD))):
             if now is None:
                 yield ": still here\n\n"
                 continue
-            if told is not None:  # a thousand pages are not told in the same instant: a vote between them would wait
-                await asyncio.sleep(random() * SPREAD * min(1.0, self._listeners / CROWD))
-            preparation, version = now
-            news = {"version": version, "done": preparation.done, "preparing": preparing(preparation)}
-            if news != told:
-                told = news
-                yield f"data: {json.dumps(news, ensure_ascii=False)}\n\n"
+            line = news_line(*now)
+            if line != told:
+                told = line
+                yield line
 
     async def _my_data(self, request: Request) -> Response:
         """What is stored of the person who asks, and the code by which they can have it forgotten."""
@@ -144,6 +142,13 @@ class Routes:
             return JSONResponse({"error": "error", "detail": "formats: csv, jsonl, parquet"}, 404)
         path = await asyncio.to_thread(self._arena.export, form)
         return FileResponse(path, filename=f"arena-votes.{form}")
+
+
+@lru_cache(maxsize=4)
+def news_line(preparation: Preparation, version: int) -> str:
+    """What every page is told of these, written once for all of them."""
+    news = {"version": version, "done": preparation.done, "preparing": preparing(preparation)}
+    return f"data: {json.dumps(news, ensure_ascii=False)}\n\n"
 
 
 def preparing(preparation: Preparation) -> dict[str, str] | None:

@@ -251,6 +251,24 @@ async def test_a_chat_with_an_unknown_name_is_refused(opened: Opened) -> None:
         await arena.ask(ME, "why?", mode=Mode.DIRECT, choice=["nobody"])
 
 
+async def test_news_that_are_told_late_are_told_as_they_are_by_then(opened: Opened) -> None:
+    """A page in a crowd waits for its moment, and then hears of votes that came meanwhile too."""
+    arena = opened(one=saying("a"), two=saying("b"))
+    await arena.start()
+    first, second = await answered(arena), await answered(arena)
+    voted = [second]
+
+    async def its_moment() -> None:
+        while voted:
+            await arena.vote(ME, voted.pop(), Verdict.TIE)
+
+    news = arena.news(its_moment)
+    told = await anext(news)
+    assert told is not None
+    await arena.vote(ME, first, Verdict.TIE)
+    assert await anext(news) == (told[0], told[1] + 2)
+
+
 async def test_a_restart_finds_the_votes_and_closes_what_was_being_written(opened: Opened) -> None:
     """The board is as it was; a battle that was cut off can be tried again."""
     first = opened(one=saying("a"), two=saying("b"))
