@@ -35,6 +35,7 @@ from arena.ui.judge_tab import JudgeTab
 from arena.ui.metrics import WatchRoutes
 from arena.ui.models_tab import OperatorRoutes, entrance
 from arena.ui.operator import Doorkeeper
+from arena.ui.outputs import LeanBlocks
 from arena.ui.presence import MOST_PAGES, Presence, forgetter, keep_little, trust_choices
 from arena.ui.routes import Routes
 from arena.ui.texts import LANGUAGES, TEXTS, say
@@ -49,7 +50,7 @@ def build(arena: Arena, voters: Voters, judges: JudgeDesk, views: BoardViews) ->
     battles: dict[Mode, BattleEvents] = {}
     i18n = translations()
     demo: gr.Blocks
-    with gr.Blocks(title="Арена · Arena", analytics_enabled=False, fill_width=True) as demo:
+    with LeanBlocks(title="Арена · Arena", analytics_enabled=False, fill_width=True) as demo:
         gr.HTML(i18n("header_html"), elem_id="arena-header")
         gr.HTML(_strips(arena), elem_id="arena-strips")
         if sign_in.offered():

@@ -305,7 +305,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-_GRADIO_META = re.compile(r'\s*<meta (?:property="og:|name="twitter:)[^>]*/>')
+_GRADIO_META = re.compile(r'<meta (?:property="og:|name="twitter:)[^>]*/>\s*')
 
 
 def _dressed(page: str, language: str) -> str:

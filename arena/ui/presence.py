@@ -64,8 +64,11 @@ class _LeanState(state_holder.SessionState):
         pass
 
     def __setitem__(self, key: int, value: Any) -> None:
-        super().__setitem__(key, value)
-        self.config_values.pop(key, None)
+        block = self.blocks_config.blocks.get(key)
+        if block is not None and block.stateful:
+            self.state_data[key] = value
+        else:
+            self.blocks_config.blocks[key] = value
 
 
 def keep_little() -> None:

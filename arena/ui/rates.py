@@ -31,7 +31,10 @@ STREAMS_PER_VOTER = 60
 """Open connections of one voter: a tab holds two or three."""
 
 MOST_BUCKETS = 200_000
-"""About 50 MB when full; then the one longest at rest is forgotten, which is full again by then."""
+"""About 50 MB when full; then the one longest at rest is forgotten."""
+
+FULL_AFTER = 60.0
+"""Seconds at rest after which any bucket is full again, as one that is not there is."""
 
 _DAY = 86_400.0
 
@@ -125,6 +128,8 @@ class Rates:
             if len(self._buckets) > MOST_BUCKETS:
                 self._buckets.popitem(last=False)
         self._buckets.move_to_end(key)
+        while now - next(iter(self._buckets.values())).at > FULL_AFTER and len(self._buckets) > 1:
+            self._buckets.popitem(last=False)
         bucket.level = min(per_minute, bucket.level + (now - bucket.at) * per_minute / 60)
         bucket.at = now
         return 0.0 if bucket.level >= 1.0 else (1.0 - bucket.level) * 60 / per_minute

@@ -47,6 +47,18 @@ def test_a_minutes_worth_passes_at_once_and_then_at_the_pace(clock: Clock) -> No
     assert pace.wait("vote", "v", None) > 0
 
 
+def test_who_has_rested_for_a_minute_takes_no_memory(clock: Clock) -> None:
+    """A bucket that is full says no more than none at all; those in use stay."""
+    pace = limited(clock, votes_per_minute=2)
+    for number in range(100):
+        pace.wait("vote", f"v{number}", HERE)
+    clock.now += 59
+    assert [pace.wait("vote", "v0", None) for _ in range(3)] == [0.0, 0.0, pytest.approx(30.0)]
+    clock.now += 2
+    assert pace.wait("vote", "v0", None) > 0
+    assert len(pace._buckets) == 1
+
+
 def test_voters_do_not_wait_for_each_other(clock: Clock) -> None:
     """Who is too fast slows down nobody else."""
     pace = limited(clock, votes_per_minute=1)
