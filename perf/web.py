@@ -1,13 +1,15 @@
 """What a browser would see with many battles streaming at once, over HTTP.
 
-    python perf/web.py [--battles 1 50 100] [--rate 40] [--seconds 10] [--warm 2]
+    python perf/web.py [--battles 1 50 100] [--rate 40] [--seconds 10] [--warm 2] [--spread 10]
 
 One process serves the arena's page over engines that keep a timetable (first token after half a second,
 then `--rate` tokens a second); another plays the browsers: it sends what the page sends and reads what the
 page reads. First token: how much later than the timetable's the first text arrives, counted from the click.
 Lag: how far the text of each update is behind its model's timetable on arrival, everything counted: the distance
 that hides which side is faster, the pace of frames, the queue. Both processes read one monotonic clock. A frame's
-cost is the server's processor time.
+cost is the server's processor time. All battles are asked in the same instant; with `--spread` one after another,
+evenly over so many seconds, and again as soon as each has ended: first tokens then count from the second round on,
+when all others stream.
 A stream is dropped when its last word never comes.
 """
 
@@ -92,6 +94,7 @@ def measure(count: int, arguments: argparse.Namespace) -> str:
             wait_for(port, server, log)
             run = [*common, "--client", str(count), "--port", str(port), "--warm", str(arguments.warm)]
             run += ["--pid", str(server.pid), "--repeat", str(max(1, arguments.least // count))]
+            run += ["--spread", str(arguments.spread)]
             told = json.loads(subprocess.run(run, check=True, stdout=subprocess.PIPE, text=True).stdout)
         finally:
             server.terminate()
@@ -138,20 +141,30 @@ class Told:
 
 
 async def browse(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Ask from so many pages at once, `--repeat` times; every page is open before the first asks."""
+    """Ask from so many pages, `--repeat` times; every page is open before the first asks."""
+
+    async def in_turn(place: int, cookie: str) -> None:
+        await asyncio.sleep(arguments.spread * place / len(cookies))
+        for number in range(1 + arguments.repeat):
+            await _battle(page, cookie, told, arguments, others_stream=number > 0)
+
     page = Wire(arguments.port)
     for _ in range(arguments.warm):
         await _battle(page, "", Told(), arguments)
     cookies = [await page.cookie() for _ in range(arguments.client)]
     told, began, used = Told(), time.perf_counter(), _cpu_of(arguments.pid)
-    for _ in range(arguments.repeat):
+    if arguments.spread:
+        await asyncio.gather(*(in_turn(place, cookie) for place, cookie in enumerate(cookies)))
+    for _ in range(0 if arguments.spread else arguments.repeat):
         await asyncio.gather(*(_battle(page, cookie, told, arguments) for cookie in cookies))
     seconds = time.perf_counter() - began
     cores = (_cpu_of(arguments.pid) - used) / seconds
     return {**vars(told), "seconds": seconds, "cores": cores}
 
 
-async def _battle(page: Wire, cookie: str, told: Told, arguments: argparse.Namespace) -> None:
+async def _battle(
+    page: Wire, cookie: str, told: Told, arguments: argparse.Namespace, *, others_stream: bool = True
+) -> None:
     """One question and both answers, read as the page reads them: an event, and the ones that follow it."""
     first = 0.0
     last = {"a": -1, "b": -1}
@@ -161,7 +174,7 @@ async def _battle(page: Wire, cookie: str, told: Told, arguments: argparse.Names
         now = time.perf_counter()
         if any(texts) and not first:
             first = now
-            told.firsts.append((now - began - FIRST) * 1000)
+            told.firsts += [(now - began - FIRST) * 1000] * others_stream
         for side, text in zip("ab", texts, strict=True):
             found = _WORD.findall(text[-80:])
             if not found or int(found[-1]) <= last[side]:
@@ -278,6 +291,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--battles", type=int, nargs="+", default=[1, 50, 100])
     parser.add_argument("--rate", type=float, default=40.0, help="tokens per second of each stream")
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--spread", type=float, default=0.0, help="seconds over which the battles begin")
     parser.add_argument("--warm", type=int, default=1, help="battles before the clock starts")
     parser.add_argument("--least", type=int, default=5, help="battles in all at least, where few run at once")
     for hidden in ("--serve", "--client", "--port", "--pid", "--repeat"):

@@ -114,7 +114,7 @@ def test_no_address_is_kept_and_its_digest_changes_every_day(clock: Clock) -> No
     (today,) = [key for _, key in pace._buckets]
     clock.now += 86_400
     pace.wait("vote", None, HERE)
-    (_, tomorrow) = [key for _, key in pace._buckets]
+    (tomorrow,) = [key for _, key in pace._buckets]  # yesterday's is gone
     assert str(HERE) not in today
     assert today != tomorrow
 
