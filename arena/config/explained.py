@@ -24,8 +24,8 @@ KEYS: Mapping[str, tuple[str, str]] = {
     ),
     "revision": ("The commit of the weights; pin it", "Коммит весов; закрепите его"),
     "quantization": (
-        "`nf4` by default, `int8`, `bf16`, `fp16`, `fp32`, or `gptq`, `awq` as published; a list: one contestant of each",
-        "по умолчанию `nf4`; `int8`, `bf16`, `fp16`, `fp32` или `gptq`, `awq` готовыми; список — по участнику на каждую",
+        "`nf4` by default, `int8`, `bf16`, `fp16`, `fp32`, or `gptq`, `awq` as published; a list: one contestant each",
+        "по умолчанию `nf4`; `int8`, `bf16`, `fp16`, `fp32` или `gptq`, `awq` готовыми; список: участник на каждую",
     ),
     "licence": ("As published", "Как опубликовано"),
     "organisation": ("Who made it", "Кто сделал"),
