@@ -173,13 +173,17 @@ def _print(board: Leaderboard) -> None:
     table = Table(title=f"{board.votes} votes, {_stated(board)}")
     table.add_column("rank", justify="right")
     table.add_column("model", overflow="fold")
-    for heading in ("rating", "95% interval", "battles", "acceptable"):
+    drawn = any(row.sampling_rate is not None for row in board.rows)
+    for heading in ("rating", "95% interval", "battles", "acceptable", *(["drawn"] if drawn else [])):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("")
     for row in board.rows:
-        table.add_row(*_cells(row))
+        table.add_row(*_cells(row, drawn))
     console = Console()
     console.print(table)
+    if drawn:
+        retired = sum(row.retired for row in board.rows)
+        console.print(f"{len(board.rows)} models, {retired} no longer taking part; whoever was ever drawn stays listed")
     _print_style(console, board)
     for note in board.notes:
         console.print(note, style="yellow", markup=False)
@@ -203,9 +207,10 @@ def _stated(board: Leaderboard) -> str:
     return board.method + ": " + ", ".join(f"{name} {value}" for name, value in named.items())
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: Row, drawn: bool) -> tuple[str, ...]:
     ranks = str(row.rank_low) if row.rank_low == row.rank_high else f"{row.rank_low}–{row.rank_high}"
-    marks = [mark for mark, shown in (("not rated", not row.identified), ("preliminary", row.preliminary)) if shown]
+    unsure = "not rated" if not row.identified else "preliminary" if row.preliminary else ""
+    rate = "–" if row.sampling_rate is None else f"{row.sampling_rate:.0%}"
     return (
         ranks,
         escape(row.model),
@@ -213,7 +218,8 @@ def _cells(row: Row) -> tuple[str, ...]:
         _interval(row),
         str(row.battles),
         "–" if row.acceptability is None else f"{row.acceptability:.0%}",
-        ", ".join(marks[:1]),
+        *([rate] if drawn else []),
+        ", ".join(filter(None, ("retired" if row.retired else "", unsure))),
     )
 
 

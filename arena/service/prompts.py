@@ -34,10 +34,24 @@ _MATHEMATICS = re.compile(
 )
 
 
+_DATE = re.compile(r"\b\d{1,4}(?:\s*/\s*\d{1,4})+\b")
+"""A date, a share, "24/7": no mathematics by itself."""
+
+
+def has_code(prompt: str) -> bool:
+    """Whether the signs of a program's text are there."""
+    return bool(_CODE.search(prompt))
+
+
+def has_mathematics(prompt: str) -> bool:
+    """Whether there is a formula, a calculation or a word of mathematics."""
+    return bool(_MATHEMATICS.search(_DATE.sub(" ", prompt)))
+
+
 def is_hard(prompt: str) -> bool:
     """Whether at least two of four signs are there: length, several demands, code, mathematics."""
     demands = max(len(_POINT.findall(prompt)), len(_SENTENCE.findall(prompt)))
-    signs = (len(prompt) >= LONG, demands >= SEVERAL, bool(_CODE.search(prompt)), bool(_MATHEMATICS.search(prompt)))
+    signs = (len(prompt) >= LONG, demands >= SEVERAL, has_code(prompt), has_mathematics(prompt))
     return sum(signs) >= 2
 
 
@@ -45,8 +59,8 @@ def slices_of(battle: Battle) -> tuple[str, ...]:
     """The slices that the store cannot see by itself."""
     turn = "turn=first" if len(battle.turns) == 1 else "turn=later"
     length = "length=short" if len(battle.turns[0].prompt) < SHORT else "length=long"
-    hard = ("hard",) if any(is_hard(one.prompt) for one in battle.turns) else ()
-    return turn, length, *hard
+    signs = (("hard", is_hard), ("code", has_code), ("mathematics", has_mathematics))
+    return turn, length, *(name for name, shows in signs if any(shows(one.prompt) for one in battle.turns))
 
 
 def markup_of(battle: Battle) -> tuple[Markup, Markup]:

@@ -25,7 +25,7 @@ COMBINED = "combined"
 METHODS = ("bt", "style", ONCE, "elo")
 PLOTS = ("forest", "tracks", "style", "wins", "counts", "history")
 
-_ORDER = ("language=", "hard", "turn=", "length=", UNMASKED, MASKED, "topic=", "month=")
+_ORDER = ("language=", "hard", "code", "mathematics", "turn=", "length=", UNMASKED, MASKED, "topic=", "month=")
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,6 +231,21 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "slice_masked": ("Модель назвала себя", "The model named itself"),
     "slice_unmasked": ("Модель себя не назвала", "The model did not name itself"),
     "slice_hard": ("Сложные вопросы", "Hard questions"),
+    "slice_code": ("Вопросы с кодом", "Questions with code"),
+    "slice_mathematics": ("Вопросы с математикой", "Questions with mathematics"),
+    "slice_note_code": (
+        "По признакам в самом вопросе: вставки и строки программ, запросы, операторы.",
+        "By signs in the question itself: quoted code, lines of programs, queries, operators.",
+    ),
+    "slice_note_mathematics": (
+        "По признакам в самом вопросе: формулы, вычисления, слова вроде «докажите», «уравнение», «вероятность».",
+        "By signs in the question itself: formulas, calculations, words such as prove, equation, probability.",
+    ),
+    "slice_note_topic": (
+        "Тема известна у предложенных вопросов. Код и математика узнаются в любых: для них есть свои срезы.",
+        "Suggested questions have a topic. Code and mathematics are recognized in any question: they have slices of "
+        "their own.",
+    ),
     "slice_note_hard": (
         "Сложный вопрос — где есть хотя бы два признака из четырёх: не короче 300 знаков; три и более "
         "предложения или пункта; код; математика.",
@@ -517,8 +532,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "The arena has not looked by itself yet: few votes are new",
     ),
     "integrity_flip": (
-        "Первое место сменят {duels} голосов за {challenger} против {leader} "
-        "(или около {battles} случайных боёв того, кто всегда голосует за {challenger})",
+        "Чтобы сменить первое место, хватит голосов за {challenger} против {leader}: {duels} "
+        "(или случайных боёв того, кто всегда голосует за {challenger}: около {battles})",
         "{duels} votes for {challenger} against {leader} would flip first place "
         "(or about {battles} random battles of somebody who always votes for {challenger})",
     ),

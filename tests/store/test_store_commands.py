@@ -12,6 +12,8 @@ from store_kit import register, vote
 from typer.testing import CliRunner
 
 from arena.cli import storage, votes
+from arena.cli.leaderboard import leaderboard
+from arena.store.records import Contestant
 from arena.store.store import Store
 from arena.types import Verdict
 
@@ -63,6 +65,23 @@ def test_a_bad_file_or_date_ends_in_one_line(arena: Callable[..., tuple[int, str
         assert status == 2
         assert said.startswith("arena: ")
         assert said.count("\n") == 1
+
+
+def test_whoever_left_stays_listed_and_is_counted(
+    file_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leaderboard in the terminal marks who takes part no more, says how many, and how often each was drawn."""
+    filled(file_store)
+    file_store.register_contestants([Contestant("x")]).result()
+    monkeypatch.setenv("ARENA_STORAGE", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "120")
+    app = typer.Typer()
+    app.command()(leaderboard)
+    said = CliRunner().invoke(app, ["--database", f"sqlite:///{tmp_path / 'arena.db'}"]).output
+    (left,) = [line for line in said.splitlines() if " y " in line]
+    assert "retired" in left
+    assert "100%" in left
+    assert "2 models, 1 no longer taking part" in said
 
 
 def test_a_backup_is_restored(file_store: Store, arena: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
