@@ -13,7 +13,8 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -37,6 +38,23 @@ class Phase(StrEnum):
     LOADING = "loading"
     WARM = "warm"
     FAILED = "failed"
+
+
+class Failed(StrEnum):
+    """What can befall a worker: its model was not loaded, did not fit, its process ended, or it hung."""
+
+    LOAD = "load"
+    MEMORY = "out_of_memory"
+    CRASH = "crash"
+    HANG = "hang"
+
+
+class _Lost(ModelUnavailable):
+    """A worker of no more use, and what befell it."""
+
+    def __init__(self, reason: str, kind: Failed) -> None:
+        self.kind = kind
+        super().__init__(reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +109,8 @@ class LocalEngine:
         self.context: int | None = None
         self.findings: tuple[tuple[str, bool, str], ...] = ()
         self._nursery, self._patience, self._clock = nursery, patience, clock
-        self._failures = 0
+        self.failed: Counter[str] = Counter()  # since the start, by kind
+        self._failures = 0  # in a row
         self._worker: WorkerProcess | None = None
         self._client: OpenAIEngine | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -190,7 +209,8 @@ class LocalEngine:
             await self._until_ready(worker)
         except (OSError, TimeoutError, ModelUnavailable) as error:
             reason = str(error) or f"{self.spec.model} was not ready within {self._patience.load:.0f} s"
-            await self._fail(reason, self._patience.quarantine)
+            kind = error.kind if isinstance(error, _Lost) else Failed.LOAD
+            await self._fail(_Lost(reason, kind), self._patience.quarantine)
             raise ModelUnavailable(f"{self.state.reason}; next attempt in {self._wait():.0f} s") from error
         self._client = self._connect(socket)
         self.state = ModelState(Phase.WARM, 1.0)
@@ -202,9 +222,9 @@ class LocalEngine:
         while True:
             report = await worker.report(max(0.0, deadline - self._clock()))
             if report is None:
-                raise ModelUnavailable(f"the worker of {self.spec.model} ended while loading: {_tail(worker)}")
+                raise _Lost(f"the worker of {self.spec.model} ended while loading: {_tail(worker)}", Failed.CRASH)
             if "failed" in report:
-                raise ModelUnavailable(str(report["failed"]))
+                raise _Lost(str(report["failed"]), _kind(report, Failed.LOAD))
             if "loading" in report:
                 self.state = replace(self.state, progress=float(report["loading"]))
             if "ready" in report:
@@ -225,39 +245,39 @@ class LocalEngine:
 
     async def _watch(self, worker: WorkerProcess) -> None:
         """Follow the heartbeats of a warm worker until it dies or hangs; then bring it back."""
-        reason, base = await self._until_it_dies(worker)
-        _LOG.warning("%s: %s", self.spec.model, reason)
+        lost = await self._until_it_dies(worker)
+        _LOG.warning("%s: %s", self.spec.model, lost)
         before = self._starting
-        await self._fail(reason, base)
+        hopeless = lost.kind is Failed.MEMORY  # the same model would run out again
+        await self._fail(lost, self._patience.quarantine if hopeless else self._patience.restart)
         await asyncio.sleep(self._wait())
         if self._starting is before:  # else somebody asked as soon as it was time: a second worker would be nobody's
             self._starting = asyncio.create_task(self._launch())
             self._starting.add_done_callback(_read_result)
 
-    async def _until_it_dies(self, worker: WorkerProcess) -> tuple[str, float]:
-        """Why it died or must, and how long the first wait after that is."""
-        base = self._patience.restart
+    async def _until_it_dies(self, worker: WorkerProcess) -> _Lost:
+        """Why it died or must."""
         steps, moved_at = -1, self._clock()
         while True:
             try:
                 report = await worker.report(self._patience.silence)
             except TimeoutError:
-                return f"the worker gave no heartbeat for {self._patience.silence:.0f} s", base
+                return _Lost(f"the worker gave no heartbeat for {self._patience.silence:.0f} s", Failed.HANG)
             if report is None:
-                return f"the worker ended: {_tail(worker)}", base
+                return _Lost(f"the worker ended: {_tail(worker)}", Failed.CRASH)
             if "failed" in report:
-                hopeless = report.get("kind") == OUT_OF_MEMORY  # the same model would run out again
-                return str(report["failed"]), self._patience.quarantine if hopeless else base
+                return _Lost(str(report["failed"]), _kind(report, Failed.CRASH))
             self._active = int(report.get("active", 0))
             if report.get("beat") != steps or not report.get("active"):
                 steps, moved_at = report.get("beat", -1), self._clock()
             elif self._clock() - moved_at > self._patience.step:
-                return f"the model made no step for {self._patience.step:.0f} s", base
+                return _Lost(f"the model made no step for {self._patience.step:.0f} s", Failed.HANG)
 
-    async def _fail(self, reason: str, base: float) -> None:
+    async def _fail(self, lost: _Lost, base: float) -> None:
         self._failures += 1
+        self.failed[lost.kind] += 1
         wait = min(self._patience.longest, base * 2.0 ** (self._failures - 1))
-        self.state = ModelState(Phase.FAILED, reason=reason, retry_at=self._clock() + wait)
+        self.state = ModelState(Phase.FAILED, reason=str(lost), retry_at=self._clock() + wait)
         await self._end_worker()
 
     def _wait(self) -> float:
@@ -283,6 +303,10 @@ class LocalEngine:
                 return ModelUnavailable(self.state.reason or "the model was put away while it answered")
             await asyncio.sleep(0.01)
         return error
+
+
+def _kind(report: Mapping[str, Any], otherwise: Failed) -> Failed:
+    return Failed.MEMORY if report.get("kind") == OUT_OF_MEMORY else otherwise
 
 
 def _tail(worker: WorkerProcess) -> str:

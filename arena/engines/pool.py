@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from arena.engines.base import Engine
-from arena.engines.local import ModelState, Phase
+from arena.engines.local import LocalEngine, ModelState, Phase
 from arena.errors import ModelUnavailable
 from arena.types import Chunk, Conversation, Decoding, Finish
 
@@ -36,7 +36,10 @@ class Loadable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A contestant as the page and the operator see it. `retry_in` is seconds until a failed one is tried again."""
+    """A contestant as the page and the operator see it.
+
+    `retry_in` is seconds until a failed one is tried again, `failed` what befell its workers since the start, by kind.
+    """
 
     name: str
     phase: Phase
@@ -46,6 +49,7 @@ class Snapshot:
     enabled: bool
     reason: str = ""
     retry_in: float | None = None
+    failed: Mapping[str, int] = field(default_factory=dict)
 
 
 class _Place:
@@ -194,9 +198,11 @@ class Pool:
     def _seen(self, place: _Place) -> Snapshot:
         state = place.state
         retry_in = None if state.retry_at is None else max(0.0, state.retry_at - self._clock())
+        failed = dict(place.engine.failed) if isinstance(place.engine, LocalEngine) else {}
         return Snapshot(
-            place.name, state.phase, state.progress, place.gib, place.answering, place.enabled, state.reason, retry_in
-        )
+            place.name, state.phase, state.progress, place.gib, place.answering, place.enabled, state.reason, retry_in,
+            failed,
+        )  # fmt: skip
 
     async def _make_room(self, places: list[_Place], patient: bool) -> None:
         """Reserve memory for all of them at once; two callers can so never hold half of what each needs."""

@@ -7,7 +7,7 @@ tokens would tell a voter who is who. It knows the service's report and the two 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -139,15 +139,20 @@ class _Told(Collector):
     def _answers(self) -> Iterator[Metric]:
         answers = CounterMetricFamily("arena_answers", "Answers by how they ended", labels=["contestant", "state"])
         failures = CounterMetricFamily("arena_failures", "Failed answers by kind", labels=["contestant", "kind"])
+        lost = CounterMetricFamily(
+            "arena_model_failures", "Loads and workers that failed here, by kind", labels=["contestant", "kind"]
+        )
         tokens = CounterMetricFamily("arena_tokens", "Tokens read and written", labels=["contestant", "kind"])
         for name, group in self._groups():
             for state, count in _sums(one.tally.answers for one in group).items():
                 answers.add_metric([name, state], count)
             for kind, count in _sums(one.tally.failures for one in group).items():
                 failures.add_metric([name, kind], count)
+            for kind, count in _sums(one.state.failed for one in group).items():
+                lost.add_metric([name, kind], count)
             tokens.add_metric([name, "prompt"], sum(one.tally.prompt_tokens for one in group))
             tokens.add_metric([name, "completion"], sum(one.tally.completion_tokens for one in group))
-        yield from (answers, failures, tokens)
+        yield from (answers, failures, lost, tokens)
 
     def _waits(self) -> Metric:
         waits = HistogramMetricFamily(
@@ -213,7 +218,7 @@ class _Told(Collector):
             yield "", self._report.models
 
 
-def _sums(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+def _sums(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     summed: dict[str, int] = {}
     for one in counts:
         for key, count in one.items():

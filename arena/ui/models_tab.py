@@ -173,7 +173,9 @@ def _speed(one: ModelReport, language: str) -> str:
 
 
 def _failures(one: ModelReport) -> str:
-    return "<br>".join(f"{escape(code)}: {count}" for code, count in sorted(one.tally.failures.items())) or "—"
+    """Of answers, then of loads and workers, which fail without a voter noticing."""
+    found = (*sorted(one.tally.failures.items()), *sorted(one.state.failed.items()))
+    return "<br>".join(f"{escape(code)}: {count}" for code, count in found) or "—"
 
 
 def _money(one: ModelReport, language: str) -> str:

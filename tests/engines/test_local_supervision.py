@@ -107,6 +107,7 @@ async def test_a_model_that_makes_no_step_is_hung_although_its_heart_beats(clock
     await engine.start()
     await _until(lambda: engine.state.phase is Phase.FAILED)
     assert "no step" in engine.state.reason
+    assert engine.failed == {"hang": 1}
     assert nursery.workers[0].ended
     await engine.close()
 
@@ -146,6 +147,7 @@ async def test_each_failed_load_waits_twice_as_long_up_to_a_limit(clock: Clock) 
         assert len(nursery.workers) == attempt
         assert nursery.workers[-1].ended
         clock.now += wait
+    assert engine.failed == {"load": 4}
 
 
 async def test_running_out_of_memory_while_serving_is_quarantine_and_not_a_restart(clock: Clock) -> None:
@@ -155,6 +157,7 @@ async def test_running_out_of_memory_while_serving_is_quarantine_and_not_a_resta
     await engine.start()
     await _until(lambda: engine.state.phase is Phase.FAILED)
     assert engine.state.retry_at == clock.now + 300.0
+    assert engine.failed == {"out_of_memory": 1}
     await engine.close()
 
 
@@ -192,6 +195,7 @@ async def test_a_worker_that_dies_while_loading_leaves_its_last_words_in_the_rea
     engine, _ = _engine(clock, [{"loading": 0.5}, None])
     with pytest.raises(ModelUnavailable, match="Killed"):
         await engine.start()
+    assert engine.failed == {"crash": 1}
 
 
 async def test_a_load_that_takes_too_long_is_given_up(clock: Clock) -> None:

@@ -64,7 +64,8 @@ class OneLocalModel:
         return Preparation(1, 1)
 
     def states(self) -> tuple[Snapshot, ...]:
-        return (Snapshot(self.name, self.phase, 0.4, 6.0, self.answering, self.enabled, self.reason),)
+        failed = {"out_of_memory": 2}
+        return (Snapshot(self.name, self.phase, 0.4, 6.0, self.answering, self.enabled, self.reason, failed=failed),)
 
     def memory(self) -> tuple[float, float | None]:
         return (6.0 if self.phase is Phase.WARM else 0.0), 24.0

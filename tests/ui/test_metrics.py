@@ -67,6 +67,7 @@ def test_prometheus_reads_sums_of_everything(it: Operated) -> None:
     everybody = ("contestant", "")
     assert found["arena_tokens_total", frozenset({everybody, ("kind", "completion")})] == 120
     assert found["arena_failures_total", frozenset({everybody, ("kind", "timeout")})] == 1
+    assert found["arena_model_failures_total", frozenset({everybody, ("kind", "out_of_memory")})] == 2
     assert found["arena_answers_total", frozenset({everybody, ("state", "complete")})] == 3
     assert found["arena_first_token_seconds_bucket", frozenset({everybody, ("le", "0.25")})] == 0
     assert found["arena_first_token_seconds_bucket", frozenset({everybody, ("le", "0.5")})] == 3

@@ -125,6 +125,7 @@ def test_loading_and_a_quarantine_say_how_it_goes(it: Operated) -> None:
     it.machine.phase, it.machine.reason = Phase.FAILED, "out of memory <on the card>"
     html = it.client.post(PAGE, headers=SIGNED).json()["html"]
     assert "out of memory &lt;on the card&gt;" in html
+    assert "out_of_memory: 2" in html
     assert 'data-act="load"' in html
 
 
