@@ -35,6 +35,10 @@ BOUNDS = (0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0, 10.0, 20.0, 60.0)
 SMOOTHING = 0.2
 """Weight of the latest answer in a contestant's mean speed."""
 
+LONG_OUT_OF_REACH = 6
+"""An endpoint that is known to be out of reach is drawn as if so many answers had failed: seldom, so that it is noticed
+when it is back, and before voters have paid for finding out."""
+
 READ_EVERY = 5.0
 """Seconds between two readings of the GPUs; a reading may take a tenth of a second, so it is never made in passing."""
 
@@ -159,8 +163,14 @@ class Watching:
                 self.tallies.setdefault(name, Tally()).add(answer)
 
     def failing(self, name: str) -> int:
-        """How many of a contestant's answers failed in a row until now."""
-        return self.tallies[name].failed_in_a_row if name in self.tallies else 0
+        """How many of a contestant's answers failed in a row until now; an endpoint that does not answer the question
+        for its models, and whose latest answer was none, counts as failing long."""
+        tally, health = self.tallies.get(name), self.health.get(name)
+        in_a_row = tally.failed_in_a_row if tally else 0
+        if health is None or health.ok is not False:
+            return in_a_row
+        proven = tally is not None and not in_a_row and tally.answers[str(AnswerState.COMPLETE)]
+        return 0 if proven else max(LONG_OUT_OF_REACH, in_a_row)
 
     def voted(self, verdict: Verdict) -> None:
         """A vote was committed."""

@@ -16,6 +16,7 @@ from arena.config.contestants import Price
 from arena.engines import gpu_meters
 from arena.engines.fake import FakeEngine, Script, failing, saying
 from arena.engines.gpu_meters import GpuReading, read_gpus
+from arena.engines.health import Health
 from arena.engines.limits import Meter
 from arena.engines.placement import SPANNING, Placement
 from arena.errors import EngineTimeout, StoreUnavailable
@@ -189,6 +190,22 @@ async def test_an_endpoint_out_of_reach_is_known_and_told_once(caplog: pytest.Lo
     assert model.health.ok is False
     assert model.spent == 0.0
     assert sum("cannot be reached" in record.getMessage() for record in caplog.records) == 1
+
+
+async def test_an_endpoint_that_is_known_to_be_down_is_drawn_seldom_before_anybody_pays_for_it(
+    opened: Callable[..., Arena],
+) -> None:
+    """Until it answers, which says more than its list of models; then as its answers deserve."""
+    watching = opened(one=saying("x"), two=saying("x")).watching
+    assert watching.failing("one") == 0
+    watching.health["one"] = Health(False, "cannot be reached")
+    assert watching.failing("one") == 6
+    watching.answered(("one", "two"), (Answer("x", AnswerState.COMPLETE), None))
+    assert watching.failing("one") == 0
+    watching.answered(("one", "two"), (Answer("", AnswerState.FAILED, error_code="endpoint"), None))
+    assert watching.failing("one") == 6
+    watching.health["one"] = Health(None, "does not list its models")
+    assert watching.failing("one") == 1
 
 
 def test_a_wait_on_a_bound_belongs_below_it() -> None:
