@@ -56,15 +56,16 @@ class AnswerLengths:
     def _of_rows(cls, path: Path, rows: Iterable[tuple[str, str, float]]) -> AnswerLengths:
         found = list(rows)
         questions = {name: place for place, name in enumerate(dict.fromkeys(question for _, question, _ in found))}
-        by_model: dict[str, Floats] = {}
+        counted = dict.fromkeys(model for model, _, length in found if not np.isnan(length))
+        by_model = {model: np.zeros(len(questions)) for model in counted}  # one without any count is not all zeros
         for model, question, length in found:
-            lengths = by_model.setdefault(model, np.zeros(len(questions)))
-            lengths[questions[question]] = 0.0 if np.isnan(length) else length
+            if model in counted and not np.isnan(length):
+                by_model[model][questions[question]] = length
         return cls(path, questions, by_model)
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Whose answers there are."""
+        """Whose answers there are, with their tokens counted."""
         return tuple(self.by_model)
 
     def of(self, model: str) -> Floats | None:

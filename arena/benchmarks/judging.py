@@ -42,7 +42,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Game:
-    """One order: the label as the judge wrote it (None: could not tell) and its words."""
+    """One order: the label as the judge wrote it (an unknown one too; None: there is none) and its words."""
 
     label: str | None
     words: str

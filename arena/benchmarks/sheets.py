@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from arena.benchmarks.answers import AnswerLengths
+from arena.benchmarks.answers import AnswerLengths, read_texts
 from arena.benchmarks.files import Record
 from arena.benchmarks.judging import Answers, preference
 from arena.benchmarks.questions import Question
@@ -24,6 +24,7 @@ from arena.benchmarks.task import Benchmark, JudgedBy, ScoreSheet
 from arena.benchmarks.tasks import alpaca_eval, arena_hard, ifeval, mt_bench
 from arena.benchmarks.tasks.grounded_dialogue import grounded_answer
 from arena.benchmarks.tasks.grounded_rag import score_answers
+from arena.errors import FileFormatError
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class FinishedRun:
     judgments: Sequence[Record] = ()
     judgments_file: Path | None = None
     baseline: str = ""
+    baseline_answers: Path | None = None  # a file that others made
     protocol: str = ""  # how the judge was asked, and against whom
     difficulty: Difficulty | None = None
     bootstrap: Bootstrap = Bootstrap()
@@ -109,16 +111,20 @@ def _battles(run: FinishedRun, file: Path) -> ScoreSheet:
 
 
 def _lengths(run: FinishedRun, folder: Path) -> AnswerLengths:
-    """Tokens of the model's answers and, where the judge saw those of a run of ours, of the baseline's."""
+    """Tokens of the model's answers and, where they are those that the judge saw, of the baseline's."""
     own = AnswerLengths.read(folder / "answers.jsonl")
-    theirs = folder.parent / file_name(run.baseline) / "answers.jsonl"
-    known = texts_of(read_log(theirs))
+    theirs = run.baseline_answers or folder.parent / file_name(run.baseline) / "answers.jsonl"
+    known = read_texts(theirs, run.questions) if run.baseline_answers else texts_of(read_log(theirs))
     seen = {str(line["question_id"]): tuple(line.get("baseline_answer", ())) for line in run.judgments}
     same = bool(seen) and all(known.get(key) == texts for key, texts in seen.items())
     if not same or not own.questions.keys() <= known.keys():
         return own
-    lengths = AnswerLengths.read(theirs)
-    tokens = lengths.of(run.baseline)
+    try:
+        lengths = AnswerLengths.read(theirs)
+    except FileFormatError:  # answers by their wording, without tokens
+        return own
+    alone = lengths.models[0] if run.baseline_answers and len(lengths.models) == 1 else run.baseline
+    tokens = lengths.of(alone)  # a file of one model is the baseline's, whatever it is called there
     if tokens is None:
         return own
     places = [lengths.questions[key] for key in own.questions]

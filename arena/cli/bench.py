@@ -6,6 +6,7 @@ Translates options into calls of `arena.benchmarks` and prints what they return.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ import typer
 
 from arena.benchmarks.scoreboard import Scoreboard
 from arena.benchmarks.sheets import Difficulty
-from arena.benchmarks.task import Benchmark, ScoreSheet, plain
+from arena.benchmarks.task import Benchmark, Row, ScoreSheet, plain
 from arena.benchmarks.tasks import ALL, benchmark, lm_eval
 from arena.benchmarks.tasks.alpaca_eval import read_difficulty, read_gamed
 from arena.cli.bench_output import show, told
@@ -119,17 +120,26 @@ def _difficulty(difficulty: Path | None, gamed: Path | None) -> Difficulty | Non
 
 
 def _together(sheets: list[ScoreSheet]) -> ScoreSheet:
-    """The models' sheets as one; a baseline that stands in each stands once."""
-    rows = {json.dumps(plain(row), sort_keys=True): row for sheet in sheets for row in sheet.models}
+    """The models' sheets as one; a baseline that stands in each stands once, with the battles of all."""
     names = {name for sheet in sheets for name in sheet.sections}
     return ScoreSheet(
         sheets[0].task,
         sheets[0].protocol,
-        list(rows.values()),
+        _each_once(row for sheet in sheets for row in sheet.models),
         sum(sheet.unscored for sheet in sheets),
         list(dict.fromkeys(note for sheet in sheets for note in sheet.notes)),
         {name: [row for sheet in sheets for row in sheet.sections.get(name, ())] for name in sorted(names)},
     )
+
+
+def _each_once(rows: Iterable[Row]) -> list[Row]:
+    """Rows that agree in all their words (model, judge, language, domain …) as one, their battles added up."""
+    once: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        words = tuple(value for value in row.values() if isinstance(value, str))
+        battles = once.get(words, {}).get("battles", 0) + row.get("battles", 0)
+        once[words] = {**once.get(words, row), **({"battles": battles} if "battles" in row else {})}
+    return list(once.values())
 
 
 @imports.callback()

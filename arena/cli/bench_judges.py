@@ -10,11 +10,17 @@ from dataclasses import dataclass
 from arena.benchmarks.judging import Game, Pair, PairJudge, TextJudge
 from arena.benchmarks.runner import patient_answer
 from arena.config import Judge
-from arena.judge.judge import BattleJudge, JudgmentDesk
+from arena.judge.judge import BattleJudge, JudgmentDesk, Order
 from arena.judge.prompts import Case, JudgingProtocol
 from arena.judge.spending import Purse
 from arena.service.fleet import Fleet
 from arena.types import Conversation, Usage
+
+
+def _game(order: Order) -> Game:
+    """One order as a game: its label, or what was written in place of one (A<B, or two that contradict)."""
+    label = order.reading.label
+    return Game(label.value if label is not None else ", ".join(order.reading.seen) or None, order.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +63,7 @@ class JudgeAtWork:
         async def judged(pair: Pair) -> tuple[Game, Game]:
             case = Case(pair.question.turns, pair.baseline, pair.model, pair.language)
             _, _, (first, second) = await judge.judge(case)
-            return (
-                Game(None if first.reading.label is None else first.reading.label.value, first.text),
-                Game(None if second.reading.label is None else second.reading.label.value, second.text),
-            )
+            return _game(first), _game(second)
 
         return judged
 

@@ -212,7 +212,8 @@ async def _judge_run(
             case _:
                 done = await check_correctness(run.questions, answers, judge.of_texts(), log, terms, rng=rng)
         judgments = list(log)
-    return replace(run, judgments=judgments, judgments_file=path, baseline=baseline, protocol=protocol), done
+    judged = replace(run, judgments=judgments, judgments_file=path, baseline=baseline, protocol=protocol)
+    return replace(judged, baseline_answers=bench.options.baseline_answers), done
 
 
 def _references(bench: RunningTask) -> Mapping[str, tuple[str, ...]]:

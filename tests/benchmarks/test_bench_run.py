@@ -36,6 +36,7 @@ profiles:
       - {name: grades, engine: fake, script: {text: "Good. [[7]]"}}
       - {name: says-right, engine: fake, script: {text: "[[верно]]"}}
       - {name: silent, engine: fake, script: {text: "I cannot tell"}}
+      - {name: writes-a-less-b, engine: fake, script: {text: "[[A<B]]"}}
 """
 
 
@@ -147,6 +148,20 @@ def test_a_judge_that_cannot_tell_leaves_games_unscored(place: Path) -> None:
     )  # fmt: skip
     assert found["unscored"] == 4
     assert {row["model"]: row["score"] for row in found["models"]}.get("plain") is None
+    assert all(row["avg_tokens"] is None for row in found["models"] if row["model"] == "base"), "no count is no zero"
+
+
+def test_an_unknown_label_is_told_as_it_was_written(place: Path) -> None:
+    """A judge that writes A<B is to be seen, not to be counted as silent."""
+    turn = {"content": "b", "token_len": 7}
+    answers = [{"question_id": n, "model_id": "other", "choices": [{"turns": [turn] * 2}]} for n in range(2)]
+    found = run(
+        place, "arena-hard", "--model", "plain", "--model", "wordy", "--questions", questions(place, 2),
+        "--judge", "writes-a-less-b", "--baseline-answers", write_jsonl(place / "base.jsonl", answers),
+    )  # fmt: skip
+    assert any("'A<B' 4" in note for note in found["notes"]), found["notes"]
+    baseline = [(row["avg_tokens"], row["battles"]) for row in found["models"] if row["model"] == "base"]
+    assert baseline == [(7, 0)], "once for both models, its tokens from the file"
 
 
 def test_turns_are_graded_and_averaged_by_category(place: Path) -> None:
