@@ -157,13 +157,13 @@ class Keeper:
         """One look: restore if that is still to be done, push if it is time; whether nothing is left undone. Blocks."""
         if self._fresh:
             return self._attempt(self._restored)
+        if self._clock() < self._retry_at:
+            return True  # a hub that is away for long leaves much unsaved: it is read when it can be sent
         segment = self._pending()
         if segment is None:
             return True
         due = segment.votes >= PUSH_VOTES or self.unsaved_seconds >= PUSH_SECONDS
-        if not due or self._clock() < self._retry_at:
-            return True
-        return self.push()
+        return self.push() if due else True
 
     def push(self) -> bool:
         """Push what is pending now, after what a fresh disk lacks has come back; whether it arrived. Blocks."""
