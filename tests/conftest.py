@@ -6,14 +6,20 @@ import gc
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.testing
+from typer.main import get_command
 
+from arena.battles.masking import masker
 from arena.store import migrate
 from perf.promises import is_line
+
+gc.disable()  # until all is imported
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,7 +28,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # two threads on contended cores are severa
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["PYTHONHASHSEED"] = "0"  # for the processes that tests start
 
-_LAST = ("process", "soak", "postgres", "torch", "browser")
+_LAST = ("simulation", "process", "soak", "postgres", "torch", "browser")
 """Marks of costly tests, in the order in which they run after everything else."""
 
 _COSTLY_FILE = re.compile(rf"^pytestmark = .*pytest\.mark\.({'|'.join(_LAST)})\b", re.MULTILINE)
@@ -48,8 +54,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_finish() -> None:
     """A million objects of imported modules live until the end: the garbage collector need not walk them each time."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -100,6 +106,20 @@ def fresh_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(migrate, "_upgrade_file", copied)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def made_once() -> Iterator[None]:
+    """What is made alike each time and never changed: the tree of commands, and of a catalogue's names."""
+    build = cache(masker.build)
+
+    def built(*names: Iterable[str]) -> Any:
+        return build(*map(tuple, names))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(masker, "build", built)
+        patch.setattr(typer.testing, "_get_command", cache(get_command))
         yield
 
 
