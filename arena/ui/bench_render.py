@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlencode
 
 from arena.benchmarks.desk import Entry, SamplePage, Source, TaskName, TaskTable
 from arena.benchmarks.samples import JudgeWords, Sample
+from arena.ui.bench_notes import spoken
 from arena.ui.texts import TEXTS, number, say
 
 PAGE = 20
@@ -217,7 +218,7 @@ def _notes(view: TaskTable, language: str) -> str:
     lines = [say(language, "bench_note")] if any(entry.quoted for entry in view.entries) else []
     if view.unscored:
         lines.append(say(language, "bench_unscored", count=number(view.unscored, language)))
-    lines += [escape(note) for note in view.notes]
+    lines += [escape(spoken(note, language)) for note in view.notes]
     return "".join(f'<p class="note">{line}</p>' for line in lines)
 
 

@@ -1,0 +1,64 @@
+"""What scorers say is said in Russian on a Russian page: real sheets with everything that can go wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from arena.benchmarks.scorers.against_baseline import Bootstrap
+from arena.benchmarks.scorers.instructions.following import Instruction
+from arena.benchmarks.sheets import FinishedRun, sheet_of
+from arena.benchmarks.task import ScoreSheet
+from arena.benchmarks.tasks import alpaca_eval, arena_hard, benchmark, grounded_rag, ifeval, mt_bench
+from arena.ui.bench_notes import _RUSSIAN, spoken
+
+
+def sheets() -> Iterator[ScoreSheet]:
+    """One of every scorer."""
+    battles = arena_hard.BattleFile(
+        ["base"] * 3, ["m", "base", "m"], ["1", "1", "2"], np.array([0.0, 0.5, 1.0]), unscored=1,
+        notes=("2 games unscored: 'no verdict' 1, 'A<B' 1", "1 judgments stand twice, word for word: counted once"),
+        models=("base", "m"),
+    )  # fmt: skip
+    for scheme in ("sequential", "per-round"):
+        yield arena_hard.score(battles, baseline="base", bootstrap=Bootstrap(3, scheme=scheme))  # type: ignore[arg-type]
+    first = mt_bench.Grades("", "", "", "1", "c", "m", (None, 5.0))
+    second = mt_bench.Grades("", "", "", "2", "c", "m", (4.0, 5.0))
+    texts = mt_bench.JudgeTexts("", "", "", "1", "m", ("words", ""), (None, None))
+    yield mt_bench.score([first, second], [mt_bench.Pairwise("", "", None, "A")], [texts])
+    lengths = np.array([1.0, np.nan, 3.0])
+    rows = alpaca_eval.Annotations(np.array([0, 0, 9]), np.array([1.0, 0.0, np.nan]), lengths, lengths)
+    yield alpaca_eval.score({"m": rows}, {0: 0.5})
+    yield alpaca_eval.score({"m": rows}, {0: 0.5}, weights={})
+    prompts = [ifeval.Prompt(key, key, (Instruction("letters:vowels", {}),)) for key in "ab"]
+    checked = ifeval.check(prompts, ifeval.Responses({"m": {"a": "x"}}, {}))
+    yield ifeval.score(prompts, checked, "ru", strangers=2)
+    yield grounded_rag.score_runs([grounded_rag.RagRow(("m", "", "", ""), None, None)])
+    yield grounded_rag.score_answers([grounded_rag.GroundedAnswer("m", "in", "x", "x", (1,), (1,))])
+    task = benchmark("arena-hard")
+    run = FinishedRun("m", [], [])
+    yield sheet_of(task, run, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("sheet", sheets(), ids=lambda sheet: sheet.protocol)
+def test_every_sentence_of_a_scorer_is_said_in_russian(sheet: ScoreSheet) -> None:
+    """And in English it stays as it is."""
+    said = [sheet.protocol, *sheet.notes]
+    if sheet.protocol == "ragaliq":  # a name
+        said = list(sheet.notes)
+    for note in said:
+        assert spoken(note, "en") == note
+        assert re.search("[а-я]{3}", spoken(note, "ru")), note
+
+
+def test_figures_and_names_stand_in_the_russian_sentence_too() -> None:
+    """Every place of the English one is filled; an unknown sentence stays."""
+    note = "arena-hard v0.1, baseline gpt, 100 bootstrap rounds (seed 42, sequential), 95%"
+    assert spoken(note, "ru") == "arena-hard v0.1: сравнение с gpt, бутстрэп 100 раз (зерно 42, подряд), интервал 95 %"
+    assert spoken("2 games unscored: 'no verdict' 2", "ru") == "партий без вердикта: 2 ('нет вердикта' 2)"
+    assert spoken("{odd} one", "ru") == "{odd} one"
+    for english, russian in _RUSSIAN:
+        assert sorted(re.findall(r"\{\w+\}", english)) == sorted(re.findall(r"\{\w+\}", russian)), english
