@@ -24,10 +24,11 @@ _MOST_CHOICES = 200
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event of the page, as it will be handed on."""
+    """An event of the page, as it will be handed on; `message` is what it asks of models."""
 
     body: bytes
     asks: bool
+    message: str = ""
 
 
 class Malformed(Exception):
@@ -60,7 +61,8 @@ class Forms:
             raise Malformed(f"this event carries {len(kinds)} values")
         values = [_value(value, kind) for value, kind in zip(data, kinds, strict=True)]
         clean = {"data": values, "fn_index": number, "session_hash": session, "trigger_id": trigger}
-        return Event(json.dumps(clean).encode(), name in ASKING)
+        message = str(values[0]) if name == ASKING[0] and values else ""
+        return Event(json.dumps(clean).encode(), name in ASKING, message)
 
 
 def _object(raw: bytes) -> dict[str, Any]:

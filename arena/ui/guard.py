@@ -84,6 +84,7 @@ class Guard:
         self._presence = presence
         self._must_sign_in = settings.sign_in == "required"
         self._language, self._root_path = settings.language, settings.root_path.rstrip("/")
+        self._longest = settings.max_prompt_chars
         self._most_bytes = max(LEAST_BODY, 4 * settings.max_prompt_chars + 65_536)
         self._rates, self._proxies = Rates(settings), Proxies(settings.trusted_proxies, in_space=in_frame)
         framed = (
@@ -188,6 +189,10 @@ class Guard:
             return
         if event.asks and voter is None:
             await _no(403, say(language, "error_cookies"), code="cookies")(scope, receive, send)
+            return
+        if len(event.message.strip()) > self._longest or "\x00" in event.message:
+            status = 400 if "\x00" in event.message else 413
+            await _no(status, say(language, "error_prompt_refused", limit=self._longest))(scope, receive, send)
             return
         if refusal := self._paced("ask" if event.asks else "event", voter, address, language):
             await refusal(scope, receive, send)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
+from arena.config import Settings
+from arena.ui.voters import Voters
 from perf import fuzz
 from perf.fuzz import Call, as_json, send
 from tests.e2e.arena_process import ArenaProcess
@@ -56,12 +60,21 @@ def test_a_message_past_its_limit_is_refused_in_words(arena: ArenaProcess) -> No
 
 
 def test_a_message_over_the_battles_limit_begins_no_battle(arena: ArenaProcess) -> None:
-    """Long, empty and unreadable messages are answered with a warning on the page, and nothing is stored."""
+    """Long and unreadable messages are refused in words, empty ones with a warning on the page; nothing is stored."""
     voter = fuzz.newcomer(arena)
     first = fuzz.number_of(arena, "ask")
-    for number, text in enumerate(("x" * 8001, "", " \n ", "a\x00b")):
+    for text, status in (("x" * 8001, 413), ("a\x00b", 400)):
+        event = {"data": [text, ""], "fn_index": first, "session_hash": "limit"}
+        reply = send(arena, as_json(voter, event, fuzz.JOIN))
+        assert reply.status == status
+        assert "8000" in json.loads(reply.body)["detail"]
+    for number, text in enumerate(("", " \n ")):
         said = fuzz.play(arena, voter, first, [text, ""], f"limit{number}")
         assert '"level":"warning"' in said, said[:400]
+    with closing(sqlite3.connect(f"file:{arena.storage / 'arena.db'}?mode=ro", uri=True)) as stored:
+        mine = Voters(Settings(storage=arena.storage).signing_key()).recognize(voter)
+        query = "SELECT count(*) FROM battles JOIN voters ON voters.id = voter_id WHERE code = ?"
+        assert stored.execute(query, (mine,)).fetchone() == (0,)
 
 
 def test_a_voter_without_a_cookie_cannot_make_models_answer(arena: ArenaProcess) -> None:
