@@ -5,6 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,40 +16,47 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arena.battles.masking import MASK, Masker, Masking, asks_identity
-from arena.battles.masking.evidence import weights
-from arena.battles.masking.learning import TAUGHT, learn, lessons, read_cases
+from arena.battles.masking.evidence import WEIGHTS
+from arena.battles.masking.learning import MAKERS, TAUGHT, Case, digest, read_cases
 from arena.battles.masking.masker import LOOK_AHEAD, MAX_TAIL
 from arena.battles.masking.names import MAX_NAME
+from arena.config import load_catalog
 from perf.promises import tell
 
 HERE = Path(__file__).parent
 SHARED = Path(os.environ.get("ARENA_SHARED_DATA", HERE.parents[1].parent / "shared" / "data"))
 
-CATALOGUE = Masker.from_names(
-    names=[
-        "Vikhrmodels/Vikhr-Nemo-12B-Instruct-R-21-09-24",
-        "t-tech/T-lite-it-1.0",
-        "t-tech/T-pro-it-1.0",
-        "Qwen/Qwen2.5-7B-Instruct",
-        "IlyaGusev/saiga_nemo_12b",
-        "meta-llama/Llama-3.1-8B-Instruct",
-        "google/gemma-2-9b-it",
-        "yandex/YandexGPT-5-Lite-8B-instruct",
-        "ai-sage/GigaChat-20B-A3B-instruct",
-        "mistralai/Mistral-Nemo-Instruct-2407",
-    ],
-    organisations=["VikhrModels", "T-Bank", "Alibaba Cloud", "Сбер", "Яндекс"],
-    families=["Vikhr", "Qwen", "T-lite"],
-)
+CATALOGUE = Masker.from_names(TAUGHT, MAKERS, ["Vikhr", "Qwen", "T-lite"])
+LEARNED_FROM = [HERE / "masking_cases.tsv", HERE / "masking_examples.tsv"]
 
 
-CASES = [(bool(case.leaks), case.text, list(case.leaks)) for case in read_cases(HERE / "masking_cases.tsv")]
+@dataclass(frozen=True)
+class Tally:
+    """What became of a file of cases: how many of both kinds, and the mistakes."""
+
+    leaking: int
+    harmless: int
+    missed: list[str]
+    masked: list[str]
 
 
-def hides(text: str, leaks: list[tuple[int, int]]) -> bool:
-    """Whether every name that gives the model away was masked whole."""
-    _, matches = CATALOGUE.mask(text)
-    return all(any(match.start <= first and last <= match.end for match in matches) for first, last in leaks)
+@cache
+def cases_of(name: str) -> tuple[Case, ...]:
+    return tuple(read_cases(HERE / name))
+
+
+@cache
+def tally(name: str) -> Tally:
+    """One pass over a file: leaks of which a name still shows, and harmless answers with a mask."""
+    cases, missed, masked = cases_of(name), [], []
+    for case in cases:
+        _, matches = CATALOGUE.mask(case.text)
+        if any(not any(match.start <= first and last <= match.end for match in matches) for first, last in case.leaks):
+            missed.append(case.text)
+        if matches and not case.leaks:
+            masked.append(case.text)
+    leaking = sum(bool(case.leaks) for case in cases)
+    return Tally(leaking, len(cases) - leaking, missed, masked)
 
 
 def streamed(masking: Masking, pieces: list[str]) -> str:
@@ -55,51 +66,61 @@ def streamed(masking: Masking, pieces: list[str]) -> str:
 
 def test_the_written_set_has_at_least_five_hundred_cases_of_both_kinds() -> None:
     """Half of it gives a model away, half only speaks of models, makers, winds and animals."""
-    giving_away = sum(leak for leak, _, _ in CASES)
-    assert len(CASES) >= 500
-    assert 0.45 <= giving_away / len(CASES) <= 0.55
-    assert all(bool(leaks) is leak for leak, _, leaks in CASES)
+    written = tally("masking_cases.tsv")
+    assert written.leaking + written.harmless >= 500
+    assert 0.45 <= written.leaking / (written.leaking + written.harmless) <= 0.55
 
 
 def test_at_least_99_percent_of_self_identifications_are_masked() -> None:
     """Inflected, transliterated, spaced out, in look-alike letters and through invisible signs."""
-    giving_away = [(text, leaks) for leak, text, leaks in CASES if leak]
-    missed = [text for text, leaks in giving_away if not hides(text, leaks)]
+    written = tally("masking_cases.tsv")
     assert tell("self-introductions masked while streaming", asked="99%",
-                measured=f"{1 - len(missed) / len(giving_away):.1%}", size=f"{len(giving_away)} written cases",
-                held=len(missed) <= 0.01 * len(giving_away)), missed  # fmt: skip
+                measured=f"{1 - len(written.missed) / written.leaking:.1%}", size=f"{written.leaking} written cases",
+                held=len(written.missed) <= 0.01 * written.leaking), written.missed  # fmt: skip
 
 
 def test_at_most_1_percent_of_answers_about_models_and_makers_are_masked() -> None:
     """An answer about Google or llamas is not a leak."""
-    harmless = [text for leak, text, _ in CASES if not leak]
-    masked = [text for text in harmless if CATALOGUE.mask(text)[1]]
-    assert tell("false masks", asked="1% at most", measured=f"{len(masked) / len(harmless):.1%}",
-                size=f"{len(harmless)} written cases", held=len(masked) <= 0.01 * len(harmless)), masked  # fmt: skip
+    written = tally("masking_cases.tsv")
+    assert tell("false masks", asked="1% at most", measured=f"{len(written.masked) / written.harmless:.1%}",
+                size=f"{written.harmless} written cases",
+                held=len(written.masked) <= 0.01 * written.harmless), written.masked  # fmt: skip
 
 
 def test_answers_that_nothing_was_learned_from_fare_nearly_as_well() -> None:
-    """The honest figure: recall of at least 94%, false masks in at most 4%, on a set kept out of the learning."""
-    unseen = list(read_cases(HERE / "masking_unseen.tsv"))
-    leaking = [case for case in unseen if case.leaks]
-    harmless = [case.text for case in unseen if not case.leaks]
-    missed = [case.text for case in leaking if not hides(case.text, list(case.leaks))]
-    masked = [text for text in harmless if CATALOGUE.mask(text)[1]]
-    assert len(unseen) >= 200
-    assert len(missed) <= 0.06 * len(leaking), missed
-    assert len(masked) <= 0.04 * len(harmless), masked
+    """The honest figure: recall of at least 95%, false masks in at most 4%, on a set kept out of the learning."""
+    unseen = tally("masking_unseen.tsv")
+    assert unseen.leaking + unseen.harmless >= 400
+    assert len(unseen.missed) <= 0.05 * unseen.leaking, unseen.missed
+    assert len(unseen.masked) <= 0.04 * unseen.harmless, unseen.masked
 
 
-def test_the_weights_are_those_that_the_written_answers_teach() -> None:
-    """Nobody edits them by hand, and whoever adds cases learns anew."""
-    masker, taught = Masker.from_names(TAUGHT), ("masking_cases.tsv", "masking_examples.tsv")
-    rows = [
-        row for place, name in enumerate(taught) for row in lessons(masker, read_cases(HERE / name), forms=place > 0)
-    ]
-    learned = learn(rows)
-    assert {sign: value for sign, value in learned.items() if abs(value) >= 0.05} == {
-        sign: pytest.approx(weights()[sign], abs=0.02) for sign in learned if abs(learned[sign]) >= 0.05
-    }
+def test_the_weights_are_learned_from_the_written_answers_as_they_are() -> None:
+    """Whoever adds cases learns anew: the weights name the cases by their digest."""
+    assert f"# cases: {digest(LEARNED_FROM)}" in WEIGHTS.read_text(encoding="utf-8").splitlines()[:2]
+
+
+@pytest.mark.process
+def test_learning_again_gives_the_same_weights(tmp_path: Path) -> None:
+    """Nobody edits them by hand."""
+    again = tmp_path / "weights.tsv"
+    command = [sys.executable, "-m", "arena.battles.masking.learning", *map(str, LEARNED_FROM), "--out", str(again)]
+    subprocess.run(command, check=True)
+    learned, kept = (
+        {sign: float(weight) for sign, weight in (line.split("\t") for line in lines if line[:1] != "#")}
+        for lines in (path.read_text(encoding="utf-8").splitlines() for path in (again, WEIGHTS))
+    )
+    assert learned.keys() == kept.keys()
+    assert learned == pytest.approx(kept, abs=0.02)
+
+
+def test_ordinary_words_are_no_names_of_the_shipped_catalogue() -> None:
+    """Though "Ilya" could be written «Иля», and a contestant is called "Precision of Qwen2.5"; all names count here."""
+    entries = load_catalog(Path("models.yaml"), "gpu").contestants
+    makers = [entry.organisation for entry in entries if entry.organisation]
+    masker = Masker.from_names([entry.name for entry in entries], makers)
+    for text in ("Это или то, Или иное, до 1941 года.", "Precision and recall, till noon. It is next to the base."):
+        assert masker.mask(text, identity_asked=True) == (text, ())
 
 
 def test_a_name_that_the_prompt_spoke_of_is_rather_a_topic() -> None:
@@ -151,7 +172,9 @@ def test_a_name_of_an_unknown_contestant_is_masked_in_both_alphabets() -> None:
 @settings(max_examples=150, deadline=None)
 def test_the_visible_text_does_not_depend_on_how_the_answer_was_cut(data: st.DataObject) -> None:
     """Any chunking of any mixture of cases reads the same, and no feed lets a masked name slip."""
-    texts = data.draw(st.lists(st.sampled_from([text for _, text, _ in CASES]), min_size=1, max_size=4))
+    texts = data.draw(
+        st.lists(st.sampled_from([case.text for case in cases_of("masking_cases.tsv")]), min_size=1, max_size=4)
+    )
     text = data.draw(st.sampled_from([" ", "\n", ". "])).join(texts)
     cuts = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=30)))
     pieces = [text[first:last] for first, last in zip([0, *cuts], [*cuts, len(text)], strict=True)]

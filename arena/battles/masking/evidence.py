@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from arena.battles.masking.folding import fold_words
-from arena.battles.masking.grammar import senses, vocabulary
+from arena.battles.masking.grammar import REMEMBERED, senses, vocabulary
 from arena.battles.masking.selfspeech import NAME_WORD, Around, cues
 
 WEIGHTS = Path(__file__).with_name("weights.tsv")
 BIAS = "(bias)"
 
 BEFORE, AFTER, PREVIOUS = 14, 10, 12  # words that are looked at
-_STEM = 6  # letters by which words of a kind agree
+_STEM, _ENDING = 6, 3  # letters by which words of a kind agree, and by which words in one form do
 _FENCE_WITHIN = 400
 
 _first_person = vocabulary("first person")
@@ -35,6 +35,7 @@ _OPENING, _CLOSING = "«“„", "»”"
 _CODE = re.compile(r"[=({;]\s*[\"']?$|import |from_pretrained|https?:|/$|--\w*\s*$")
 _ITEM = re.compile(r"\s*(\d+[.)]|[-*•|#])\s")
 _NEXT = ("?", "-", "’", ":", "'")
+_SAID = re.compile(r"[,.]?\s*[—–-]?\s*[a-zа-яё]")  # a quotation, then who says it
 _DRESS = " *_`\"'«“„([»”)]"
 
 
@@ -68,7 +69,7 @@ def text_signs(around: Around, name: str, lead: str, tail: str) -> Iterator[str]
     yield from _name(around, name, len(before), len(after))
 
 
-@cache
+@lru_cache(REMEMBERED)
 def _senses(word: str) -> tuple[str, ...]:
     if word == NAME_WORD:
         return ("name",)
@@ -90,6 +91,8 @@ def _words(before: Sequence[str], after: Sequence[str], previous: Sequence[str])
         if len(words) < 4:
             yield f"{side}{len(words)} none"
         yield from (f"{side}={word[:_STEM]}" for word in words)
+        yield from (f"{side}~{word[-_ENDING:]}" for word in words if len(word) > _ENDING + 1)
+        yield from (f"{side}{place}~{word[-_ENDING:]}" for place, word in enumerate(words[:3]) if len(word) > _ENDING)
     for side, words in (("b", before), ("a", after), ("p", previous)):
         yield from (f"{side} {sense}" for sense in _senses_of(words))
 
@@ -118,6 +121,7 @@ def _said_before(before: Sequence[str], place: int) -> Iterator[str]:
     yield f"I to name negated {any(map(_negation, between))}"
     yield from (f"I to name {sense}" for sense in _senses_of(between))
     yield from (f"before I {sense}" for sense in (_senses(before[place - 1]) if place else ()))
+    yield from (f"I to name ~{word[-2:]}" for word in between)
     told = next((word for word in between if not _negation(word)), None)
     if told is None:
         yield "I then name"
@@ -183,6 +187,7 @@ def _quotation(lead: str, tail: str, first_person: bool) -> Iterator[str]:
     yield from (f"quoted after {sense}" for sense in _senses_of(leading[-6:]))
     closing = re.search(r"[»”\"]", tail)
     if closing:
+        yield f"quoted then said {_SAID.match(tail, closing.end()) is not None}"
         yield from (f"quoted then {sense}" for sense in _senses_of(fold_words(tail[closing.end() :])[:2]))
 
 
@@ -205,6 +210,11 @@ def _name(around: Around, name: str, before: int, after: int) -> Iterator[str]:
     yield f"introduced {around.introduced}"
     yield f"surname {around.surname}"
     yield f"version {any(char.isdigit() for char in name)}"
+    yield f"latin {around.latin}"
+    if not around.latin:  # its case: Яндекс made me, by Яндексом, of Яндекса
+        case = name[-2:].lower()
+        yield from (f"case {case}", f"case {case} {kind}")
+        yield from (f"case {case} {sense}" for word in around.before[-1:] for sense in _senses(word))
     yield f"size {min(before, 3)} {min(after, 3)}"
     yield f"words before {min(before, 5)}"
     yield f"words after {min(after, 4)}"

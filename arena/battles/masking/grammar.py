@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from arena.battles.masking.folding import fold_word
@@ -16,17 +16,21 @@ GRAMMAR = Path(__file__).with_name("grammar.txt")
 SENSES = Path(__file__).with_name("senses.txt")
 
 WordTest = Callable[[str], bool]
+Pattern = tuple[WordTest, ...]
+REMEMBERED = 4096  # words: the common ones come again and again, and memory stays bounded
 
 
 @dataclass(frozen=True, slots=True)
 class Patterns:
     """Sequences of word tests: do words fit one of them, and where."""
 
-    items: tuple[tuple[WordTest, ...], ...]
+    beginning: Callable[[str], tuple[Pattern, ...]]  # those whose first word this may be
+    ending: Callable[[str], tuple[Pattern, ...]]  # those whose last word this may be
 
     def end_at(self, words: Sequence[str], end: int) -> int | None:
         """Where the longest pattern that ends before `end` begins."""
-        lengths = [len(item) for item in self.items if _fits(words, end - len(item), item)]
+        items = self.ending(words[end - 1]) if end else ()
+        lengths = [len(item) for item in items if _fits(words, end - len(item), item)]
         return end - max(lengths) if lengths else None
 
     def start(self, words: Sequence[str]) -> bool:
@@ -35,7 +39,8 @@ class Patterns:
 
     def within(self, words: Sequence[str], first: int) -> bool:
         """Whether a pattern begins at one of the first words."""
-        return any(_fits(words, start, item) for start in range(min(first, len(words))) for item in self.items)
+        starts = range(min(first, len(words)))
+        return any(_fits(words, start, item) for start in starts for item in self.beginning(words[start]))
 
 
 def _fits(words: Sequence[str], start: int, item: Sequence[WordTest]) -> bool:
@@ -67,13 +72,18 @@ def word_list(name: str) -> tuple[str, ...]:
 
 def vocabulary(*names: str) -> WordTest:
     """Whether a folded word is one of the sections' words; remembered, for the same words come again and again."""
-    return cache(_any_of([word for name in names for word in word_list(name)]))
+    return lru_cache(REMEMBERED)(_any_of([word for name in names for word in word_list(name)]))
 
 
 def patterns(name: str) -> Patterns:
     """The patterns of a section."""
     lines = section(name).replace("\n", ";").split(";")
-    return Patterns(tuple(tuple(map(_test, line.split())) for line in lines if line.strip()))
+    items = [tuple(map(_test, line.split())) for line in lines if line.strip()]
+
+    def by(place: int) -> Callable[[str], tuple[Pattern, ...]]:
+        return lru_cache(REMEMBERED)(lambda word: tuple(item for item in items if item[place](word)))
+
+    return Patterns(by(0), by(-1))
 
 
 @cache

@@ -7,6 +7,7 @@ the same files give the same weights. Run by whoever adds cases, never while ser
 from __future__ import annotations
 
 import argparse
+import hashlib
 import math
 import random
 from collections import Counter
@@ -23,7 +24,13 @@ _INVISIBLE = {"\\u200b": "\u200b", "\\u2800": "\u2800", "\\u3164": "\u3164"}
 TAUGHT = ("Vikhrmodels/Vikhr-Nemo-12B-Instruct", "t-tech/T-lite-it-1.0", "t-tech/T-pro-it-1.0",
     "Qwen/Qwen2.5-7B-Instruct", "IlyaGusev/saiga_nemo_12b", "meta-llama/Llama-3.1-8B-Instruct", "google/gemma-2-9b-it",
     "yandex/YandexGPT-5-Lite-8B-instruct", "ai-sage/GigaChat-20B-A3B-instruct",
-    "mistralai/Mistral-Nemo-Instruct-2407")  # fmt: skip
+    "mistralai/Mistral-Nemo-Instruct-2407", "RefalMachine/RuadaptQwen2.5-7B-Instruct", "allenai/Llama-3.1-Tulu-3-8B",
+    "HuggingFaceTB/SmolLM2-1.7B-Instruct", "lightblue/suzume-llama-3-8B-multilingual", "argilla/notus-7b-v1",
+    "PowerInfer/SmallThinker-3B-Preview", "RecursalAI/EagleX-v2-7B",
+    "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B")  # fmt: skip
+MAKERS = ("VikhrModels", "Vikhr models", "T-Bank", "T-Tech", "Alibaba Cloud", "Сбер", "Яндекс", "Google", "Meta",
+    "Mistral AI and NVIDIA", "Ilya Gusev", "MSU RCC LAIR", "Ai2", "Lightblue", "Argilla", "PowerInfer", "Recursal AI",
+    "DeepSeek", "Hugging Face")  # fmt: skip
 """The catalogue for which cases are marked: names in it are what an answer may give away."""
 
 
@@ -61,6 +68,8 @@ class _Lesson(Masking):
     def weigh(self, found: Found) -> bool:
         """The right answer; what it could have been told by is noted."""
         leak = any(found.start < end and start < found.end for start, end in self._case.leaks)
+        if self._case.leaks and not leak:
+            return False  # what else a leaking answer names: whether that is masked too matters little
         around, *texts = self.surroundings(found)
         forms = form_signs(around) if self._forms else ()
         self.rows.append((sorted({*text_signs(around, *texts), *forms}), leak))
@@ -97,21 +106,28 @@ def learn(rows: Sequence[tuple[list[str], bool]], seed: int = 0) -> dict[str, fl
     return weight
 
 
-def write_weights(weight: dict[str, float], path: Path = WEIGHTS) -> None:
+def digest(files: Iterable[Path]) -> str:
+    """What the cases are known by in the heading of the weights."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
+
+
+def write_weights(weight: dict[str, float], learned_from: str, path: Path = WEIGHTS) -> None:
     """One sign a line, what counts for nothing left out."""
     rows = (f"{sign}\t{value:.2f}" for sign, value in sorted(weight.items()) if abs(value) >= 0.02)
     heading = "# sign\tweight: above 0 for a self-identification. Written by learning.py; do not edit by hand."
-    path.write_text("\n".join([heading, *rows]) + "\n", encoding="utf-8")
+    path.write_text("\n".join([heading, f"# cases: {learned_from}", *rows]) + "\n", encoding="utf-8")
 
 
 def main() -> None:
     """Learn from files of cases; the first is the one that the grammar was written along, so its forms are left out."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", type=Path, nargs="+")
-    files: list[Path] = parser.parse_args().cases
-    masker = Masker.from_names(TAUGHT)
+    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    given = parser.parse_args()
+    files: list[Path] = given.cases
+    masker = Masker.from_names(TAUGHT, MAKERS)
     rows = [row for place, path in enumerate(files) for row in lessons(masker, read_cases(path), forms=place > 0)]
-    write_weights(learn(rows))
+    write_weights(learn(rows), digest(files), given.out)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from arena.battles.masking.selfspeech import (
     can_be_a_name,
     certain,
     introduces,
+    is_somebody_else,
     without_asides,
 )
 
@@ -30,7 +31,7 @@ MASK = "▇▇▇"
 """What stands for a hidden name: always the same, so that its length tells nothing."""
 
 LOOK_AHEAD = 80
-TOPICAL = 2.0
+TOPICAL = 2.5
 """How much more must speak for a self-identification (log odds) where the prompt named the name."""
 LOOK_BACK = 200
 MAX_TAIL = 64
@@ -145,7 +146,7 @@ class Masking:
 
     def _with_tail(self, found: Found, final: bool) -> Found | Undecided:
         """The name with the version that follows it: "-2.5-7B-Instruct", " 2.5 Plus"."""
-        end = _tail_end(self._text, found.end)
+        end = _tail_end(self._text, found.end, small=self._text[found.start].islower())
         if end == len(self._text) and end - found.start < MAX_TAIL and not final:
             return Undecided()
         return Found(found.start, end, found.name)
@@ -171,7 +172,7 @@ class Masking:
     def weigh(self, found: Found) -> bool:
         """Whether what stands around a name tells that the speaker, or its maker, is called so."""
         around, name, lead, tail = self.surroundings(found)
-        if around.everyday and not can_be_a_name(around):
+        if _is_code(lead, tail) or is_somebody_else(around) or (around.everyday and not can_be_a_name(around)):
             return False
         against = TOPICAL if found.name.group in self._topics else 0.0
         return certain(around) or speaks_for(around, name, lead, tail) > against
@@ -259,6 +260,11 @@ class Masking:
         return None
 
 
+def _is_code(lead: str, tail: str) -> bool:
+    """A name that is called like a function or goes on an identifier: "GPT2Model(…", "my_qwen"."""
+    return tail[:1] == "(" or (lead[-1:] == "_" and lead[-2:-1].isalnum())
+
+
 def _ends_sentence(text: str, at: int) -> bool:
     """A mark that ends a sentence; a full stop only before white space, a new line not after a comma."""
     char = text[at]
@@ -269,8 +275,11 @@ def _ends_sentence(text: str, at: int) -> bool:
     return char == "." and at + 1 < len(text) and text[at + 1].isspace()
 
 
-def _tail_end(text: str, end: int) -> int:
-    """Where a version after a name ends; `len(text)` when more text could belong to it."""
+def _tail_end(text: str, end: int, small: bool) -> int:
+    """Where a version after a name ends; `len(text)` when more text could belong to it.
+
+    `small`: the name is in small letters, so its version may be; else "next" in "DeepMind next month" is none.
+    """
     limit = min(len(text), end + MAX_TAIL)
     end = _run(text, end, limit, "-_./:+'’")
     while True:
@@ -280,8 +289,8 @@ def _tail_end(text: str, end: int) -> int:
         stop = _run(text, start, limit, ".,-")
         word = text[start:stop]
         if stop == len(text):
-            return stop if _may_grow(word) else end
-        if not word or start == end or not _version(word):
+            return stop if _may_grow(word, small) else end
+        if not word or start == end or not _version(word, small):
             return end
         end = stop
 
@@ -296,13 +305,14 @@ def _run(text: str, position: int, limit: int, joints: str) -> int:
     return position
 
 
-def _version(word: str) -> bool:
+def _version(word: str, small: bool) -> bool:
     lower = word.lower()
-    return (
-        lower in _VERSION_WORDS or (word[0].isdigit() and len(word) <= 8) or (lower[0] == "v" and word[1:2].isdigit())
-    )
+    if word[0].isdigit():
+        return len(word) <= 8
+    return (lower in _VERSION_WORDS and (small or word[0].isupper())) or (lower[0] == "v" and word[1:2].isdigit())
 
 
-def _may_grow(word: str) -> bool:
-    lower = word.lower()
-    return not word or _version(word) or any(known.startswith(lower) for known in _VERSION_WORDS)
+def _may_grow(word: str, small: bool) -> bool:
+    if not word or _version(word, small):
+        return True
+    return (small or word[0].isupper()) and any(known.startswith(word.lower()) for known in _VERSION_WORDS)

@@ -17,6 +17,8 @@ from arena.battles.masking.folding import LEET, fold, fold_word, is_letters
 from arena.battles.masking.grammar import word_list
 
 FAMILIES = Path(__file__).with_name("families.tsv")
+SHORTEST_GUESS = 5
+"""Letters of a transliteration that is only guessed: "Ilya" would else be sought as "или", which means "or"."""
 MAX_NAME = 96  # characters a name may stretch over, separators included
 
 _SEPARATORS = frozenset(" \u00a0\u2009\u202f\t_*~.·•-‐‑–'’ʼ`´/\\+=^<>[](){}\"«»“”")  # what may stand inside a name
@@ -117,7 +119,7 @@ class NameFinder:
         for position in range(start, limit):
             if not walk.step(folds[position], text[position]):
                 return best
-            if walk.on_letter and walk.node.name is not None and not walk.doubtful:
+            if walk.on_letter and walk.node.name is not None and not walk.doubtful and walk.spelled:
                 ends = _word_ends(text, folds, position + 1, final)
                 if isinstance(ends, Undecided):
                     return UNDECIDED
@@ -129,11 +131,12 @@ class NameFinder:
 class _Walk:
     """One reading of a text along the tree: which separators are allowed depends on how it began."""
 
-    __slots__ = ("_last", "_letters", "_separators", "_spaced", "_torn", "node", "on_letter")
+    __slots__ = ("_last", "_letters", "_separators", "_spaced", "_torn", "node", "on_letter", "spelled")
 
     def __init__(self, root: _Node) -> None:
         self.node = root
         self.on_letter = False
+        self.spelled = False  # by a true letter at least: 1941 is no "LG AI"
         self._last = ""
         self._letters = 0
         self._separators = ""
@@ -146,6 +149,7 @@ class _Walk:
         if not folded:
             return True
         if is_letters(folded):
+            self.spelled = self.spelled or not char.isdigit()
             return self._take(folded)
         if char in LEET and self._edge(char) is not None:
             return self._take(char)
@@ -262,7 +266,8 @@ def build(names: Iterable[str], organisations: Iterable[str], families: Iterable
         group = _kin(word, group_of)
         present.add(group)
         if fold_word(word) not in everyday:
-            for spelling in {word, *_transliterations(word)}:
+            guesses = (guess for guess in _transliterations(word) if len(guess) >= SHORTEST_GUESS)
+            for spelling in {word, *guesses}:
                 finder.add(spelling, Name(kind, group))
     for spelling, name in known:
         if not name.everyday or name.group in present:

@@ -48,6 +48,7 @@ _ASIDES = patterns("asides")
 _WE = patterns("we")
 _THIS = patterns("this")
 _assistant = vocabulary("assistant")
+_SOMEBODY_ELSE = patterns("somebody else")
 _RUNS_ON = patterns("runs on")
 _SIGNED = patterns("signed")
 _ADJECTIVE = tuple(fold_word(ending) for ending in section("adjective endings").split())
@@ -310,6 +311,11 @@ def _spelled_out(words: Sequence[str]) -> bool:
             break
         letters.append(word)
     return len(letters) >= 2 and "".join(reversed(letters)).endswith(_SPELLED_OUT)
+
+
+def is_somebody_else(around: Around) -> bool:
+    """Unlike NAME, I …; while I was at NAME: whom the speaker sets itself against, or where it worked."""
+    return _SOMEBODY_ELSE.end_at(around.before, len(around.before)) is not None
 
 
 def can_be_a_name(around: Around) -> bool:
