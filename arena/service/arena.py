@@ -78,7 +78,7 @@ class Arena:
         self.parameters: EloParameters = default_parameters(settings.elo_k, settings.elo_start, settings.elo_scale)
         self.boards = Boards(store, parameters=self.parameters, preliminary=settings.preliminary_battles)
         self.fits = VoteFits(store, self.parameters.scale, self.boards.widen)
-        self.suggestions = Suggestions(settings, catalog)
+        self.suggestions = Suggestions(settings, catalog, fleet.answerable)
         self._rng = rng or Random(settings.seed)
         self._clock = clock
         self._masker = masker

@@ -127,11 +127,16 @@ class Fleet:
         self._disabled: set[str] = set()
         self._local = local
         self._guests = guests or {}
+        self._recorded = [frozenset(one.prompts()) for one in engines.values() if isinstance(one, RecordedEngine)]
 
     async def start(self) -> None:
         """Begin to prepare local models."""
         if self._local is not None:
             await self._local.start()
+
+    def answerable(self, prompt: str) -> bool:
+        """Whether everyone who only plays back answers has one to this prompt."""
+        return all(prompt in known for known in self._recorded)
 
     def engine(self, name: str) -> Engine:
         """The engine of a contestant. Raises `ModelUnavailable` for a name that takes no part."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -13,12 +14,16 @@ from arena.service.views import Suggestion
 
 
 class Suggestions:
-    """All suggested prompts of this arena."""
+    """All suggested prompts of this arena; of a dataset those that `answerable` lets through, if there are any."""
 
-    def __init__(self, settings: Settings, catalog: Catalog) -> None:
+    def __init__(
+        self, settings: Settings, catalog: Catalog, answerable: Callable[[str], bool] = lambda prompt: True
+    ) -> None:
         dataset = settings.prompts or catalog.prompts.dataset
         if dataset is not None:
-            self._by_language = {"ru": _from_dataset(dataset), "en": _from_dataset(dataset)}
+            every = _from_dataset(dataset)
+            found = tuple(one for one in every if answerable(one.text)) or every
+            self._by_language = {"ru": found, "en": found}
         elif catalog.prompts.topics:
             self._by_language = {language: _from_topics(catalog, language) for language in ("ru", "en")}
         else:
@@ -52,13 +57,15 @@ def _says_something(topic: str) -> bool:
 
 
 def _from_dataset(path: Path) -> tuple[Suggestion, ...]:
-    """First messages of a question.jsonl in Arena-Hard's format."""
+    """First messages of a question.jsonl in Arena-Hard's format, or FastChat's."""
     found = []
     with path.open(encoding="utf-8") as lines:
         for line_number, line in enumerate(lines, 1):
             try:
                 row = json.loads(line)
-                found.append(Suggestion(str(row.get("cluster", "")), row["turns"][0]["content"]))
+                first = row["turns"][0]  # FastChat's turns are plain strings
+                text = first if isinstance(first, str) else first["content"]
+                found.append(Suggestion(str(row.get("cluster", row.get("category", ""))), text))
             except (ValueError, KeyError, IndexError, TypeError, AttributeError):
                 raise FileFormatError(
                     "this line is no question of Arena-Hard's format", path=path, line=line_number
