@@ -114,7 +114,14 @@ def _board(comparisons: Comparisons, rating: Rating) -> Leaderboard:
 
 
 def _sliced(rows: Iterable[Comparison], wanted: Mapping[str, str]) -> Iterable[Comparison]:
-    return (row for row in rows if all(row.tags.get(name) == value for name, value in wanted.items()))
+    return (row for row in rows if all(_tagged(row.tags, name, value) for name, value in wanted.items()))
+
+
+def _tagged(tags: Mapping[str, str], name: str, value: str) -> bool:
+    """Whether a battle has the tag; `-NAME` is what it must not have, and a column may stand beside a slice's name."""
+    if name.startswith("-"):
+        return name[1:] not in tags
+    return tags.get(name) == value or tags.get(f"{name}={value}") == YES
 
 
 def anchor_of(text: str) -> Anchor:

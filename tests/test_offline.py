@@ -244,3 +244,23 @@ def test_a_column_of_weights_multiplies_every_vote(tmp_path: Path) -> None:
     path.write_text("model_a,model_b,winner,share\nx,y,model_a,\n", "utf-8")
     with pytest.raises(FileFormatError, match=r":2.*share"):
         rate_file(path, Rating(weights="share"))
+
+
+@pytest.mark.parametrize(
+    ("slice", "votes"),
+    [("turn=first", 2), ("turn=1", 2), ("turn=later", 1), ("month=2026-11", 2), ("month=2025-01", 1), ("hard", 1),
+     ("masked", 1), ("-masked", 2)],
+)  # fmt: skip
+def test_an_exports_slices_are_those_of_the_page(tmp_path: Path, slice: str, votes: int) -> None:
+    """By the names that the page's address has, whatever columns stand beside them."""
+    path = tmp_path / "export.csv"
+    path.write_text(
+        "model_a,model_b,winner,turn,tstamp,masked,slices\n"
+        'x,y,model_a,1,1795660506.4,False,"[""length=short"", ""turn=first""]"\n'
+        'y,x,model_a,1,2025-01-31T10:00:00,True,"[""turn=first"", ""hard""]"\n'
+        'y,x,tie,2,1795660507,False,"[""turn=later""]"\n',
+        encoding="utf-8",
+    )
+    code, output = cli("--votes", path, f"--slice={slice}", "--json")
+    assert code == 0, output
+    assert json.loads(output)["votes"] == votes

@@ -12,6 +12,7 @@ import json
 import math
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,8 @@ STYLE_COLUMNS: Mapping[str, tuple[str, str]] = {
 
 TAG_COLUMNS = ("language", "topic", "turn")
 """Columns that slices are cut by."""
+
+_DATED = re.compile(r"(\d{4}-\d{2})-\d{2}")
 
 YES = "yes"
 """The value of a tag that is either there or not."""
@@ -188,6 +191,8 @@ def _tags_of(row: Row) -> dict[str, str]:
     tags = {name: str(row[name]) for name in TAG_COLUMNS if row.get(name)}
     if str(row.get("masked", "")).strip().lower() in ("true", "1"):
         tags["masked"] = YES
+    if month := _month_of(row.get("tstamp")):
+        tags["month"] = month
     for slice in _listed(row.get("slices")):
         name, _, value = str(slice).partition("=")
         if value and name in tags:  # the column `turn` numbers what `turn=first` names
@@ -195,6 +200,16 @@ def _tags_of(row: Row) -> dict[str, str]:
         else:
             tags[name] = value or YES
     return tags
+
+
+def _month_of(moment: Any) -> str:
+    """The month (UTC) of Unix seconds or of an ISO date, as in `month=2026-11`; empty where it is neither."""
+    if isinstance(moment, str) and (dated := _DATED.match(moment)):
+        return dated[1]
+    try:
+        return time.strftime("%Y-%m", time.gmtime(float(moment)))
+    except (TypeError, ValueError, OverflowError, OSError):
+        return ""
 
 
 def _listed(value: Any) -> Sequence[Any]:
