@@ -164,8 +164,10 @@ class Guard:
         return self._paced(act, voter, address, language) if act else None
 
     def _paced(self, act: Act, voter: str | None, address: Address | None, language: str) -> Response | None:
-        wait = self._rates.wait(act, voter, address)
-        return _no(429, say(language, "error_too_fast"), code="too_fast", wait=math.ceil(wait)) if wait else None
+        wait = math.ceil(self._rates.wait(act, voter, address))
+        if not wait:
+            return None
+        return _no(429, say(language, "error_too_fast", seconds=wait), code="too_fast", wait=wait)
 
     async def _event(
         self,

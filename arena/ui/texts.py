@@ -613,8 +613,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "No connection to the server: the vote was not counted. Try again.",
     ),
     "error_too_fast": (
-        "Слишком быстро: подождите немного и попробуйте ещё раз.",
-        "Too fast: wait a little and try again.",
+        "Слишком быстро: попробуйте ещё раз примерно через {seconds} с.",
+        "Too fast: try again in about {seconds} s.",
     ),
     "error_too_long": ("Сообщение слишком длинное.", "The message is too long."),
     "error_cookies": (

@@ -83,6 +83,17 @@ def test_who_comes_to_a_full_arena_is_told_how_long_to_wait(
     assert f'<html lang="{language}">' in answer.text
 
 
+@pytest.mark.parametrize(("language", "words"), [("ru", "примерно через 30 с"), ("en", "in about 30 s")])
+def test_who_votes_too_fast_is_told_when_to_try_again(tmp_path: Path, language: str, words: str) -> None:
+    """Two votes a minute: the third comes half a minute later."""
+    _, client = guarded(tmp_path, votes_per_minute=2)
+    cookie = Voters(b"a key of at least sixteen bytes").set_cookie("me").split(";")[0]
+    headers = {"Cookie": cookie, "Accept-Language": language}
+    answer = [client.post("/arena/vote", json={}, headers=headers) for _ in range(3)][-1]
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "30")
+    assert words in answer.json()["detail"]
+
+
 def test_a_place_that_became_free_is_given_to_the_next(tmp_path: Path) -> None:
     """Being full is no state that stays."""
     guard, client = guarded(tmp_path, max_streams=1)

@@ -16,7 +16,8 @@
       });
       if (answer.ok) return true;
       const said = await answer.json().catch(() => ({}));
-      toast(texts["error_" + said.error] || texts.error_error);
+      const wait = answer.headers.get("Retry-After") || "1";
+      toast((texts["error_" + said.error] || texts.error_error).replace("{seconds}", wait));
     } catch {
       toast(texts.error_offline);
     }
