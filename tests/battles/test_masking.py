@@ -207,18 +207,13 @@ def test_only_what_may_become_a_name_waits_and_not_for_long() -> None:
         assert masking.held <= MAX_NAME + MAX_TAIL + LOOK_AHEAD
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        line
-        for line in (HERE / "identity_questions.tsv").read_text(encoding="utf-8").splitlines()
-        if line and not line.startswith("#")
-    ],
-)
-def test_prompts_that_ask_who_answers_are_told_from_those_that_do_not(line: str) -> None:
+def test_prompts_that_ask_who_answers_are_told_from_those_that_do_not() -> None:
     """Russian and English, by name ("are you NAME?") or without; a quoted question asks nothing."""
-    sign, prompt = line.split("\t", 1)
-    assert asks_identity(prompt) is (sign == "+")
+    lines = (HERE / "identity_questions.tsv").read_text(encoding="utf-8").splitlines()
+    cases = [line.split("\t", 1) for line in lines if line and not line.startswith("#")]
+    wrong = [prompt for sign, prompt in cases if asks_identity(prompt) is not (sign == "+")]
+    assert len(cases) >= 300
+    assert not wrong
 
 
 def test_real_answers_are_seldom_masked_and_only_where_they_speak_of_themselves() -> None:

@@ -20,11 +20,17 @@ _ABOUT_WORDS = re.compile(
     r"напиши (?:стих|рассказ|песн|диалог|сценари)\w*|write (?:a|an) (?:story|poem|song|dialogue|script))\b",
     re.IGNORECASE,
 )
-_ARE_YOU = [fold_words(cue) for cue in ("ты", "вы", "are you", "r u", "you are", "you re")]
+_ARE_YOU = [
+    fold_words(cue)
+    for cue in ("ты", "вы", "are you", "aren t you", "r u", "you are", "you re", "твой создатель", "твой разработчик")
+]
 _IS_THIS = [fold_words(cue) for cue in ("this is", "is this", "am i talking to")]
 _THIS = fold_words("это")[0]
 _BETWEEN = frozenset(
-    fold_words("a the really actually же случайно правда точно это не случаем часом разве ведь same based on not sure")
+    fold_words(
+        "a the really actually же случайно правда точно это не случаем часом разве ведь same based on not sure "
+        "продукт работаешь на базе основе от из"
+    )
 )
 
 
