@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 REAPER_SECONDS = 0.5
 EXPIRY_SECONDS = 60.0
 BACKUPS_KEPT = 14
+BACKUP_PAUSE = 600.0
 
 ROOM_SECONDS, ENDED_SECONDS = 600.0, 60.0
 """How long a battle that nobody touches stays in memory, going on or voted on; afterwards the store has it."""
@@ -74,9 +75,9 @@ class Housekeeping:
 
     async def _back_up(self) -> None:
         """Copy the database at the operator's interval; PostgreSQL has tools of its own."""
-        hours = self._settings.backup_hours
-        while hours and self._settings.database.startswith("sqlite"):
-            await asyncio.sleep(hours * 3600)
+        every = self._settings.backup_hours * 3600
+        while every and self._settings.database.startswith("sqlite"):
+            await asyncio.sleep(until_backup(every, self._store.backed_up_at(), self._clock()))
             try:
                 made = await asyncio.to_thread(self._store.backup, keep=BACKUPS_KEPT)
             except (StoreError, OSError) as error:
@@ -90,6 +91,15 @@ class Housekeeping:
             bell.ring()
             await asyncio.sleep(1.0)
         bell.ring()
+
+
+def until_backup(every: float, latest: float | None, now: float) -> float:
+    """Seconds until the next backup, counted from the latest: an arena that is restarted daily must come to one too.
+
+    At least some minutes, so that neither a start nor a full disk makes one after the other.
+    """
+    due = 0.0 if latest is None else latest + every - now
+    return max(min(due, every), min(every, BACKUP_PAUSE))
 
 
 async def _stopped(room: Room) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import calendar
 import os
+import re
 import sqlite3
 import tempfile
 import time
@@ -26,6 +28,7 @@ from arena.store.migrate import (
 )
 
 PREFIX = "arena-"
+_DATED = re.compile(rf"{PREFIX}\d{{8}}-\d{{6}}\.db")
 
 
 def folder_of(storage_dir: Path) -> Path:
@@ -50,9 +53,20 @@ def make_backup(database: Database, target: Path, *, keys: bool) -> Path:
 
 def drop_old(folder: Path, keep: int) -> None:
     """Delete all but the newest `keep` dated backups; files of other names are left alone."""
-    dated = sorted(path for path in folder.glob(f"{PREFIX}????????-??????.db"))
+    dated = _dated(folder)
     for path in dated[: max(0, len(dated) - keep)]:
         path.unlink(missing_ok=True)
+
+
+def made_at(folder: Path) -> float | None:
+    """When the newest dated backup was made, by its name (Unix seconds); None without one."""
+    dated = _dated(folder)
+    return calendar.timegm(time.strptime(dated[-1].name, f"{PREFIX}%Y%m%d-%H%M%S.db")) if dated else None
+
+
+def _dated(folder: Path) -> list[Path]:
+    """Backups with a date for a name, the newest last."""
+    return sorted(path for path in folder.glob(f"{PREFIX}*.db") if _DATED.fullmatch(path.name))
 
 
 def forget_in_backups(folder: Path, voter: str, keep_votes: bool, now: float, secrets: Sequence[bytes]) -> int:

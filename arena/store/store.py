@@ -473,6 +473,10 @@ class Store:
             backups.drop_old(folder, keep)
         return made
 
+    def backed_up_at(self) -> float | None:
+        """When the newest dated backup was made (Unix seconds); None without one."""
+        return backups.made_at(backups.folder_of(self._database.storage_dir))
+
     def check(self) -> IntegrityReport:
         """Integrity of the file and of the counts against the votes. Blocks; reads every vote."""
         return upkeep.check(self._database, HEAD)
