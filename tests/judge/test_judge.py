@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from endpoint import Endpoint, Reply, saying, serving
 from judging_desk import MemoryDesk
-from store_kit import elo_step, register, votable, vote
+from store_kit import Clock, elo_step, register, votable, vote
 
 from arena.engines.fake import FakeEngine, Script, Wait
 from arena.engines.limits import Backoff
@@ -26,7 +26,7 @@ from arena.judge.prompts import Case
 from arena.judge.spending import Purse
 from arena.store.records import JudgmentStatus
 from arena.store.store import Store
-from arena.types import Chunk, Conversation, Decoding, Track, Verdict
+from arena.types import Chunk, Conversation, Decoding, Finish, Track, Verdict
 
 CASE = Case(("Сколько будет два плюс два?",), ("Четыре.",), ("Пять.",), "ru")
 
@@ -271,29 +271,44 @@ async def test_what_failed_for_good_is_judged_when_it_is_asked_for_again(store: 
     assert store.judge_standings()[0].done == 2
 
 
-async def test_a_slow_judge_keeps_its_claim(store: Store) -> None:
+async def test_a_slow_judge_keeps_its_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lease is renewed for as long as an answer takes: nobody else takes the job up, and it counts once."""
-    voted_battles(store, 1)
-    at_work = asyncio.Event()
+    clock, renewed, may_answer = Clock(), asyncio.Event(), asyncio.Event()
 
-    def slow(conversation: Conversation, decoding: Decoding) -> Sequence[Chunk | Wait]:
-        at_work.set()
-        return [Wait(4.0), Chunk("[[A=B]]")]
+    class Thinking(FakeEngine):
+        async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Chunk | Finish]:
+            await may_answer.wait()
+            async for item in super().stream(conversation, decoding):
+                yield item
 
-    judge = judge_of(store, slow, workers=2, lease=3.0)
-    await judge.enqueue()
-    run = asyncio.create_task(judge.run())
-    await at_work.wait()
-    await asyncio.sleep(3.5)  # beyond the lease
-    assert await store.claim_judgments("judge") == ()
-    assert ((await run).done, run.result().failed) == (1, 0)
-    assert store.judgments()[0].attempts == 1
+    with Store.open(None, storage_dir=tmp_path, elo_step=elo_step, clock=clock) as store:
+        voted_battles(store, 1)
+        renew = store.renew_judgment
+
+        async def noted(judgment: int, attempts: int, *, lease: float) -> bool:
+            held = await renew(judgment, attempts, lease=lease)
+            renewed.set()
+            return held
+
+        monkeypatch.setattr(store, "renew_judgment", noted)
+        engine = Thinking(speaking("[[A=B]]"))
+        judge = BattleJudge("judge", engine, store, sleep=at_once, rng=random.Random(3), workers=2, lease=0.06)
+        await judge.enqueue()
+        run = asyncio.create_task(judge.run())
+        for _ in range(5):  # three times the lease
+            renewed.clear()
+            await renewed.wait()
+            clock.now += 0.036
+            assert await store.claim_judgments("judge") == ()
+        may_answer.set()
+        assert ((await run).done, run.result().failed) == (1, 0)
+        assert store.judgments()[0].attempts == 1
 
 
 async def test_a_claim_that_was_lost_is_not_recorded_over_the_other_process(store: Store) -> None:
     """A machine that slept wakes up to find its job taken: it stops, and the job stays the other's."""
     voted_battles(store, 1)
-    judge = judge_of(store, lambda conversation, decoding: [Wait(30.0)], workers=1, lease=3.0)
+    judge = judge_of(store, lambda conversation, decoding: [Wait(30.0)], workers=1, lease=0.3)
     await judge.enqueue()
     (mine,) = await store.claim_judgments("judge", lease=-1.0)
     (theirs,) = await store.claim_judgments("judge", lease=60.0)
