@@ -11,7 +11,7 @@ import pytest
 SHARED = Path(os.environ.get("ARENA_SHARED_DATA", Path(__file__).resolve().parents[2] / ".." / "shared" / "data"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shared() -> Callable[[str], Path]:
     """A file of the public data; the test is skipped where the folder is absent."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,22 @@ def follows(kind: str, answer: str, reading: Reading = ENGLISH, /, **arguments: 
     return following(answer, [Instruction(kind, arguments)], reading).strict[0]
 
 
-def test_flags_of_three_open_models_equal_the_reference(shared: Find) -> None:
+@pytest.fixture(scope="module")
+def prompts(shared: Find) -> Sequence[ifeval.Prompt]:
+    """The published prompts."""
+    return ifeval.read_prompts(shared("ifeval/input_en.jsonl"))
+
+
+@pytest.fixture(scope="module")
+def checked(shared: Find, prompts: Sequence[ifeval.Prompt]) -> list[ifeval.Checked]:
+    """Our flags of the published answers of three open models."""
+    return ifeval.check(prompts, ifeval.read_responses(shared("ifeval/responses_flags_en.parquet")))
+
+
+def test_flags_of_three_open_models_equal_the_reference(shared: Find, checked: list[ifeval.Checked]) -> None:
     """At least 99.5 % of 5,004 flags; apart from language guesses and letters that are none, all of them."""
-    prompts = ifeval.read_prompts(shared("ifeval/input_en.jsonl"))
-    path = shared("ifeval/responses_flags_en.parquet")
-    checked = ifeval.check(prompts, ifeval.read_responses(path))
-    reference = {(row["model"], str(row["key"])): row for row in read_records(path)}
+    rows = read_records(shared("ifeval/responses_flags_en.parquet"))
+    reference = {(row["model"], str(row["key"])): row for row in rows}
     flags, guessed, wrong = 0, 0, []
     for item in checked:
         theirs = reference[item.model, item.prompt.key]
@@ -48,11 +58,11 @@ def test_flags_of_three_open_models_equal_the_reference(shared: Find) -> None:
     assert guessed <= 0.005 * flags
 
 
-def test_accuracies_of_three_open_models_are_within_two_fifths_of_a_point(shared: Find) -> None:
+def test_accuracies_of_three_open_models_are_within_two_fifths_of_a_point(
+    shared: Find, prompts: Sequence[ifeval.Prompt], checked: list[ifeval.Checked]
+) -> None:
     """Prompt and instruction level, strict and loose."""
-    prompts = ifeval.read_prompts(shared("ifeval/input_en.jsonl"))
-    responses = ifeval.read_responses(shared("ifeval/responses_flags_en.parquet"))
-    sheet = ifeval.score(prompts, ifeval.check(prompts, responses))
+    sheet = ifeval.score(prompts, checked)
     expected = json.loads(shared("ifeval/expected_en.json").read_text())
     for row in sheet.models:
         for level, name in (("prompt", "prompt"), ("instruction", "inst")):

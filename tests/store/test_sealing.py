@@ -271,6 +271,7 @@ def test_a_plain_database_is_sealed_when_it_is_opened(tmp_path: Path) -> None:
     assert "Ярополк".encode() not in everything(tmp_path)
 
 
+@pytest.mark.soak
 def test_killed_while_sealing_the_file_is_old_or_new(tmp_path: Path) -> None:
     """At whatever moment the program dies, every text reads, and a file that counts as new holds no word."""
     battle_id = plain_database(tmp_path)
