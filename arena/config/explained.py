@@ -77,7 +77,10 @@ KEYS: Mapping[str, tuple[str, str]] = {
         "For `recorded`: a file in the format of Arena-Hard's model_answer",
         "Для `recorded`: файл в формате model_answer от Arena-Hard",
     ),
-    "draft": ("A smaller model for speculative decoding", "Меньшая модель для спекулятивной генерации"),
+    "draft": (
+        "A smaller model for speculative decoding; answers then come one after another",
+        "Меньшая модель для спекулятивной генерации; ответы тогда идут по одному",
+    ),
     "script.text": ("For `fake`: what it says", "Для `fake`: что отвечать"),
     "script.reasoning": ("What it thinks first", "Что сначала думать"),
     "script.tokens_per_second": ("Its pace; 0 is at once", "Темп; 0 — сразу"),
