@@ -11,7 +11,12 @@ from arena.ratings.comparisons import IntArray
 
 
 def order_of(keys: IntArray, below: int) -> IntArray:
-    """Where the keys (0 to `below` − 1) stand when sorted, equal ones in their order.
+    """Where the keys (0 to `below` − 1) stand when sorted, equal ones in their order."""
+    return in_order(keys, below)[0]
+
+
+def in_order(keys: IntArray, below: int) -> tuple[IntArray, NDArray[np.int32]]:
+    """The order that sorts the keys, equal ones as they came, and the keys in it.
 
     Each is sorted together with its place in its low bits: numpy sorts plain numbers by vector instructions.
     """
@@ -21,8 +26,9 @@ def order_of(keys: IntArray, below: int) -> IntArray:
     packed <<= kind(bits)
     packed |= np.arange(len(keys), dtype=kind)
     packed.sort()
-    packed &= kind((1 << bits) - 1)
-    return packed.astype(np.intp)
+    order = (packed & kind((1 << bits) - 1)).astype(np.intp)
+    packed >>= kind(bits)
+    return order, packed.astype(np.int32)
 
 
 def order_of_voters(voter: IntArray) -> IntArray:

@@ -12,7 +12,7 @@ off x would favour a side, and nothing is penalised.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -21,8 +21,9 @@ from arena.ratings.bradley_terry import Strengths, bound_outside, maximize
 from arena.ratings.comparisons import Comparisons, FloatArray, IntArray
 from arena.ratings.connectivity import pieces
 from arena.ratings.intervals import contrast_deviation, normal_quantile
-from arena.ratings.style_likelihood import Design, Solution, precision_for, solve
+from arena.ratings.style_likelihood import SAMPLE_ONE_IN, Design, Solution, precision_for, solve
 from arena.ratings.style_rows import Reals, StyleRows
+from arena.ratings.style_stream import StyleStream
 
 STYLE_FEATURES = ("tokens", "headers", "lists", "bold")
 """What style means unless other columns are named: length, and how much Markdown there is of each kind."""
@@ -86,10 +87,41 @@ def fit_style(
     Raises ValueError when a feature is not among the columns, or when features cannot be told
     apart (one is a combination of others).
     """
-    table, spread = _laid_out(rows, features, variant)
+    for name in features:
+        if name not in rows.features:
+            known = ", ".join(rows.features) or "none"
+            raise ValueError(f"style feature {name!r} is not among the columns of these battles (there: {known})")
+    covariates = _Covariates(rows, features, variant, precision_for(len(rows)))
+    streamed = _streamed(covariates) if variant is Variant.OURS and covariates.many else None
+    return streamed or _kept(covariates)
+
+
+def _streamed(covariates: _Covariates) -> StyleResult | None:
+    """The fit of many comparisons, none kept laid out; None where some may be unrated or features rarely differ."""
+    rows = covariates.rows
+    stream = StyleStream(rows, covariates, len(covariates.features), covariates.precision)
+    score = stream.scores_of_half()
+    groups = pieces(score)
+    if not groups or len(groups[0].core) < len(rows.names):  # who hangs together in half does in the whole
+        return None
+    sample = stream.thinned(SAMPLE_ONE_IN)
+    typical = np.sqrt(np.mean(np.square(sample.x, dtype=float), axis=1))
+    if not typical.all():
+        return None
+    start = np.zeros(len(rows.names) + len(typical))
+    start[: len(rows.names)], _ = maximize(score)
+    design = Design(np.arange(len(rows.names)), stream, 1 / typical, np.zeros(len(start)), sample)
+    solution = solve(design, start)
+    _, spread = covariates.centre_and_spread()
+    return _result(covariates, spread, solution.rescaled(spread / typical), score)
+
+
+def _kept(covariates: _Covariates) -> StyleResult:
+    rows = covariates.rows
+    table, spread = _laid_out(covariates)
     score = table.scores()
     groups = pieces(score)
-    penalised = variant is Variant.FASTCHAT
+    penalised = covariates.variant is Variant.FASTCHAT
     rated = np.arange(len(rows.names)) if penalised or not groups else np.sort(groups[0].core)
     ridge = np.zeros(len(rated) + int((spread > 0).sum()))
     if penalised:  # ¼·‖(r, β)‖² with θ = ln 10·r
@@ -97,37 +129,58 @@ def fit_style(
         ridge[: len(rated)] /= _LN_10**2
     if len(rated) < len(rows.names):
         table = table.within(rated)
-    design = Design(rated, table, 1 / spread[spread > 0], ridge)
+    sample = table.thinned(SAMPLE_ONE_IN) if covariates.many else None
+    design = Design(rated, table, 1 / spread[spread > 0], ridge, sample)
     start = np.zeros(len(ridge))
     if not penalised and len(rated) > 1:
         start[: len(rated)], _ = maximize(score[np.ix_(rated, rated)])
-    return _result(rows, features, variant, spread, solve(design, start), score)
+    return _result(covariates, spread, solve(design, start), score)
 
 
-def _laid_out(rows: Comparisons, features: Sequence[str], variant: Variant) -> tuple[StyleRows, FloatArray]:
+def _laid_out(covariates: _Covariates) -> tuple[StyleRows, FloatArray]:
     """Comparisons with the features that differ as covariates, and every feature's spread (0: it never differed)."""
-    for name in features:
-        if name not in rows.features:
-            known = ", ".join(rows.features) or "none"
-            raise ValueError(f"style feature {name!r} is not among the columns of these battles (there: {known})")
-    precision = precision_for(len(rows))
-    sums: dict[tuple[int, int], tuple[float, float]] = {}
-
-    def covariate(line: int, part: slice) -> Reals:
-        found = _excess(rows, features[line], variant, part, precision)
-        sums[line, part.start] = 0.0 if variant is Variant.OURS else float(found.sum()), float(found @ found)
-        return found
-
-    table = StyleRows.of(rows, covariate, len(features), precision)
-    centre, spread = np.zeros(len(features)), np.zeros(len(features))
-    for line in range(len(features)):
-        total, squares = np.sum([(0.0, 0.0), *(sums[key] for key in sorted(sums) if key[0] == line)], axis=0).tolist()
-        centre[line], spread[line] = _centre_and_spread(variant, len(rows), total, squares)
+    precision = covariates.precision
+    table = StyleRows.of(covariates.rows, covariates, len(covariates.features), precision)
+    centre, spread = covariates.centre_and_spread()
     if centre.any():
         table.x[:] -= centre[:, None].astype(precision)
     if not spread.all():
         table = replace(table, x=table.x[spread > 0])
     return table, spread
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Covariates:
+    """By how much side a's features exceed side b's, neither centred nor scaled, and their sums as far as asked for."""
+
+    rows: Comparisons
+    features: Sequence[str]
+    variant: Variant
+    precision: np.dtype[np.floating]
+    sums: dict[int, tuple[Reals, Reals]] = field(default_factory=dict)
+
+    @property
+    def many(self) -> bool:
+        """Whether they are in single precision."""
+        return self.precision == np.float32
+
+    def __call__(self, part: slice | IntArray, out: Reals, spare: Reals) -> None:
+        """Write the features of some comparisons; slices count in the sums."""
+        if self.variant is Variant.OURS:
+            _relative_excess([self.rows.features[name] for name in self.features], part, out, spare)
+        else:
+            for line, name in enumerate(self.features):
+                out[line] = _excess_of_others(self.rows, name, self.variant, part)
+        if isinstance(part, slice):
+            total = np.zeros(len(out)) if self.variant is Variant.OURS else out.sum(axis=1)
+            self.sums[part.start] = total, np.vecdot(out, out)
+
+    def centre_and_spread(self) -> tuple[FloatArray, FloatArray]:
+        """What is taken off each feature and what it is divided by, once every slice was asked for."""
+        totals = np.sum([self.sums[start] for start in sorted(self.sums)], axis=0, dtype=float)
+        pairs = [_centre_and_spread(self.variant, len(self.rows), *each) for each in totals.T.tolist()]
+        centre, spread = np.array(pairs, dtype=float).reshape(-1, 2).T
+        return centre, spread
 
 
 def _centre_and_spread(variant: Variant, n: int, total: float, squares: float) -> tuple[float, float]:
@@ -140,33 +193,39 @@ def _centre_and_spread(variant: Variant, n: int, total: float, squares: float) -
     return mean, float(np.sqrt(variance)) if variance > 1e-13 * squares / max(n, 1) else 0.0
 
 
-def _excess(rows: Comparisons, name: str, variant: Variant, part: slice, precision: np.dtype[np.floating]) -> Reals:
-    """By how much side a's amount exceeds side b's, as a share of both."""
+def _relative_excess(
+    amounts: Sequence[tuple[FloatArray, FloatArray]], part: slice | IntArray, out: Reals, spare: Reals
+) -> None:
+    """By how much side a's amounts exceed side b's, as a share of both; all features in each operation.
+
+    Few operations: a thread that computes beside another waits at each for its turn at the interpreter.
+    """
+    other, whole = spare
+    for line, (a, b) in enumerate(amounts):
+        out[line], other[line] = a[part], b[part]
+    np.add(out, other, out=whole)
+    np.copyto(whole, 1, where=whole == 0)
+    np.subtract(out, other, out=out)
+    np.divide(out, whole, out=out)
+
+
+def _excess_of_others(rows: Comparisons, name: str, variant: Variant, part: slice | IntArray) -> Reals:
+    """The same as FastChat and Arena-Hard define it."""
     a, b = (side[part] for side in rows.features[name])
-    if variant is Variant.ARENA_HARD_V2 and name != "tokens":
-        tokens_a, tokens_b = (side[part] for side in rows.features["tokens"])
-        a, b = a / (tokens_a + 1), b / (tokens_b + 1)
-        return np.asarray((a - b) / (a + b + 1))
-    if variant is Variant.OURS:
-        a, b = a.astype(precision), b.astype(precision)
-    whole = a + b
     if variant is Variant.FASTCHAT:
-        whole += 1
-    else:
+        return np.asarray((a - b) / (a + b + 1))
+    if name == "tokens":
+        whole = a + b
         whole[whole == 0] = 1
-    excess = np.subtract(a, b, out=a if variant is Variant.OURS else None)
-    return np.divide(excess, whole, out=excess)
+        return np.asarray((a - b) / whole)
+    tokens_a, tokens_b = (side[part] for side in rows.features["tokens"])
+    a, b = a / (tokens_a + 1), b / (tokens_b + 1)
+    return np.asarray((a - b) / (a + b + 1))
 
 
-def _result(
-    rows: Comparisons,
-    features: Sequence[str],
-    variant: Variant,
-    spread: FloatArray,
-    solution: Solution,
-    score: FloatArray,
-) -> StyleResult:
-    size, rated = len(rows.names), solution.rated
+def _result(covariates: _Covariates, spread: FloatArray, solution: Solution, score: FloatArray) -> StyleResult:
+    names, variant, rated = covariates.rows.names, covariates.variant, solution.rated
+    size = len(names)
     theta, covariance = np.full(size, np.nan), np.full((size, size), np.nan)
     theta[rated] = solution.parameters[: len(rated)]
     whole = solution.covariance
@@ -177,9 +236,9 @@ def _result(
         if variant is not Variant.FASTCHAT and number == 0:
             bound_outside(score, piece, theta, low, high)
     deviation = np.sqrt(np.diag(whole)[len(rated) :])
-    found = coefficients_of(features, spread, solution.parameters[len(rated) :], deviation)
+    found = coefficients_of(covariates.features, spread, solution.parameters[len(rated) :], deviation)
     return StyleResult(
-        rows.names,
+        names,
         variant,
         theta,
         covariance,

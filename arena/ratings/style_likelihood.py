@@ -6,6 +6,7 @@ knows neither what the covariates mean nor how a board looks.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,29 +17,27 @@ from arena.ratings.bradley_terry import FEWEST_VOTERS
 from arena.ratings.comparisons import FloatArray, IntArray
 from arena.ratings.intervals import laplacian
 from arena.ratings.sorting import order_of_voters
-from arena.ratings.style_rows import Reals, Run, StyleRows
+from arena.ratings.style_rows import RUN, Reals, Run, StyleRows
+from arena.ratings.style_stream import StyleStream
 from arena.ratings.threads import in_threads
 
 MANY = 1_000_000
-"""With more comparisons than this covariates are kept in single precision and a start is found on a sample."""
+"""With more comparisons than this covariates are in single precision and a sample saves passes over all of them."""
 
-_SAMPLE_ONE_IN = 32
+SAMPLE_ONE_IN = 32
 
 _SHARES = 4
 """Parts that a pass is summed in, each on a thread of its own where there are cores; a sum never depends on those."""
 
 _LAST_STEP = 1e-9
-_LAST_STEP_OF_MANY = 4e-4
-"""Newton's error is about half the square of its last step: 1e-7 in log-strength, 2e-5 of an Elo point."""
+_MOST_LEFT = 1e-6
+"""So much log-strength (2e-4 of an Elo point) may be left where a sample stands for all comparisons on the way."""
 
 _STALLED = 1e-6
 """Steps this short that shrink no further are rounding."""
 
-_NEAR = 2e-3
-"""On the sample, a step after which the next would be lost in the sample's own accident."""
-
-_CLOSE = 1e-2
-"""On all comparisons, a step by the sample's curvature after which one full step ends it (if not, another follows)."""
+_NEAR = 5e-2
+"""On the sample, a step after which what is left (about its square) is lost in the sample's own accident."""
 
 _MOST_SPREAD = 1e13
 """Largest curvature times largest variance: beyond it double precision cannot tell covariates apart."""
@@ -59,30 +58,27 @@ def precision_for(comparisons: int) -> np.dtype[np.floating[Any]]:
 class Design:
     """Comparisons among `rated` contestants, what their covariates are multiplied by, and the penalty if any.
 
-    `ridge` is the penalty's second derivative per parameter (θ, then β).
+    `ridge` is the penalty's second derivative per parameter (θ, then β). `sample` is one of
+    `SAMPLE_ONE_IN` comparisons where there are so many that it pays.
     """
 
     rated: IntArray
-    rows: StyleRows
+    rows: StyleRows | StyleStream
     scale: FloatArray
     ridge: FloatArray
+    sample: StyleRows | None = None
 
     @property
     def size(self) -> int:
         """How many contestants there are."""
         return len(self.rated)
 
-    def without_style(self) -> Design:
-        """The same without covariates."""
-        rows = replace(self.rows, x=self.rows.x[:0])
-        return replace(self, rows=rows, scale=self.scale[:0], ridge=self.ridge[: self.size])
-
     def halves(self, parameters: FloatArray) -> tuple[Reals, Reals]:
         """What makes up z/2: (θ_a − θ_b)/2 per pair, and the slope of each covariate as it is stored."""
         theta = parameters[: self.size] / 2
         gap = (theta[:, None] - theta[None, :]).ravel()
         slope = parameters[self.size :] * self.scale / 2
-        precision = self.rows.x.dtype
+        precision = self.rows.precision
         return gap.astype(precision), slope.astype(precision)
 
 
@@ -105,47 +101,87 @@ class Solution:
         """The sandwich."""
         return np.asarray(self.bread @ self.filling @ self.bread)
 
+    def rescaled(self, factor: FloatArray) -> Solution:
+        """The same where each covariate was divided by `factor` times as much."""
+        each = np.append(np.ones(len(self.rated)), factor)
+        both = np.multiply.outer(each, each)
+        return replace(self, parameters=self.parameters * each, bread=self.bread * both, filling=self.filling / both)
+
 
 def solve(design: Design, start: FloatArray) -> Solution:
-    """Newton's method from a start; with many comparisons a sample brings it close first.
+    """Newton's method from a start; with a sample of the comparisons that brings it close first.
 
     Raises ValueError where the covariates cannot be told apart or decide every battle.
     """
-    many = design.rows.x.dtype == np.float32
-    parameters = _nearer(design, start) if many else start
-    iterations, largest, before = 0, np.inf, np.inf
-    while largest >= (_LAST_STEP_OF_MANY if many else _LAST_STEP) and not _STALLED > largest > before / 2:
-        iterations, before = iterations + 1, largest
-        if iterations > _MOST_STEPS:
-            raise ValueError("style control did not settle: some feature decides every battle it differs in")
+    if design.sample is not None:
+        return _solve_many(design, design.sample, _nearer(design, design.sample, start))
+    parameters, iterations, largest, before = start, 0, np.inf, np.inf
+    while largest >= _LAST_STEP and not _STALLED > largest > before / 2:
+        iterations, before = _counted(iterations), largest
         sums = _sums(design, parameters)
         bread = _bread(design, sums.curvature)
-        delta = bread @ (sums.gradient - design.ridge * parameters)
-        parameters, largest = _stepped(parameters, delta)
+        parameters, largest = _stepped(parameters, bread @ (sums.gradient - design.ridge * parameters))
+    return _solution(design, parameters, sums, bread, iterations)
+
+
+def _solve_many(design: Design, sample: StyleRows, parameters: FloatArray) -> Solution:
+    """A pass over all from near the maximum, then the rest of the way by the sample; more passes where that is far.
+
+    The curve's bend on the way is the sample's: its accident is the step's square by the root of the sample's size.
+    """
+    fewest = max(int(np.bincount(np.concatenate(sample.sides()), minlength=design.size).min()), 1)
+    iterations, left = 0, np.inf
+    while left > _MOST_LEFT:
+        iterations, at = _counted(iterations), parameters
+        sums = _sums(design, at)
+        delta = _bread(design, sums.curvature) @ (sums.gradient - design.ridge * at)
+        parameters, largest = _stepped(at, delta)
+        sums = _followed(design, sample, sums, at, parameters)
+        bread = _bread(design, sums.curvature)
+        parameters, rest = _stepped(parameters, bread @ (sums.gradient - design.ridge * parameters))
+        left = max(largest, rest) ** 2 / (2 * fewest**0.5)
+    return _solution(design, parameters, sums, bread, iterations)
+
+
+def _counted(iterations: int) -> int:
+    if iterations == _MOST_STEPS:
+        raise ValueError("style control did not settle: some feature decides every battle it differs in")
+    return iterations + 1
+
+
+def _solution(design: Design, parameters: FloatArray, sums: _Sums, bread: FloatArray, iterations: int) -> Solution:
     clustered = _known_voters(design.rows.voter) >= FEWEST_VOTERS
     filling = _clustered_filling(design, parameters) if clustered else sums.filling
     return Solution(design.rated, parameters, bread, filling, clustered, iterations)
 
 
-def _nearer(design: Design, start: FloatArray) -> FloatArray:
-    """What a sample says that style changes in the given start, then steps on all.
+def _followed(design: Design, sample: StyleRows, sums: _Sums, at: FloatArray, to: FloatArray) -> _Sums:
+    """Sums over all comparisons at `to`, known at `at`: what a straight line leaves of the change is the sample's."""
+    thin = replace(design, rows=sample)
+    here, there = _sums(thin, at), _sums(thin, to)
+    step = to - at
+    bend = there.gradient - here.gradient + here.curvature @ step
+    return _Sums(
+        sums.gradient - sums.curvature @ step + SAMPLE_ONE_IN * bend,
+        sums.curvature + SAMPLE_ONE_IN * (there.curvature - here.curvature),
+        sums.filling + SAMPLE_ONE_IN * (there.filling - here.filling),
+    )
 
-    The sample's own accident in strengths is taken off, since theirs without style are known of the whole. The steps
-    take the sample's curvature, scaled, for the whole's: a pass for slopes alone is cheap.
+
+def _nearer(design: Design, sample: StyleRows, start: FloatArray) -> FloatArray:
+    """The start and what a sample says that style changes in it.
+
+    The sample's own accident in strengths is taken off, since theirs without style are known of the whole.
     """
-    thin = replace(design, rows=design.rows.thinned(_SAMPLE_ONE_IN), ridge=design.ridge / _SAMPLE_ONE_IN)
-    parameters, curvature = _held(thin, start)
-    parameters[: design.size] += start[: design.size] - _held(thin.without_style(), start[: design.size])[0]
-    for _ in range(3):
-        slopes = _sums(design, parameters, second=False).gradient - design.ridge * parameters
-        parameters, largest = _stepped(parameters, np.linalg.solve(curvature * _SAMPLE_ONE_IN, slopes))
-        if largest < _CLOSE:
-            break
+    thin = replace(design, rows=sample, ridge=design.ridge / SAMPLE_ONE_IN)
+    parameters = _held(thin, start)
+    plain = replace(thin, rows=replace(sample, x=sample.x[:0]), scale=thin.scale[:0], ridge=thin.ridge[: design.size])
+    parameters[: design.size] += start[: design.size] - _held(plain, start[: design.size])
     return parameters
 
 
-def _held(design: Design, start: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Near the maximum, held to the start where comparisons say little; with the curvature there."""
+def _held(design: Design, start: FloatArray) -> FloatArray:
+    """Near the maximum, held to the start where comparisons say little."""
     hold = np.ones(len(start))
     parameters = start
     for _ in range(4):
@@ -155,7 +191,7 @@ def _held(design: Design, start: FloatArray) -> tuple[FloatArray, FloatArray]:
         parameters, largest = _stepped(parameters, np.linalg.solve(curvature, slopes))
         if largest < _NEAR:
             break
-    return parameters, curvature
+    return parameters
 
 
 def _stepped(parameters: FloatArray, delta: NDArray[np.floating[Any]]) -> tuple[FloatArray, float]:
@@ -174,7 +210,7 @@ def _bread(design: Design, curvature: FloatArray) -> FloatArray:
         inverse = np.linalg.inv(table)
     except np.linalg.LinAlgError:
         inverse = np.full_like(table, np.inf)
-    single = design.rows.x.dtype == np.float32
+    single = design.rows.precision == np.float32
     if not np.isfinite(inverse).all() or _tangled(table, inverse, size, single=single):
         raise ValueError("style features cannot be told apart in these battles: leave one out")
     if lift:
@@ -198,63 +234,64 @@ class _Sums:
     filling: FloatArray
 
 
-def _sums(design: Design, parameters: FloatArray, *, second: bool = True, filling: bool = True) -> _Sums:
-    """One pass over the comparisons; without `second` only slopes are summed."""
-    size, k, orders = design.size, len(design.scale), second * (1 + filling)
-    runs = design.rows.runs
-    share = max(-(-len(runs) // _SHARES), 1)
-    shares = [runs[start : start + share] for start in range(0, max(len(runs), 1), share)]
+def _sums(design: Design, parameters: FloatArray, *, filling: bool = True) -> _Sums:
+    """One pass over the comparisons."""
+    size, k, orders = design.size, len(design.scale), 1 + filling
     gap, slope = design.halves(parameters)
-    sums = in_threads(lambda share: _Pass.over(design.rows, share, gap, slope, orders), shares)
-    per_pair, pull, corner = (np.sum([getattr(one, name) for one in sums], axis=0) for name in _Pass.__slots__)
+    sums = in_threads(lambda share: _Pass.over(share, gap, slope, orders), design.rows.shares(_SHARES))
+    slopes, pull, curves, corner = (np.sum([getattr(one, name) for one in sums], axis=0) for name in _Pass.__slots__)
     scale = design.scale
-    gradient = np.concatenate((_net(per_pair[:, 0], size), pull * scale)) / 2
+    gradient = np.concatenate((_net(slopes, size), pull * scale)) / 2
     tables = np.zeros((2, size + k, size + k))
     for order in range(orders):
-        first = 1 + order * (1 + k)
-        own = per_pair[:, first].reshape(size, size)
-        across = _net(per_pair[:, first + 1 : first + 1 + k].T, size) * scale[:, None]
+        own, across = curves[order, :, 0].reshape(size, size), _net(curves[order, :, 1:].T, size) * scale[:, None]
         tables[order] = _bordered(own, across, corner[order] * np.multiply.outer(scale, scale)) / 4
     return _Sums(gradient, tables[0], tables[1])
 
 
 @dataclass(slots=True, eq=False)
 class _Pass:
-    """Sums over some runs. With t = tanh(z/2), a comparison's residual is (margin − t)/2, its curvature (1 − t²)/4.
+    """Sums over some comparisons. With t = tanh(z/2), one's residual is (margin − t)/2, its curvature (1 − t²)/4.
 
-    `per_pair` holds columns of twice the residual, then four times curvature and squared residual
-    (as many of these two as `orders` says), each followed by its products with the covariates.
+    `slopes` holds twice the residual per pair, `pull` its products with the covariates. `curves` holds four times
+    the curvature per pair, then four times the squared residual (as many of these two as `orders` says), each
+    followed by its products with the covariates; `corner` their products with two of them.
     """
 
-    per_pair: FloatArray
+    slopes: FloatArray
     pull: FloatArray
+    curves: FloatArray
     corner: FloatArray
 
     @classmethod
-    def over(cls, rows: StyleRows, runs: tuple[Run, ...], gap: Reals, slope: Reals, orders: int) -> _Pass:
-        """Sum `runs`."""
+    def over(cls, rows: Iterator[StyleRows], gap: Reals, slope: Reals, orders: int) -> _Pass:
+        """Sum all of `rows`."""
         k = len(slope)
-        sums = cls(np.zeros((len(gap), 1 + orders * (1 + k))), np.zeros(k), np.zeros((2, k, k)))
-        longest = max((len(rows.margin[run.rows]) for run in runs), default=0)
-        space = np.empty((2 + orders * (1 + k), longest), rows.x.dtype)
-        for run in runs:
-            sums._add(rows, run, gap, slope, space)
+        pairs = len(gap)
+        sums = cls(np.zeros(pairs), np.zeros(k), np.zeros((orders, pairs, 1 + k)), np.zeros((orders, k, k)))
+        space = np.empty((3 + k) * RUN, gap.dtype)
+        for part in rows:
+            for run in part.runs:
+                sums._add(part, run, gap, slope, space)
         return sums
 
     def _add(self, rows: StyleRows, run: Run, gap: Reals, slope: Reals, space: Reals) -> None:
         x = rows.x[:, run.rows]
-        k, n = x.shape
-        t, values = space[0, :n], space[1:, :n]
+        n, columns = x.shape[1], 1 + len(x)
+        t, residual, *_ = lines = space[: (2 + columns) * n].reshape(-1, n)
+        values = lines[2:]
         weight = None if rows.weight is None else rows.weight[run.rows]
+        starts = (run.starts + n * np.arange(columns)[:, None]).ravel()  # of all lines as one: a sum of few operations
         np.matmul(slope, x, out=t)
         t += np.repeat(gap.take(run.pair), run.lengths)
         np.tanh(t, out=t)
-        residual = np.subtract(rows.margin[run.rows], t, out=values[0])
+        np.subtract(rows.margin[run.rows], t, out=residual)
         if weight is not None:
             residual *= weight
         self.pull += x @ residual
-        for order in range((len(values) - 1) // (1 + k)):
-            amount = values[1 + order * (1 + k)]
+        self.slopes[run.pair] += np.add.reduceat(residual, run.starts)
+        amount, products = values[0], values[1:]
+        for order, curves in enumerate(self.curves):
             if order:
                 np.multiply(residual, residual, out=amount)
             else:
@@ -262,10 +299,9 @@ class _Pass:
                 np.subtract(1, amount, out=amount)
                 if weight is not None:
                     amount *= weight
-            products = values[2 + order * (1 + k) :][:k]
             np.multiply(x, amount, out=products)
             self.corner[order] += products @ x.T
-        self.per_pair[run.pair] += np.add.reduceat(values, run.starts, axis=1).T
+            curves[run.pair] += np.add.reduceat(values.ravel(), starts).reshape(columns, -1).T
 
 
 def _net(flat: FloatArray, size: int) -> FloatArray:
@@ -301,15 +337,14 @@ def _clustered_filling(design: Design, parameters: FloatArray) -> FloatArray:
     for first in range(0, len(breaks), 2048):
         starts = breaks[first : first + 2048] + alone
         stop = alone + int(breaks[first + 2048]) if first + 2048 < len(breaks) else len(order)
-        some = replace(design, rows=rows.among(order[starts[0] : stop]))
-        total += _outer_of_voters(some, parameters, starts - starts[0])
+        total += _outer_of_voters(design, rows.among(order[starts[0] : stop]), parameters, starts - starts[0])
     clusters = alone + len(breaks)
     return total * (clusters / max(clusters - 1, 1))
 
 
-def _outer_of_voters(design: Design, parameters: FloatArray, starts: IntArray) -> FloatArray:
-    """Σ uuᵀ over voters, each voter's comparisons beginning at one of `starts`."""
-    size, rows = design.size, design.rows
+def _outer_of_voters(design: Design, rows: StyleRows, parameters: FloatArray, starts: IntArray) -> FloatArray:
+    """Σ uuᵀ over voters, the comparisons of each beginning at one of `starts`."""
+    size = design.size
     gap, slope = design.halves(parameters)
     residual = (rows.margin - np.tanh(gap[rows.key] + slope @ rows.x)) / 2
     if rows.weight is not None:

@@ -7,7 +7,7 @@ covariates mean nor what is summed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from typing import Any
@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arena.ratings.comparisons import Comparisons, FloatArray, IntArray
-from arena.ratings.sorting import order_of
+from arena.ratings.sorting import in_order, order_of
 from arena.ratings.threads import in_threads
 
 Reals = NDArray[np.floating[Any]]
 """Single precision where there are many comparisons, double where there are few."""
 
-_BLOCK = 1 << 18
+_BLOCK = 240_000
 """Comparisons sorted at a time, so that fetching them in their new order stays in the cache."""
 
 _PER_PAIR = 16
@@ -30,12 +30,16 @@ _PER_PAIR = 16
 
 _LARGEST_BLOCK = 1 << 22
 
-_RUN = 1 << 15
-"""Comparisons worked on at a time, so that what is between two operations stays in the cache."""
+RUN = 60_000
+"""Comparisons worked on at a time: few enough for the cache, many enough that threads seldom wait for each other.
+
+No power of two, which would put all columns on the same lines of the cache; and k·k of them stay
+below a million products, up to which the linear algebra takes its short way.
+"""
 
 
-Covariate = Callable[[int, slice], Reals]
-"""A covariate by its line, for a slice of the comparisons in their order of arrival."""
+Covariates = Callable[[slice | IntArray, Reals, Reals], None]
+"""Writes all covariates of some comparisons (a slice, or their places), k × n; the third is 2 × k × n to work in."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +50,10 @@ class Run:
     starts: IntArray
     lengths: IntArray
     pair: IntArray
+
+    def moved(self, by: int) -> Run:
+        """The same comparisons so many places further."""
+        return replace(self, rows=slice(self.rows.start + by, self.rows.stop + by))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,40 +73,73 @@ class StyleRows:
     runs: tuple[Run, ...] = ()
 
     @classmethod
-    def of(cls, rows: Comparisons, covariate: Covariate, k: int, precision: Any) -> StyleRows:
-        """Lay out all comparisons; each slice of each covariate is asked for once, in several threads."""
-        n, size = len(rows), len(rows.names)
-        whole = cls(
-            size,
+    def of(cls, rows: Comparisons, covariates: Covariates, k: int, precision: Any) -> StyleRows:
+        """Lay out all comparisons; the covariates of each slice are asked for once, in several threads."""
+        whole = cls.empty(rows, len(rows), k, precision)
+        runs = in_threads(
+            lambda block: whole.fill(block, block, rows, covariates, Space.of(whole, block)), blocks_of(rows)
+        )
+        return replace(whole, runs=tuple(chain.from_iterable(runs)))
+
+    @classmethod
+    def empty(cls, rows: Comparisons, n: int, k: int, precision: Any) -> StyleRows:
+        """Room for n of the comparisons."""
+        return cls(
+            len(rows.names),
             np.empty(n, np.int32),
             np.empty(n, precision),
             None if rows.weight is None else np.empty(n, precision),
             None if rows.voter is None else np.empty(n, rows.voter.dtype),
             np.empty((k, n), precision),
         )
-        length = min(max(_BLOCK, _PER_PAIR * size * size), _LARGEST_BLOCK)
-        blocks = [slice(start, min(start + length, n)) for start in range(0, n, length)]
-        runs = in_threads(lambda block: whole._fill(block, rows, covariate), blocks)
-        return replace(whole, runs=tuple(chain.from_iterable(runs)))
 
-    def _fill(self, block: slice, rows: Comparisons, covariate: Covariate) -> list[Run]:
+    def fill(self, place: slice, block: slice, rows: Comparisons, covariates: Covariates, space: Space) -> list[Run]:
+        """Lay a block of the comparisons out in a place of its length."""
         key = np.multiply(rows.a[block], self.size, dtype=np.int32, casting="unsafe")
         key += rows.b[block].astype(np.int32, copy=False)
-        order = order_of(key, self.size**2)
-        key.take(order, out=self.key[block], mode="clip")
+        order, self.key[place] = in_order(key, self.size**2)
         margin = rows.outcome[block].astype(self.margin.dtype)
         margin *= 2
         margin -= 1
-        margin.take(order, out=self.margin[block], mode="clip")
+        margin.take(order, out=self.margin[place], mode="clip")
         for own, given in ((self.weight, rows.weight), (self.voter, rows.voter)):
             if own is not None and given is not None:
-                own[block] = given[block].take(order)
-        column = margin
-        for line in range(len(self.x)):
-            for part in _parts(block.start, block.stop):
-                column[part.start - block.start : part.stop - block.start] = covariate(line, part)
-            column.take(order, out=self.x[line, block], mode="clip")
-        return _runs(self.key[block], block.start)
+                own[place] = given[block].take(order)
+        for start in range(0, len(order), RUN):
+            stop = min(start + RUN, len(order))
+            part = slice(block.start + start, block.start + stop)
+            covariates(part, space.unsorted[:, start:stop], space.spare[..., : stop - start])
+        for line, found in enumerate(space.unsorted[:, : len(order)]):
+            found.take(order, out=self.x[line, place], mode="clip")
+        return _runs(self.key[place], place.start)
+
+    @classmethod
+    def joined(cls, parts: Sequence[StyleRows]) -> StyleRows:
+        """The columns of all parts one after the other, with their runs."""
+        first = parts[0]
+        weights = [part.weight for part in parts if part.weight is not None]
+        voters = [part.voter for part in parts if part.voter is not None]
+        before = np.cumsum([0, *(len(part.key) for part in parts)]).tolist()
+        return cls(
+            first.size,
+            np.concatenate([part.key for part in parts]),
+            np.concatenate([part.margin for part in parts]),
+            np.concatenate(weights) if weights else None,
+            np.concatenate(voters) if voters else None,
+            np.concatenate([part.x for part in parts], axis=1),
+            tuple(run.moved(by) for part, by in zip(parts, before, strict=False) for run in part.runs),
+        )
+
+    @property
+    def precision(self) -> np.dtype[np.floating[Any]]:
+        """What the columns are kept in."""
+        return self.x.dtype
+
+    def shares(self, number: int) -> list[Iterator[StyleRows]]:
+        """The comparisons in so many parts of about equal length."""
+        share = max(-(-len(self.runs) // number), 1)
+        starts = range(0, max(len(self.runs), 1), share)
+        return [iter((replace(self, runs=self.runs[start : start + share]),)) for start in starts]
 
     def among(self, chosen: IntArray | slice) -> StyleRows:
         """Some of the comparisons as columns, in the order chosen; they have no runs."""
@@ -111,6 +152,10 @@ class StyleRows:
             x=self.x[:, chosen],
             runs=(),
         )
+
+    def sides(self) -> tuple[IntArray, IntArray]:
+        """The contestants on side a and on side b."""
+        return self.key // self.size, self.key % self.size
 
     def sorted(self) -> StyleRows:
         """The comparisons sorted by pair from first to last."""
@@ -145,18 +190,38 @@ class StyleRows:
         return np.asarray(won_by_row + (total.reshape(self.size, self.size) - won_by_row).T)
 
 
-def _parts(start: int, stop: int) -> Iterator[slice]:
-    return (slice(begin, min(begin + _RUN, stop)) for begin in range(start, stop, _RUN))
+@dataclass(frozen=True, slots=True, eq=False)
+class Space:
+    """Room in which a block's covariates are computed, for many blocks one after the other."""
+
+    unsorted: Reals
+    spare: Reals
+
+    @classmethod
+    def of(cls, rows: StyleRows, block: slice) -> Space:
+        """Room for blocks as long as this one."""
+        k, n = len(rows.x), block.stop - block.start
+        return cls(np.empty((k, n), rows.precision), np.empty((2, k, min(n, RUN)), rows.precision))
+
+
+def blocks_of(rows: Comparisons) -> list[slice]:
+    """What is sorted at a time."""
+    n, pairs = len(rows), len(rows.names) ** 2
+    length = min(max(_BLOCK, _PER_PAIR * pairs), _LARGEST_BLOCK)
+    return [slice(start, min(start + length, n)) for start in range(0, n, length)]
 
 
 def _runs(key: IntArray, first: int = 0) -> list[Run]:
     """Runs of keys that stand at `first` and after; within one they ascend, so that it meets a pair once."""
-    descents = np.flatnonzero(key[1:] < key[:-1]) + 1
-    cuts = np.union1d(np.arange(0, len(key), _RUN), descents).tolist()
+    n = len(key)
+    changes = np.flatnonzero(key[1:] != key[:-1]) + 1
+    descents = changes[key[changes] < key[changes - 1]]
+    cuts = np.union1d(np.arange(0, n, RUN), descents)
+    starts = np.union1d(cuts, changes)
+    lengths, pair = np.diff(starts, append=n), key[starts].astype(np.intp)
+    at = np.searchsorted(starts, cuts).tolist()
     runs = []
-    for start, stop in pairwise((*cuts, len(key))):
-        own = key[start:stop]
-        starts = np.flatnonzero(np.concatenate(([True], own[1:] != own[:-1])))
-        lengths = np.diff(starts, append=stop - start)
-        runs.append(Run(slice(first + start, first + stop), starts, lengths, own[starts].astype(np.intp)))
+    for (start, stop), (begin, end) in zip(pairwise((*cuts.tolist(), n)), pairwise((*at, len(starts))), strict=True):
+        own = slice(begin, end)
+        runs.append(Run(slice(first + start, first + stop), starts[own] - start, lengths[own], pair[own]))
     return runs

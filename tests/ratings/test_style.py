@@ -128,6 +128,23 @@ def test_the_short_way_minds_weights_voters_and_the_unrated(monkeypatch: pytest.
     assert quick.low[2] == pytest.approx(exact.low[2], abs=1e-3)
 
 
+def test_a_pass_that_keeps_nothing_minds_weights_and_voters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where everyone can be rated; its coefficients are per spread of all comparisons, not of the sample."""
+    rows, rng = styled(30_000, voters=200), np.random.default_rng(2)
+    rows = replace(rows, weight=rng.uniform(0.2, 1, len(rows)))
+    exact = fit_style(rows)
+    monkeypatch.setattr(style_likelihood, "MANY", 10_000)
+    monkeypatch.setattr(style, "_kept", None)  # it would keep them
+    quick = fit_style(rows)
+    assert exact.clustered
+    assert quick.clustered
+    assert quick.theta == pytest.approx(exact.theta, abs=5e-6)
+    assert quick.covariance == pytest.approx(exact.covariance, rel=1e-3, abs=1e-6)
+    for ours, theirs in zip(quick.coefficients, exact.coefficients, strict=True):
+        assert ours.spread == pytest.approx(theirs.spread, rel=1e-6)
+        assert [ours.value, ours.low, ours.high] == pytest.approx([theirs.value, theirs.low, theirs.high], abs=1e-5)
+
+
 def test_a_feature_that_never_differs_has_no_coefficient() -> None:
     """Rather than a division by zero."""
     rows = styled()

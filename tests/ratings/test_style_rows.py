@@ -7,15 +7,15 @@ import pytest
 from known_strengths import styled
 
 from arena.ratings import style_rows
-from arena.ratings.comparisons import Comparisons, PairCounts
+from arena.ratings.comparisons import Comparisons, IntArray, PairCounts
 from arena.ratings.style_rows import Reals, StyleRows
 
 
 def laid_out(rows: Comparisons) -> StyleRows:
     """With the number of each comparison as its only covariate."""
 
-    def number(line: int, part: slice) -> Reals:
-        return np.arange(part.start, part.stop, dtype=float)
+    def number(part: slice | IntArray, out: Reals, spare: Reals) -> None:
+        out[0] = np.arange(len(rows))[part]
 
     return StyleRows.of(rows, number, 1, np.float64)
 
@@ -23,7 +23,7 @@ def laid_out(rows: Comparisons) -> StyleRows:
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several blocks, and several runs within each."""
-    for name, value in (("_BLOCK", 700), ("_PER_PAIR", 1), ("_RUN", 100)):
+    for name, value in (("_BLOCK", 700), ("_PER_PAIR", 1), ("RUN", 100)):
         monkeypatch.setattr(style_rows, name, value)
 
 
