@@ -241,6 +241,8 @@ def test_average_tokens_come_from_the_answers_beside_the_judgments(tmp_path: Pat
     write_jsonl(tmp_path / "model_judgment" / "j" / "m.jsonl", [line])
     sheet = arena_hard.score(arena_hard.read_judgments(tmp_path / "model_judgment" / "j", "base"), baseline="base")
     assert {model: row["avg_tokens"] for model, row in rows_of(sheet).items()} == {"base": 10, "m": 21}
+    whole = arena_hard.score(arena_hard.read_judgments(tmp_path, "base"), baseline="base")
+    assert rows_of(whole) == rows_of(sheet), "the benchmark's folder is as good as the judge's"
 
 
 def sigmoid(value: float) -> float:

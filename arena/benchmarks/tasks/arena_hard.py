@@ -111,7 +111,12 @@ def read_judgments(
     category: str | None = None,
     judge: str | None = None,
 ) -> BattleFile:
-    """Games of `model_judgment` files turned into battle rows, the baseline as model A throughout."""
+    """Games of `model_judgment` files turned into battle rows, the baseline as model A throughout.
+
+    The folder may be the benchmark's own, with `model_judgment` and the answers in it.
+    """
+    inner = directory / "model_judgment"
+    directory = inner if inner.is_dir() else directory
     judged, told = read_judgment_files(directory, judge=judge, category=category)
     baseline = _one_baseline(judged, baseline, directory)
     names: list[str] = []
