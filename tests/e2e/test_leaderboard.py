@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from arena_process import ArenaProcess
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 from window import PATIENCE, Opened, Window
 
 pytestmark = pytest.mark.browser
@@ -87,3 +87,21 @@ async def test_plot_and_table_can_be_taken_away(quick: ArenaProcess, open_window
     assert json.loads(await answer.text())["battles"][0]["topic"] == "all"
     for nonsense in ("board.csv?slice=nothing", "plot.exe", "compare.csv?a=Deneb&b=Deneb", "board.csv?track=nobody"):
         assert (await window.page.request.get(f"{quick.address}/arena/{nonsense}")).status == 404
+
+
+async def test_a_page_that_a_full_arena_refused_hears_the_news_later(quick: ArenaProcess, open_window: Opened) -> None:
+    """Its line of news was answered with 503, which no browser asks again by itself; ours does, after a while."""
+    window = await open_window(quick)
+    refused: list[Route] = []
+
+    async def full_at_first(route: Route) -> None:
+        refused.append(route)
+        await (route.fulfill(status=503) if len(refused) == 1 else route.continue_())
+
+    await window.page.clock.install()
+    await window.page.route("**/arena/events", full_at_first)
+    await window.reload()
+    assert len(refused) == 1
+    async with window.page.expect_request("**/arena/events", timeout=PATIENCE):
+        await window.page.clock.fast_forward(15_000)
+    window.forgive("503")

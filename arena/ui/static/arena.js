@@ -185,7 +185,10 @@
       if (seen !== null && seen !== now.version) refresh();
       seen = now.version;
     };
-    window.addEventListener("pagehide", () => news.close());
+    news.onerror = () => { // a broken line mends itself; one that a full arena refused is asked for again
+      if (news.readyState === EventSource.CLOSED) setTimeout(listen, 10000 + 5000 * Math.random());
+    };
+    window.addEventListener("pagehide", () => news.close(), { once: true });
   }
   function refresh() {
     const button = $("#board-refresh");
