@@ -90,25 +90,21 @@ def lessons(masker: Masker, cases: Iterable[Case], *, forms: bool) -> list[tuple
 def learn(rows: Sequence[tuple[list[str], bool]], seed: int = 0) -> dict[str, float]:
     """The weight of every sign seen at least `SEEN` times."""
     counts = Counter(sign for signs, _ in rows for sign in signs)
-    lines = [([BIAS, *(sign for sign in signs if counts[sign] >= SEEN)], float(leak)) for signs, leak in rows]
-    weight = dict.fromkeys((sign for signs, _ in lines for sign in signs), 0.0)
-    squares = dict.fromkeys(weight, 1e-6)
-    shrink = {sign: PENALTY / max(counts[sign], 1) for sign in weight} | {BIAS: 0.0}
+    seen = [([BIAS, *(sign for sign in signs if counts[sign] >= SEEN)], leak) for signs, leak in rows]
+    places = {sign: place for place, sign in enumerate(dict.fromkeys(sign for signs, _ in seen for sign in signs))}
+    lines = [([places[sign] for sign in signs], float(leak)) for signs, leak in seen]
+    weight, squares = [0.0] * len(places), [1e-6] * len(places)
+    shrink = [0.0 if sign == BIAS else PENALTY / counts[sign] for sign in places]
     draw = random.Random(seed)
     for _ in range(EPOCHS):
         draw.shuffle(lines)
         for signs, leak in lines:
-            wrong = 1 / (1 + math.exp(-sum(weight[sign] for sign in signs))) - leak
+            wrong = 1 / (1 + math.exp(-sum([weight[sign] for sign in signs]))) - leak
             for sign in signs:
                 slope = wrong + shrink[sign] * weight[sign]
                 squares[sign] += slope * slope
                 weight[sign] -= RATE * slope / math.sqrt(squares[sign])
-    return weight
-
-
-def digest(files: Iterable[Path]) -> str:
-    """What the cases are known by in the heading of the weights."""
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
+    return dict(zip(places, weight, strict=True))
 
 
 def write_weights(weight: dict[str, float], learned_from: str, path: Path = WEIGHTS) -> None:
