@@ -107,6 +107,11 @@ def learn(rows: Sequence[tuple[list[str], bool]], seed: int = 0) -> dict[str, fl
     return dict(zip(places, weight, strict=True))
 
 
+def digest(files: Iterable[Path]) -> str:
+    """What the cases are known by in the heading of the weights."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
+
+
 def write_weights(weight: dict[str, float], learned_from: str, path: Path = WEIGHTS) -> None:
     """One sign a line, what counts for nothing left out."""
     rows = (f"{sign}\t{value:.2f}" for sign, value in sorted(weight.items()) if abs(value) >= 0.02)
