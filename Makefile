@@ -31,7 +31,7 @@ test: $(VENV)/.tests
 	@$(BIN)/python -m pytest
 
 quick: $(VENV)/.tests
-	@$(BIN)/python -m pytest --quick --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest --quick --numprocesses 2 --dist worksteal
 
 check: $(VENV)/.tests
 	$(BIN)/ruff check .
