@@ -16,7 +16,11 @@
     │   ├── AlreadyVoted           one battle, one vote
     │   ├── UndoTooLate            the 30 s are over
     │   ├── PromptRefused          empty, too long or unreadable
+    │   │   ├── PromptEmpty
+    │   │   └── PromptTooLong
+    │   ├── TooManyTurns           the battle has as many turns as are allowed
     │   ├── NotReady               fewer than two contestants can answer yet
+    │   │   └── TooFewContestants      fewer than two take part: waiting does not help
     │   └── Busy                   as many battles stream as the operator allows
     ├── StoreError             the database
     │   ├── StoreUnavailable       read-only, full or locked: nothing was recorded
@@ -158,10 +162,34 @@ class PromptRefused(BattleError):
     code = "prompt_refused"
 
 
+class PromptEmpty(PromptRefused):
+    """The message holds nothing but spaces."""
+
+    code = "prompt_empty"
+
+
+class PromptTooLong(PromptRefused):
+    """The message has more characters than the operator allows."""
+
+    code = "prompt_too_long"
+
+
+class TooManyTurns(BattleError):
+    """The battle has as many turns as the operator allows; it can still be voted."""
+
+    code = "too_many_turns"
+
+
 class NotReady(BattleError):
     """Fewer than two contestants can answer yet; they are being prepared."""
 
     code = "not_ready"
+
+
+class TooFewContestants(NotReady):
+    """Fewer than two contestants take part, and none is being prepared: waiting does not help."""
+
+    code = "too_few"
 
 
 class Busy(BattleError):

@@ -13,7 +13,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from arena.errors import AlreadyVoted, BattleError, PromptRefused, VotingClosed
+from arena.errors import (
+    AlreadyVoted,
+    BattleError,
+    ContextOverflow,
+    PromptEmpty,
+    PromptRefused,
+    PromptTooLong,
+    VotingClosed,
+)
 from arena.types import Answer, AnswerState, BattleStatus, Conversation, Message, Mode, Role, Side, Verdict
 
 
@@ -33,6 +41,12 @@ class Turn:
     def failed(self) -> bool:
         """Whether either side failed: then the turn counts for neither."""
         return any(answer is not None and answer.state is AnswerState.FAILED for answer in (self.a, self.b))
+
+    @property
+    def overlong(self) -> bool:
+        """Whether it failed because the conversation is longer than a side can read: asking again does not help."""
+        overflow = ContextOverflow.code
+        return any(answer is not None and answer.error_code == overflow for answer in (self.a, self.b))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +152,7 @@ def clean_prompt(text: str, *, limit: int) -> str:
         raise PromptRefused("the message holds characters that are not text: remove them")
     cleaned = text.strip()
     if not cleaned:
-        raise PromptRefused("the message is empty: write a question")
+        raise PromptEmpty("the message is empty: write a question")
     if len(cleaned) > limit:
-        raise PromptRefused(f"the message has {len(cleaned)} characters: shorten it to {limit}")
+        raise PromptTooLong(f"the message has {len(cleaned)} characters: shorten it to {limit}")
     return cleaned

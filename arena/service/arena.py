@@ -21,7 +21,15 @@ from arena.battles.masking import Masker
 from arena.battles.pairing import Pairing
 from arena.config import Catalog, Contestant, Settings
 from arena.engines.energy import EnergyShares, shares_of_this_machine
-from arena.errors import AlreadyVoted, ArenaError, BattleError, Busy, ModelUnavailable, UnknownBattle
+from arena.errors import (
+    AlreadyVoted,
+    ArenaError,
+    BattleError,
+    Busy,
+    ModelUnavailable,
+    TooManyTurns,
+    UnknownBattle,
+)
 from arena.ratings.elo import EloParameters
 from arena.service.accounts import Accounts
 from arena.service.boards import Boards, default_parameters
@@ -205,7 +213,7 @@ class Arena:
         room = self._room(battle_id, voter) if battle_id else await self._open(voter, mode, choice, text)
         async with room.lock:
             if len(room.battle.turns) >= self.settings.max_turns:
-                raise BattleError(f"a battle has at most {self.settings.max_turns} turns: start a new one")
+                raise TooManyTurns(f"a battle has at most {self.settings.max_turns} turns: start a new one")
             asked = room.battle.ask(text)
             await self._begin(room, asked)
         return room.battle.id

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from random import Random
 
 from arena.battles.pairing import Pairing, PairWeight, draw_pair, sound_first, warm_first
-from arena.errors import BattleError, ModelUnavailable, NotReady
+from arena.errors import BattleError, ModelUnavailable, NotReady, TooFewContestants
 from arena.service.fleet import Fleet
 
 log = logging.getLogger(__name__)
@@ -32,9 +32,11 @@ class Matchmaker:
     def pair(self) -> Pairing:
         """The pair that was loaded ahead, if it still can answer, else one that is drawn with a preference for warm.
 
-        Raises `NotReady` when fewer than two contestants can answer.
+        Raises `NotReady` when fewer than two contestants can answer yet, `TooFewContestants` when no more will.
         """
         ready = self._fleet.ready()
+        if len(ready) < 2 and self._fleet.preparation().total < 2:
+            raise TooFewContestants("fewer than two contestants take part: enable another")
         if len(ready) < 2:
             raise NotReady("fewer than two contestants can answer yet: they are being prepared")
         ahead, self.ahead = self.ahead, None

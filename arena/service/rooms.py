@@ -75,7 +75,7 @@ class Room:
 
     def _made_showable(self, turn: Turn, known: bool) -> TurnView:
         if turn.failed:
-            return TurnView(turn.prompt)
+            return TurnView(turn.prompt, overlong=turn.overlong)
         text = (lambda answer: answer.text) if known else (lambda answer: self.redact(turn.prompt, answer.text))
         return TurnView(turn.prompt, text(turn.a) if turn.a else "", text(turn.b) if turn.b else "")
 

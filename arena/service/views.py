@@ -67,11 +67,12 @@ class Reveal:
 
 @dataclass(frozen=True, slots=True)
 class TurnView:
-    """One question and what is shown of its answers."""
+    """One question and what is shown of its answers; `overlong` where they failed for the conversation's length."""
 
     prompt: str
     a: str = ""
     b: str = ""
+    overlong: bool = False
 
 
 @dataclass(frozen=True, slots=True)

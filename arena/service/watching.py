@@ -67,6 +67,8 @@ class Tally:
     failures: Counter[str] = field(default_factory=Counter)  # by the code of the error
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    joules: float = 0.0
+    measured: int = 0  # answers whose energy is known
     waits: Waits = field(default_factory=Waits)
     tokens_per_second: float | None = None
     failed_in_a_row: int = 0
@@ -82,6 +84,9 @@ class Tally:
             self.failed_in_a_row = 0
         self.prompt_tokens += answer.usage.prompt_tokens or 0
         self.completion_tokens += answer.usage.completion_tokens or 0
+        if answer.joules is not None:
+            self.joules += answer.joules
+            self.measured += 1
         if answer.first_token_after is not None:
             self.waits.add(answer.first_token_after)
         if answer.tokens_per_second is not None and answer.state is AnswerState.COMPLETE:

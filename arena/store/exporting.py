@@ -158,6 +158,8 @@ def _parquet(part: Path) -> Iterator[Sink]:
         "weight": arrow.float64(),
         "propensity": arrow.float64(),
         "dedupe_weight": arrow.float64(),
+        "joules_a": arrow.float64(),
+        "joules_b": arrow.float64(),
         "conversation_a": arrow.list_(message),
         "conversation_b": arrow.list_(message),
         "slices": arrow.list_(arrow.string()),

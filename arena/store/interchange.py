@@ -43,6 +43,8 @@ COLUMNS = (
     "reasons",
     "comment",
     "dedupe_weight",
+    "joules_a",
+    "joules_b",
     "sum_assistant_a_tokens",
     "sum_assistant_b_tokens",
     "character_count_a",
@@ -122,6 +124,8 @@ def exported(vote: VoteRecord, battle: BattleRecord, redact: Redact, asked: int 
         "reasons": list(vote.reasons),
         "comment": redact(vote.comment),
         "dedupe_weight": 1 / asked,
+        "joules_a": _joules(battle, "a"),
+        "joules_b": _joules(battle, "b"),
         **_tokens(battle),
         **_counts(vote.markup or counted(battle.conversation("a"), battle.conversation("b"))),
     }
@@ -198,6 +202,13 @@ def _tokens_of(battle: BattleRecord, side: Side) -> int | None:
     answers = [turn.a if side == "a" else turn.b for turn in battle.turns]
     counted = [answer.usage.completion_tokens for answer in answers if answer is not None]
     return None if not counted or None in counted else sum(tokens for tokens in counted if tokens is not None)
+
+
+def _joules(battle: BattleRecord, side: Side) -> float | None:
+    """Energy of a side's answers, where that of each was measured."""
+    answers = [answer for turn in battle.turns if (answer := turn.a if side == "a" else turn.b) is not None]
+    spent = [answer.joules for answer in answers if answer.joules is not None]
+    return sum(spent) if spent and len(spent) == len(answers) else None
 
 
 def _counts(markup: BothMarkups | None) -> dict[str, int | None]:

@@ -175,9 +175,9 @@ def _strips(arena: Arena) -> str:
     toys = any(entry.toy for entry in arena.catalog.enabled)
     notes = [*(["toys_note"] if toys else []), *(["not_kept"] if not_kept(arena.settings) else [])]
     lines = [f'<p class="toys" lang="{language}">{say(language, key)}</p>' for key in notes for language in LANGUAGES]
-    return '<div id="arena-preparing" role="status" hidden><span></span><div class="progress"><i></i></div></div>' + (
-        "".join(lines)
-    )
+    lost = '<p id="arena-offline" role="alert" hidden></p>'
+    preparing = '<div id="arena-preparing" role="status" hidden><span></span><div class="progress"><i></i></div></div>'
+    return lost + preparing + "".join(lines)
 
 
 def _lifespan(arena: Arena) -> Callable[[Any], Any]:

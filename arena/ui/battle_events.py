@@ -19,7 +19,7 @@ from arena.types import Mode
 from arena.ui import render
 from arena.ui.battle_tab import SUGGESTIONS, BattleTab
 from arena.ui.routes import REASONS
-from arena.ui.texts import TEXTS, say, topic_name
+from arena.ui.texts import TEXTS, number, say, topic_name
 from arena.ui.voters import Voters, language_of_request
 
 Updates = dict[Any, Any]
@@ -285,5 +285,7 @@ class BattleEvents:
         key = f"error_{error.code}" if f"error_{error.code}" in TEXTS else "error_error"
         if self._mode is not Mode.ANONYMOUS and error.code == "battle":
             key = "error_choose"
-        values = {"limit": self._arena.settings.max_prompt_chars} if error.code == "prompt_refused" else {}
+        settings = self._arena.settings
+        limits = {"prompt_too_long": settings.max_prompt_chars, "too_many_turns": settings.max_turns}
+        values = {"limit": number(limits[error.code], language)} if error.code in limits else {}
         gr.Warning(say(language, key, **values))

@@ -76,6 +76,11 @@ _RUSSIAN = (
     ),
     ("{count} rows without a grade of 0–5 left out", "строк без оценки 0–5 пропущено: {count}"),
     ("{count} answers without a verdict of the judge", "ответов без вердикта судьи: {count}"),
+    # remarks of published tables
+    ("quoted from the {table} leaderboard", "по таблице {table}"),
+    ("quoted from the {paper} article; translation may differ", "по статье о {paper}; перевод может отличаться"),
+    ("quoted from the {paper} article", "по статье о {paper}"),
+    ("without multi-turn, system prompt and chat template", "без продолжений, системной подсказки и шаблона чата"),
 )
 _WORDS = (
     ("no verdict", "нет вердикта"),

@@ -14,6 +14,8 @@ from arena.ui.bench_notes import spoken
 from arena.ui.texts import TEXTS, number, say
 
 PAGE = 20
+SUMMARY = 140
+"""Characters of a prompt that stand in its sample's summary."""
 FEW = 40
 """So many rows are shown at once; of longer published tables only the newest, until another is asked for."""
 _HIDDEN = frozenset({"ci_low", "ci_high", "answers"})
@@ -152,7 +154,7 @@ def _who(entry: Entry, wanted: Wanted, language: str) -> str:
     if entry.source is not None:
         mark = f'<span class="mark">{say(language, "bench_quoted")}</span>'
         dated = [] if entry.date in entry.source.name else [escape(entry.date)]
-        said = [escape(entry.source.name), *dated, *said, *map(escape, entry.notes)]
+        said = [escape(entry.source.name), *dated, *said, *(escape(spoken(note, language)) for note in entry.notes)]
         return f"{name}{mark}<small>{' · '.join(said)}</small>"
     said = [escape(entry.date[:10]), *said]
     if entry.sampled:
@@ -225,7 +227,7 @@ def _notes(view: TaskTable, language: str) -> str:
 def _sample(sample: Sample, language: str) -> str:
     verdicts = " ".join(f'<span class="mark">{escape(one)}</span>' for one in _verdicts(sample))
     category = f"<small>{escape(sample.category)}</small>" if sample.category else ""
-    first = escape(sample.prompt[0][:140] if sample.prompt else sample.question)
+    first = escape(_beginning(sample.prompt[0]) if sample.prompt else sample.question)
     turns = "".join(
         _said(say(language, "bench_prompt"), prompt) + _answers(sample, turn, language)
         for turn, prompt in enumerate(sample.prompt or ("",))
@@ -235,6 +237,10 @@ def _sample(sample: Sample, language: str) -> str:
         f'<details class="sample"><summary><b>{escape(sample.question)}</b> {first} {category}{verdicts}</summary>'
         f"{turns}{words}</details>"
     )
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= SUMMARY else text[:SUMMARY].rstrip() + "…"
 
 
 def _verdicts(sample: Sample) -> Sequence[str]:

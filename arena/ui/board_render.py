@@ -263,7 +263,8 @@ def _notes(seen: Seen, language: str) -> list[str]:
         notes.append(say(language, explained))
     if any(row.piece > 0 for row in board.rows):
         notes.append(say(language, "note_pieces"))
-    open_ended = [row.model for row in board.rows if not row.identified and row.battles]
+    bounded = [row for row in board.rows if row.ci_low is not None and row.ci_high is not None]
+    open_ended = [row.model for row in board.rows if not row.identified and row.battles and row not in bounded]
     if board.method != "elo" and open_ended:
         names = ", ".join(open_ended[:NAMED]) + (" …" if len(open_ended) > NAMED else "")
         notes.append(say(language, "note_unrated", models=escape(names)))

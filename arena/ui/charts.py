@@ -23,6 +23,9 @@ LEGEND = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}
 READABLE = 40
 """The most contestants whose matrix can still be read on a screen."""
 
+A_MOMENT = 60.0
+"""Seconds: votes that all came within them say nothing by their times."""
+
 DIVERGING = [[0.0, SIDE_B], [0.5, "#f4f1ea"], [1.0, SIDE_A]]
 PALETTE = ("#0b7285", "#b4560c", "#364fc7", "#a61e4d", "#5c940d", "#6741d9", "#e67700", "#087f5b", "#495057", "#c2255c")
 
@@ -76,7 +79,9 @@ def style(found: Style | None, scale: Scale, language: str) -> go.Figure:
     )  # fmt: skip
     ends = [0.0, *(end for one in rows for end in (one.low, one.high) if end is not None)]
     margin = max(4.0, (max(ends) - min(ends)) * 0.06)
-    figure.update_xaxes(title=say(language, "style_axis"), range=[min(ends) - margin, max(ends) + margin])
+    figure.update_xaxes(
+        title=say(language, "style_axis"), range=[min(ends) - margin, max(ends) + margin], nticks=6, tickangle=0
+    )
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=names[::-1])
     return figure
 
@@ -124,19 +129,25 @@ def counts(board: Leaderboard, language: str) -> go.Figure:
 
 
 def history(points: Sequence[HistoryPoint], board: Leaderboard, language: str, chosen: Sequence[str] = ()) -> go.Figure:
-    """Online Elo after each of the latest votes, of the first ten and the `chosen`; time runs to the right."""
+    """Online Elo after each of the latest votes, of the first ten and the `chosen`; time runs to the right.
+
+    Votes of a file that tells no times came all at once: then their order does.
+    """
     figure = _figure(420)
+    timed = bool(points) and points[-1].at - points[0].at >= A_MOMENT
     shown = [row.model for row in board.rows if row.rating is not None][: len(PALETTE)]
     for index, model in enumerate(dict.fromkeys([*shown, *chosen])):
         own = _thinned([point for point in points if point.model == model])
         if own:
-            times = [datetime.fromtimestamp(point.at, UTC) for point in own]
+            times = [datetime.fromtimestamp(point.at, UTC) if timed else point.sequence for point in own]
             figure.add_scatter(
                 x=times, y=[point.rating for point in own], mode="lines", line={"shape": "hv", "width": 2,
                 "color": PALETTE[index % len(PALETTE)], "dash": "solid" if index < len(PALETTE) else "dot"}, name=model,
             )  # fmt: skip
     figure.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.14, "yanchor": "top"})
     figure.update_yaxes(title=say(language, "plot_elo"))
+    if not timed:
+        figure.update_xaxes(title=say(language, "plot_order"))
     return figure
 
 
@@ -224,7 +235,7 @@ def _under(figure: go.Figure, text: str, board: Leaderboard, language: str) -> N
 
 
 def _remark(figure: go.Figure, text: str) -> None:
-    figure.add_annotation(text=text, xref="paper", yref="paper", x=0, y=0, yshift=-24, showarrow=False, xanchor="left")
+    figure.add_annotation(text=text, xref="paper", yref="paper", x=1, y=0, yshift=-24, showarrow=False, xanchor="right")
 
 
 def _heat(matrix: Matrix, *, colorscale: list[list[object]], zmin: float, zmax: float | None, format: str) -> go.Figure:

@@ -123,7 +123,9 @@ def _patrolled(sighting: Sighting | None, language: str) -> str:
     """What the arena saw by itself, and when."""
     if sighting is None:
         return say(language, "integrity_patrol_none")
-    at = datetime.fromtimestamp(sighting.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    at = datetime.fromtimestamp(sighting.at, UTC).strftime(
+        "%Y-%m-%d %H:%M UTC" if language == "en" else "%d.%m.%Y %H:%M UTC"
+    )
     counts = {key: number(getattr(sighting, key), language) for key in ("votes", "voters", "crowds", "held")}
     return say(language, "integrity_patrol", at=at, **counts)
 

@@ -143,6 +143,10 @@ class _Told(Collector):
             "arena_model_failures", "Loads and workers that failed here, by kind", labels=["contestant", "kind"]
         )
         tokens = CounterMetricFamily("arena_tokens", "Tokens read and written", labels=["contestant", "kind"])
+        energy = CounterMetricFamily("arena_energy_joules", "Energy of measured answers", labels=["contestant"])
+        measured = CounterMetricFamily(
+            "arena_energy_answers", "Answers whose energy was measured", labels=["contestant"]
+        )
         for name, group in self._groups():
             for state, count in _sums(one.tally.answers for one in group).items():
                 answers.add_metric([name, state], count)
@@ -150,9 +154,11 @@ class _Told(Collector):
                 failures.add_metric([name, kind], count)
             for kind, count in _sums(one.state.failed for one in group).items():
                 lost.add_metric([name, kind], count)
+            energy.add_metric([name], sum(one.tally.joules for one in group))
+            measured.add_metric([name], sum(one.tally.measured for one in group))
             tokens.add_metric([name, "prompt"], sum(one.tally.prompt_tokens for one in group))
             tokens.add_metric([name, "completion"], sum(one.tally.completion_tokens for one in group))
-        yield from (answers, failures, lost, tokens)
+        yield from (answers, failures, lost, tokens, energy, measured)
 
     def _waits(self) -> Metric:
         waits = HistogramMetricFamily(

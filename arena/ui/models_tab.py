@@ -6,6 +6,7 @@ The page itself holds only a door. Everything behind it is fetched with the oper
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from arena.errors import ModelUnavailable
 from arena.service import Arena
 from arena.service.watching import ModelReport, Report
 from arena.ui.operator import BehindTheDoor, Doorkeeper, door, named
-from arena.ui.texts import number, percent, say
+from arena.ui.texts import TEXTS, number, percent, say
 
 ACTS = ("load", "evict", "enable", "disable")
 
@@ -114,12 +115,26 @@ def _memory(report: Report, language: str) -> str:
         for one in resident
     )
     text = say(language, "operator_kept_of", kept=kept, budget=number(report.budget, language, 1))
-    return f'<p>{text}</p><div class="operator-bar" role="img" aria-label="{text}">{parts}</div>'
+    return (
+        f'<p>{text}</p><div class="operator-bar" role="img" aria-label="{text}">{parts}</div>'
+        f'<ul class="operator-facts operator-legend">{_legend(resident, report, language)}</ul>'
+    )
+
+
+def _legend(resident: Sequence[ModelReport], report: Report, language: str) -> str:
+    """Whose each part of the bar is, in its order and colour, and what is left."""
+    shares = [(escape(one.entry.name), one.state.gib) for one in resident]
+    shares.append((say(language, "operator_free"), max(0.0, (report.budget or 0.0) - report.resident)))
+    return "".join(
+        f"<li><i></i>{name} {say(language, 'operator_gib', gib=number(gib, language, 1))}</li>" for name, gib in shares
+    )
 
 
 def _row(one: ModelReport, report: Report, language: str) -> str:
     name = escape(one.entry.name)
-    about = " · ".join(filter(None, (one.entry.precision, one.entry.engine)))
+    engine = f"operator_engine_{one.entry.engine}"
+    runs = say(language, engine) if engine in TEXTS else one.entry.engine
+    about = " · ".join(filter(None, (one.entry.precision, runs)))
     cells = (
         f'<th scope="row">{name}<small>{escape(about)}</small></th>',
         f"<td>{_state(one, language)}</td>",
@@ -160,7 +175,8 @@ def _share(one: ModelReport, report: Report, language: str) -> str:
         width = min(100.0, 100 * one.state.gib / report.budget)
         fill = "" if one.resident else " cold"
         bar = f'<div class="operator-bar{fill}" aria-hidden="true"><i style="width:{width:.1f}%"></i></div>'
-    return f"{say(language, 'operator_gib', gib=number(one.state.gib, language, 1))}{bar}"
+    said = say(language, "operator_gib" if one.resident else "operator_needs", gib=number(one.state.gib, language, 1))
+    return said + bar
 
 
 def _speed(one: ModelReport, language: str) -> str:

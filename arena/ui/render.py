@@ -23,8 +23,10 @@ def question(view: BattleView, language: str) -> str:
     """The last thing the voter asked."""
     if not view.turns:
         return ""
-    prompt = escape(view.turns[-1].prompt)
-    return f'<div class="asked"><span>{say(language, "you_asked")}</span><p>{prompt}</p></div>'
+    prompt, before = escape(view.turns[-1].prompt), len(view.turns) - 1
+    more = say(language, "earlier_turns", turns=before)
+    button = f'<button type="button" data-earlier aria-expanded="false">{more}</button>' if before else ""
+    return f'<div class="asked"><span>{say(language, "you_asked")}</span><p>{prompt}</p>{button}</div>'
 
 
 def side_tabs(language: str) -> str:
@@ -71,7 +73,7 @@ def answer(view: BattleView, side: Side, language: str, harmless: Callable[[str]
     if not view.turns:
         return ""
     if view.phase is Phase.FAILED:
-        return f"*{say(language, 'failed_answer')}*"
+        return f"*{say(language, 'overlong_answer' if view.turns[-1].overlong else 'failed_answer')}*"
     text = view.turns[-1].a if side == "a" else view.turns[-1].b
     if not text.strip() and not view.writing:
         return f"*{say(language, 'empty_answer')}*"

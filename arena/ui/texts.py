@@ -37,6 +37,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "new_battle": ("Новый бой", "New battle"),
     "new_chat": ("Новый диалог", "New chat"),
     "you_asked": ("Вы спросили", "You asked"),
+    "earlier_turns": ("Прежние реплики: {turns}", "Earlier turns: {turns}"),
     "welcome": ("О чём спросить?", "What to ask?"),
     "welcome_battle": (
         "Имена моделей откроются после голоса. Отвечают обе сразу, в одном темпе.",
@@ -110,6 +111,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Ответы получить не удалось. Попробуйте ещё раз или начните новый бой.",
         "The answers could not be obtained. Try again or start a new battle.",
     ),
+    "overlong_answer": (
+        "Разговор длиннее, чем эти модели могут прочесть. Сократите вопрос или начните новый бой.",
+        "The conversation is longer than these models can read. Shorten the question or start a new battle.",
+    ),
     "reasoning": ("Рассуждение модели", "The model's reasoning"),
     # voting
     "vote_a": ("A лучше", "A is better"),
@@ -145,7 +150,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "speed_value": ("{speed} ток/с, первый через {first} с", "{speed} tok/s, first after {first} s"),
     "length_value": ("токенов: {tokens}, знаков: {characters}", "tokens: {tokens}, characters: {characters}"),
     "length_characters": ("знаков: {characters}", "characters: {characters}"),
-    "not_known": ("не известно", "not known"),
+    "not_known": ("неизвестно", "not known"),
     "toy": ("игрушечная модель", "toy model"),
     # feedback
     "why": ("Почему? По желанию, одним касанием", "Why? Optional, one tap"),
@@ -284,11 +289,14 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Rating difference: {points} (95%: {interval}).",
     ),
     "compare_needed": (
-        "Чтобы уверенно развести {a} и {b}, нужно ещё около {votes} голосов за эту пару.",
-        "About {votes} more votes on this pair separate {a} from {b}.",
+        "Чтобы уверенно различить {a} и {b}, нужно ещё голосов за эту пару: около {votes}.",
+        "More votes on this pair to tell {a} from {b}: about {votes}.",
     ),
     "compare_settled": ("Порядок уже ясен.", "Their order is settled."),
-    "compare_never": ("Они так близки, что голосами их не развести.", "They are too close for votes to separate them."),
+    "compare_never": (
+        "Они так близки, что голосами их не различить.",
+        "They are too close for votes to separate them.",
+    ),
     "compare_unknown": (
         "Голосов пока мало, чтобы сравнить их рейтинги.",
         "There are too few votes to compare their ratings.",
@@ -308,12 +316,13 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "показаны первые {shown} из {all}, все — в файле",
         "first {shown} of {all}, all are in the file",
     ),
+    "plot_order": ("Номер голоса", "Vote number"),
     "plot_elo": ("Эло после каждого голоса", "Elo after each vote"),
     "style_characters": ("Вдвое длиннее", "Twice as long"),
     "style_headers": ("Вдвое больше заголовков", "Twice as many headers"),
     "style_lists": ("Вдвое больше пунктов списков", "Twice as many list items"),
     "style_bold": ("Вдвое больше выделений", "Twice as much bold"),
-    "style_axis": ("Добавка к рейтингу, очки", "Points added to the rating"),
+    "style_axis": ("Очки рейтинга", "Rating points"),
     "style_wins": ("побеждает равного в {percent} боёв", "wins {percent} of battles against an equal"),
     "style_waiting": (
         "Голосов с подсчитанным стилем пока мало.",
@@ -330,7 +339,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Some models have not met the others, not even through third ones: ratings compare within a group only.",
     ),
     "note_unrated": (
-        "Не определён рейтинг моделей, которые пока только выигрывали или только проигрывали: {models}.",
+        "Рейтинг не определён: пока только победы или только поражения. Модели: {models}.",
         "Not determined for models that so far only won or only lost: {models}.",
     ),
     "note_once": (
@@ -500,13 +509,18 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "operator_answering": ("отвечает сейчас: {count}", "answering now: {count}"),
     "operator_retry": ("новая попытка через {seconds} с", "next attempt in {seconds} s"),
     "operator_gib": ("{gib} ГиБ", "{gib} GiB"),
+    "operator_needs": ("нужно {gib} ГиБ", "needs {gib} GiB"),
+    "operator_free": ("свободно", "free"),
+    "operator_engine_local": ("на этой машине", "on this machine"),
+    "operator_engine_recorded": ("записанные ответы", "recorded answers"),
+    "operator_engine_openai": ("по сети", "over the network"),
     "operator_kept": ("Занято моделями: {kept} ГиБ", "Kept for models: {kept} GiB"),
     "operator_kept_of": ("Занято моделями: {kept} из {budget} ГиБ", "Kept for models: {kept} of {budget} GiB"),
     "operator_battles": (
         "Боёв сейчас: {battles}, ответов пишется: {streams}, ждут моделей: {warming}",
         "Battles now: {battles}, answers being written: {streams}, waiting for models: {warming}",
     ),
-    "operator_votes": ("Голосов: {votes}, часов работы: {hours}", "Votes: {votes}, hours up: {hours}"),
+    "operator_votes": ("С запуска: часов {hours}, голосов {votes}", "Since the start: hours {hours}, votes {votes}"),
     "operator_database": ("База данных отвечает", "The database answers"),
     "operator_database_down": ("База данных не отвечает", "The database does not answer"),
     "operator_unsaved": (
@@ -522,20 +536,19 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "integrity_read": ("Прочитано голосов: {votes}, голосующих: {voters}", "Votes read: {votes}, voters: {voters}"),
     "integrity_patrol": (
-        "Арена сама смотрела {at}: голосов {votes}, подозрительных голосующих {voters}, групп {crowds}; "
-        "отложила сама: {held}",
-        "The arena looked by itself at {at}: {votes} votes, {voters} suspicious voters, {crowds} groups; "
-        "held back by itself: {held}",
+        "Последняя проверка ареной, {at}: голосов {votes}, подозрительных голосующих {voters}, групп {crowds}, "
+        "отложено {held}",
+        "The arena's own last check, {at}: votes {votes}, suspicious voters {voters}, groups {crowds}, held {held}",
     ),
     "integrity_patrol_none": (
-        "Сама арена ещё не смотрела: новых голосов мало",
-        "The arena has not looked by itself yet: few votes are new",
+        "Сама арена голоса ещё не проверяла: новых мало",
+        "The arena has not checked the votes by itself yet: few are new",
     ),
     "integrity_flip": (
         "Чтобы сменить первое место, хватит голосов за {challenger} против {leader}: {duels} "
         "(или случайных боёв того, кто всегда голосует за {challenger}: около {battles})",
-        "{duels} votes for {challenger} against {leader} would flip first place "
-        "(or about {battles} random battles of somebody who always votes for {challenger})",
+        "Votes for {challenger} against {leader} that would flip first place: {duels} "
+        "(or random battles of somebody who always votes for {challenger}: about {battles})",
     ),
     "integrity_prompts": (
         "Повторные вопросы: {share} голосов, больше всего на один вопрос — {most}.",
@@ -555,7 +568,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "integrity_back_now": ("Возвращено голосов: {votes}", "Votes put back: {votes}"),
     "integrity_voter": ("Голосующий", "Voter"),
     "integrity_votes": ("Голосов", "Votes"),
-    "integrity_deed": ("Самое непохожее на честность", "Least like an honest voter"),
+    "integrity_deed": ("Что настораживает", "Least like an honest voter"),
     "integrity_score": ("Набрано", "Score"),
     "integrity_expected": ("Ожидалось", "Expected"),
     "integrity_wealth": ("Улика, ln e", "Evidence, ln e"),
@@ -594,9 +607,22 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Сейчас идёт слишком много боёв. Попробуйте через полминуты.",
         "Too many battles are running. Try again in half a minute.",
     ),
+    "error_too_few": (
+        "Для боя нужны две модели, а сейчас участвует меньше. Загляните позже.",
+        "A battle needs two models, and fewer take part now. Come back later.",
+    ),
+    "error_prompt_empty": ("Сначала напишите вопрос.", "Write a question first."),
+    "error_prompt_too_long": (
+        "Сообщение слишком длинное: можно не больше {limit} знаков.",
+        "The message is too long: {limit} characters at most.",
+    ),
     "error_prompt_refused": (
-        "Сообщение пустое, слишком длинное (больше {limit} знаков) или не читается.",
-        "The message is empty, too long (more than {limit} characters) or unreadable.",
+        "В сообщении есть знаки, которые не читаются как текст. Уберите их.",
+        "The message holds characters that are not text. Remove them.",
+    ),
+    "error_too_many_turns": (
+        "Больше спрашивать в этом бою нельзя (вопросов: {limit}). Проголосуйте или начните новый.",
+        "No more can be asked in this battle (questions: {limit}). Vote or start a new one.",
     ),
     "error_unknown_battle": ("Такого боя нет. Начните новый.", "There is no such battle. Start a new one."),
     "error_voting_closed": ("Этот бой сейчас не принимает голос.", "This battle takes no vote now."),
@@ -611,6 +637,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "error_offline": (
         "Нет связи с сервером: голос не учтён. Попробуйте ещё раз.",
         "No connection to the server: the vote was not counted. Try again.",
+    ),
+    "error_lost": (
+        "Нет связи с сервером. Страница продолжит сама, когда он ответит; написанное не пропадёт.",
+        "No connection to the server. The page goes on by itself when it answers; what you wrote stays.",
     ),
     "error_too_fast": (
         "Слишком быстро: попробуйте ещё раз примерно через {seconds} с.",

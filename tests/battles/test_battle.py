@@ -92,10 +92,16 @@ def test_an_expired_battle_takes_no_vote() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "mend"),
-    [("  \n", "write a question"), ("x" * 11, "shorten it to 10"), ("a\ud800", "remove"), ("a\x00", "remove")],
+    ("text", "mend", "code"),
+    [
+        ("  \n", "write a question", "prompt_empty"),
+        ("x" * 11, "shorten it to 10", "prompt_too_long"),
+        ("a\ud800", "remove", "prompt_refused"),
+        ("a\x00", "remove", "prompt_refused"),
+    ],
 )
-def test_an_unusable_prompt_is_refused_with_the_mend(text: str, mend: str) -> None:
-    """The voter learns what to change."""
-    with pytest.raises(PromptRefused, match=mend):
+def test_an_unusable_prompt_is_refused_with_the_mend(text: str, mend: str, code: str) -> None:
+    """The voter learns what to change, on the page too, which translates the code."""
+    with pytest.raises(PromptRefused, match=mend) as refused:
         clean_prompt(text, limit=10)
+    assert refused.value.code == code

@@ -28,13 +28,16 @@ async def test_answers_are_drawn_with_code_tables_and_formulas(quick: ArenaProce
 
 
 async def test_a_conversation_goes_on_with_the_same_pair(quick: ArenaProcess, open_window: Opened) -> None:
-    """The first exchange stays above the second on both sides; one battle holds both turns."""
+    """The newest answers begin side by side, the first exchange is one click away; one battle holds both turns."""
     window = await open_window(quick)
     await window.ask_and_wait("Первый вопрос?")
     battle = await window.battle()
     await window.ask_and_wait("Второй вопрос?")
     assert await window.battle() == battle
+    await expect(window.part("earlier-a")).to_be_hidden()
+    await window.page.get_by_role("button", name="Прежние реплики: 1").click()
     for side in ("a", "b"):
+        await expect(window.part(f"earlier-{side}")).to_be_visible()
         await expect(window.part(f"earlier-{side}")).to_contain_text("Первый вопрос?")
     assert rows(quick, "select count(*) from turns where battle_id = ?", battle) == [(2,)]
 
@@ -52,6 +55,19 @@ async def test_a_refused_question_leaves_the_page_as_it_is(quick: ArenaProcess, 
     assert await window.part("send").inner_text() != ""
     assert await window.part("prompt").locator("textarea").input_value() == long
     window.forgive("413")
+
+
+async def test_what_was_written_and_not_sent_outlives_a_reload(quick: ArenaProcess, open_window: Opened) -> None:
+    """And a change of language; what was sent does not come back."""
+    window = await open_window(quick)
+    box = window.part("prompt").locator("textarea")
+    await box.fill("Недописанный вопрос")
+    await window.reload()
+    await expect(box).to_have_value("Недописанный вопрос", timeout=PATIENCE)
+    await window.ask_and_wait("Отправленный вопрос?")
+    await window.reload()
+    await window.can_vote()
+    await expect(box).to_have_value("")
 
 
 async def test_again_asks_both_the_last_question_once_more(quick: ArenaProcess, open_window: Opened) -> None:

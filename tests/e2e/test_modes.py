@@ -24,6 +24,23 @@ async def choose(window: Window, element: str, name: str) -> None:
     await expect(box).to_have_value(name)
 
 
+async def test_the_address_names_the_tab_for_a_reload_and_the_way_back(
+    quick: ArenaProcess, open_window: Opened
+) -> None:
+    """A reload opens the tab that was open, and the browser's button goes back to the one before."""
+    window = await open_window(quick)
+    chosen = window.page.locator("#arena-tabs > .tab-wrapper button[aria-selected=true]").first
+    await window.open_tab("Рейтинг")
+    await window.open_tab("Бенчмарки")
+    await expect(window.page).to_have_url(re.compile(r"\?tab=bench"))
+    await window.page.reload()
+    await expect(chosen).to_have_text("Бенчмарки", timeout=PATIENCE)
+    await window.page.go_back()
+    await expect(chosen).to_have_text("Рейтинг", timeout=PATIENCE)
+    await window.open_tab("Бой вслепую")
+    assert "tab=" not in window.page.url
+
+
 async def test_named_models_stand_side_by_side_in_the_chosen_order_and_take_no_vote(
     quick: ArenaProcess, open_window: Opened
 ) -> None:

@@ -16,7 +16,8 @@ from arena.errors import (
     BattleError,
     Busy,
     EngineTimeout,
-    NotReady,
+    TooFewContestants,
+    TooManyTurns,
     UndoTooLate,
     UnknownBattle,
     VotingClosed,
@@ -207,7 +208,7 @@ async def test_a_battle_has_an_end_to_its_turns(opened: Opened) -> None:
     for _ in range(arena.settings.max_turns - 1):
         await answered(arena, battle_id=battle)
     for _ in range(50):
-        with pytest.raises(BattleError, match="at most 20 turns"):
+        with pytest.raises(TooManyTurns, match="at most 20 turns"):
             await arena.ask(ME, "ещё", battle_id=battle)
     assert len(arena.store.load_battle(battle).turns) == len(arena.view(ME, battle).turns) == 20
     assert (await arena.vote(ME, battle, Verdict.TIE)).reveal is not None
@@ -224,10 +225,10 @@ async def test_too_many_battles_are_asked_to_wait(opened: Opened) -> None:
 
 
 async def test_a_lone_contestant_makes_no_blind_battle(opened: Opened) -> None:
-    """It says that the others are being prepared."""
+    """It says that another is missing, not that one is being prepared: waiting would not help."""
     arena = opened(one=saying("a"))
     await arena.start()
-    with pytest.raises(NotReady):
+    with pytest.raises(TooFewContestants):
         await arena.ask(ME, "why?")
 
 

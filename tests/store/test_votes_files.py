@@ -18,7 +18,15 @@ from store_kit import Clock, register, votable, vote
 from arena.errors import FileFormatError, StoreError
 from arena.store.files import read_comparisons
 from arena.store.interchange import COLUMNS, exported, imported
-from arena.store.records import BattleRecord, Contestant, ContestantRecord, TurnRecord, VoteFilter, VoteRecord
+from arena.store.records import (
+    BattleRecord,
+    Contestant,
+    ContestantRecord,
+    NewBattle,
+    TurnRecord,
+    VoteFilter,
+    VoteRecord,
+)
 from arena.store.store import Store
 from arena.types import Answer, AnswerState, Mode, Track, Verdict
 from perf.promises import tell
@@ -100,6 +108,21 @@ def test_an_export_has_the_columns_of_the_field(file_store: Store, clock: Clock,
     lines = [json.loads(line) for line in (tmp_path / "votes.jsonl").read_text("utf-8").splitlines()]
     assert tuple(table.column_names) == COLUMNS == tuple(lines[0])
     assert table.to_pylist() == lines
+
+
+def test_an_export_tells_the_energy_of_answers_that_were_measured(file_store: Store, tmp_path: Path) -> None:
+    """Joules of all of a side's answers together, nothing where one of them is unknown."""
+    one, two = (record.id for record in file_store.register_contestants([Contestant("x"), Contestant("y")]).result())
+    battle = file_store.create_battle(NewBattle("me", Mode.ANONYMOUS, one, two)).result()
+    for number in range(2):
+        turn = file_store.append_turn(battle.id, "?").result()
+        a = Answer("a", AnswerState.COMPLETE, joules=2.5)
+        b = Answer("b", AnswerState.COMPLETE, joules=None if number else 4.0)
+        file_store.finish_turn(battle.id, turn, a, b).result()
+    file_store.cast_vote(battle.id, "me", Verdict.TIE).result()
+    file_store.export_votes(tmp_path / "votes.parquet")
+    (row,) = parquet.read_table(tmp_path / "votes.parquet").to_pylist()
+    assert (row["joules_a"], row["joules_b"]) == (5.0, None)
 
 
 def test_an_export_can_be_rated_from_the_file(file_store: Store, clock: Clock, tmp_path: Path) -> None:

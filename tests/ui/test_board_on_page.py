@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -102,6 +103,15 @@ def test_plots_are_drawn_for_any_number_of_votes(
     figures = [charts.forest(board, language), charts.wins(board, language), charts.counts(board, language)]
     for figure in [*figures, charts.history(points, board, language)]:
         assert "http" not in figure.to_json()
+
+
+def test_votes_that_tell_no_times_are_drawn_in_their_order() -> None:
+    """An imported file comes in an instant: its ratings over time are ratings over votes."""
+    board = board_of(ROUND)
+    at_once = [HistoryPoint(number, 1_700_000_000.0, "first", 1000.0 + number) for number in range(3)]
+    assert list(charts.history(at_once, board, "en").data[0].x) == [0, 1, 2]
+    later = [replace(point, at=point.at + 60 * point.sequence) for point in at_once]
+    assert all(isinstance(at, datetime) for at in charts.history(later, board, "en").data[0].x)
 
 
 def test_predicted_wins_of_a_pair_add_up_to_one() -> None:

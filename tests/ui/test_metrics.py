@@ -10,6 +10,7 @@ from operated import SIGNED, Operated, operated, some_answers
 from prometheus_client.parser import text_string_to_metric_families
 
 from arena.errors import StoreUnavailable
+from arena.types import Answer, AnswerState
 
 NAMES = ("cloud", "lazy", "home")
 
@@ -73,6 +74,17 @@ def test_prometheus_reads_sums_of_everything(it: Operated) -> None:
     assert found["arena_first_token_seconds_bucket", frozenset({everybody, ("le", "0.5")})] == 3
     assert found["arena_first_token_seconds_sum", frozenset({everybody})] == pytest.approx(0.9)
     assert found["arena_memory_kept_bytes", frozenset()] == 6 * 2**30
+
+
+def test_energy_is_summed_over_the_answers_in_which_it_was_measured(it: Operated) -> None:
+    """Joules by contestant for the operator, with how many answers they are of."""
+    measured = Answer("text", AnswerState.COMPLETE, joules=12.5)
+    it.arena.watching.answered(("home", "cloud"), (measured, Answer("text", AnswerState.COMPLETE)))
+    it.arena.watching.answered(("home", "cloud"), (measured, Answer("text", AnswerState.COMPLETE)))
+    found = samples(it.client.get("/metrics", headers=SIGNED).text)
+    assert found["arena_energy_joules_total", frozenset({("contestant", "home")})] == 25.0
+    assert found["arena_energy_answers_total", frozenset({("contestant", "home")})] == 2
+    assert found["arena_energy_answers_total", frozenset({("contestant", "cloud")})] == 0
 
 
 def test_with_the_token_every_contestant_has_its_own_figures(it: Operated) -> None:

@@ -93,7 +93,15 @@ def test_it_shows_state_memory_speed_failures_and_money(it: Operated, language: 
     some_answers(it.arena)
     it.arena.watching.health["cloud"] = Health(False, "refuses the key (401)")
     html = it.client.post(PAGE, headers={**SIGNED, "Accept-Language": language}).json()["html"]
-    for expected in (*it.arena.fleet.entries, *words, "timeout: 1", "refuses the key (401)", "operator-bar", "USD"):
+    for expected in (
+        *it.arena.fleet.entries,
+        *words,
+        "timeout: 1",
+        "refuses the key (401)",
+        "operator-bar",
+        "operator-legend",
+        "USD",
+    ):
         assert expected in html
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -150,3 +151,24 @@ def test_energy_is_shown_where_it_was_measured_whole_and_by_token() -> None:
     view = BattleView("id", Mode.DIRECT, BattleStatus.VOTABLE, Phase.ENDED, (TurnView("why?", "text"),), reveal)
     assert "<dd>38 J · 0.38 J per token</dd>" in render.facts(view, "a", "en")
     assert "<dd>38 Дж · 0,38 Дж на токен</dd>" in render.facts(view, "a", "ru")
+
+
+def test_a_conversation_too_long_to_be_read_is_told_alike_on_both_sides() -> None:
+    """Asking again would not help, so it is not what is advised; who could not read it stays unknown."""
+    failed = Answer("", AnswerState.FAILED, error_code="context_overflow")
+    battle = Battle(
+        "id", "me", Mode.ANONYMOUS, *NAMES, status=BattleStatus.FAILED, turns=(Turn("why?", failed, answer("fine")),)
+    )
+    view = Room(battle, contestant(0), contestant(1), lambda prompt, text: text).view(
+        now=0.0, undo_seconds=30.0, scale=Scale()
+    )
+    shown = {render.answer(view, side, "en") for side in SIDES}
+    assert len(shown) == 1
+    assert "longer than these models can read" in shown.pop()
+
+
+def test_the_latest_question_stands_alone_and_offers_the_earlier_ones() -> None:
+    """Two answers are compared from their beginning; a first question has nothing before it."""
+    view = view_of(BattleStatus.VOTABLE, Mode.ANONYMOUS)
+    assert "Earlier turns: 1" in render.question(view, "en")
+    assert "data-earlier" not in render.question(replace(view, turns=view.turns[-1:]), "en")

@@ -58,7 +58,7 @@
       Object.assign(now.text, frame.all);
       for (const side in frame.more) now.text[side] += frame.more[side];
       attempt = 0;
-      if (frame.page) { now.page = frame.page; $(`#${mode}-repaint`)?.click(); }
+      if (frame.page) { now.page = frame.page; $(`#${mode}-repaint`)?.click(); setTimeout(newest, 150, mode); }
       $(`#${mode}-paint`)?.click();
     };
     source.addEventListener("over", () => leave(mode));
@@ -69,11 +69,18 @@
     };
   }
   window.addEventListener("pagehide", () => Object.keys(followed).forEach(leave));
+  // a chat's newest answer is looked at, not its oldest
+  function newest(mode) {
+    if (mode !== "direct" || !$("#direct-earlier-a .md *")) return;
+    const answer = $("#direct-answer-a");
+    if (answer?.offsetParent) answer.scrollIntoView({ block: "start" });
+  }
 
   window.arena = {
     toast,
     remember(mode, id) {
       if (!id) { leave(mode); delete moving[mode]; }
+      if (id !== this.recall(mode)) $(`#${mode}-battle`)?.classList.remove("seen-b", "show-earlier");
       try {
         if (id) sessionStorage.setItem("arena." + mode, id);
         else sessionStorage.removeItem("arena." + mode);
@@ -94,11 +101,11 @@
     },
     async vote(battle, verdict) {
       document.querySelectorAll(".vote").forEach((button) => (button.disabled = true));
-      await post("vote", { battle, verdict });
+      if (await post("vote", { battle, verdict }) && byKey) goOn();
       return battle;
     },
     async undo(battle) {
-      await post("undo", { battle });
+      if (await post("undo", { battle }) && byKey) goOn();
       return battle;
     },
     async feedback(battle, chosen, comment) {
@@ -112,7 +119,7 @@
       keys.forEach((key, index) => chosen[index] && query.set(key, chosen[index]));
       const find = new URLSearchParams(location.search).get("find");
       if (find) query.set("find", find);
-      history.replaceState(null, "", "?" + query);
+      if ($("#board-table")?.offsetParent) history.replaceState(null, "", "?" + query);
       document.querySelectorAll("a[data-board]").forEach((link) => (link.search = "?" + query));
       return chosen;
     },
@@ -121,6 +128,38 @@
       location.reload();
     },
   };
+
+  // ---- whoever votes by keys finds the next button under them: the one that was pressed is gone
+  let byKey = false;
+  document.addEventListener("keydown", () => (byKey = true), true);
+  document.addEventListener("pointerdown", () => (byKey = false), true);
+  function goOn(tries = 40) {
+    const next = $("#anonymous-new-after");
+    if (next?.offsetParent && document.activeElement === document.body) next.focus({ preventScroll: true });
+    else if (tries && byKey) setTimeout(goOn, 100, tries - 1);
+  }
+
+  // ---- what was written and not sent outlives a reload, a change of language and a restart of the server
+  const drafts = () => [...document.querySelectorAll(".bar textarea")];
+  window.addEventListener("pagehide", () => {
+    try {
+      drafts().forEach((box) => box.value.trim() && sessionStorage.setItem("arena.draft." + box.closest("[id$=-prompt]").id, box.value));
+    } catch { /* storage is off: what was written is lost */ }
+  });
+  const restoring = setInterval(() => {
+    if (!drafts().length) return;
+    clearInterval(restoring);
+    drafts().forEach((box) => {
+      const key = "arena.draft." + box.closest("[id$=-prompt]").id;
+      try {
+        if (sessionStorage.getItem(key) && !box.value) {
+          box.value = sessionStorage.getItem(key);
+          box.dispatchEvent(new Event("input", { bubbles: true }));
+        }
+        sessionStorage.removeItem(key);
+      } catch { /* as above */ }
+    });
+  }, 200);
 
   // ---- keys: ← A, → B, ↑ tie, ↓ both bad, or 1–4; never while typing
   const keys = { ArrowLeft: "a", ArrowRight: "b", ArrowUp: "tie", ArrowDown: "bad", 1: "a", 2: "b", 3: "tie", 4: "bad" };
@@ -138,6 +177,8 @@
   document.addEventListener("click", (event) => {
     const tab = event.target.closest("[data-side]");
     if (tab) showSide(tab.closest(".arena-battle"), tab.dataset.side);
+    const earlier = event.target.closest("[data-earlier]");
+    if (earlier) earlier.ariaExpanded = String(earlier.closest(".arena-battle").classList.toggle("show-earlier"));
     if (event.target.closest(".skip")) {
       const box = [...document.querySelectorAll(".bar textarea")].find((one) => one.offsetParent);
       if (box) { event.preventDefault(); box.focus(); }
@@ -151,6 +192,7 @@
   function showSide(battle, side) {
     if (!battle) return;
     battle.classList.toggle("show-b", side === "b");
+    battle.classList.toggle("seen-b", side === "b" || battle.classList.contains("seen-b"));
     battle.querySelectorAll("[data-side]").forEach((tab) =>
       tab.setAttribute("aria-selected", String(tab.dataset.side === side)));
   }
@@ -174,8 +216,10 @@
   let seen = null;
   function listen() {
     const news = new EventSource(new URL("arena/events", root));
+    news.onerror = () => setTimeout(() => news.readyState !== EventSource.OPEN && offline(true), 1500);
     news.onmessage = (event) => {
       const now = JSON.parse(event.data);
+      offline(false);
       const strip = $("#arena-preparing");
       if (strip) {
         strip.hidden = !now.preparing;
@@ -190,21 +234,42 @@
     };
     window.addEventListener("pagehide", () => news.close(), { once: true });
   }
+  // the page says by itself that the server is gone; Gradio notices only when asked, and says it in English
+  function offline(is) {
+    const strip = $("#arena-offline");
+    if (strip) { strip.textContent = texts.error_lost; strip.hidden = !is; }
+    document.documentElement.classList.toggle("arena-offline", is);
+  }
   function refresh() {
     const button = $("#board-refresh");
     if (button && $("#board-table")?.offsetParent) button.click();
   }
   listen();
 
-  // ---- a sent link opens what it names
-  const named = new URLSearchParams(location.search).get("tab");
-  if (["board", "bench"].includes(named)) {
+  // ---- the address names the tab: a reload, a sent link and the way back open it
+  const wanted = () => new URLSearchParams(location.search).get("tab") || "battle";
+  const button = (name) => $(`#tab-${CSS.escape(name)}-button`);
+  const inView = (tab) => tab.scrollIntoView({ block: "nearest", inline: "center" });
+  let at = wanted();
+  const views = { [at]: location.search }; // by tab: the view that was left
+  document.addEventListener("click", (event) => {
+    const tab = event.target.closest?.("#arena-tabs > .tab-wrapper button[role=tab]");
+    if (!tab) return;
+    setTimeout(inView, 0, tab);
+    const name = tab.id.slice("tab-".length, -"-button".length);
+    if (!event.isTrusted || name === at) return;
+    views[at] = location.search;
+    at = name;
+    history.pushState(null, "", location.pathname + (views[name] || (name === "battle" ? "" : "?tab=" + name)));
+  }, true);
+  window.addEventListener("popstate", () => {
+    if (wanted() !== at) button((at = wanted()))?.click();
+  });
+  if (at !== "battle") {
     const opening = setInterval(() => {
-      const tab = $("#tab-" + named + "-button");
-      if (!tab) return;
+      if (!button(at)) return;
       clearInterval(opening);
-      tab.click();
-      tab.scrollIntoView({ block: "nearest", inline: "nearest" });
+      button(at).click();
     }, 100);
     setTimeout(() => clearInterval(opening), 15000);
   }
