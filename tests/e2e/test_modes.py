@@ -33,10 +33,12 @@ async def test_the_address_names_the_tab_for_a_reload_and_the_way_back(
     await window.open_tab("Рейтинг")
     await window.open_tab("Бенчмарки")
     await expect(window.page).to_have_url(re.compile(r"\?tab=bench"))
+    await expect(window.page.locator("#bench-body .bench-chips").first).to_be_visible(timeout=PATIENCE)
     await window.page.reload()
     await expect(chosen).to_have_text("Бенчмарки", timeout=PATIENCE)
     await window.page.go_back()
     await expect(chosen).to_have_text("Рейтинг", timeout=PATIENCE)
+    await expect(window.page.locator("#board-table")).to_be_visible(timeout=PATIENCE)
     await window.open_tab("Бой вслепую")
     assert "tab=" not in window.page.url
 

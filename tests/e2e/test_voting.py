@@ -43,12 +43,13 @@ async def voted(window: Window) -> None:
 
 
 async def test_every_key_gives_its_verdict(quick: ArenaProcess, open_window: Opened) -> None:
-    """Arrows and digits; the voter stays in one window, battle after battle."""
+    """Arrows and digits, and the next battle is under the keys; the voter stays in one window, battle after battle."""
     window = await open_window(quick)
     for key, said in COUNTED.items():
         await window.ask_and_wait()
         await window.press(key)
         await expect(window.part("verdict")).to_contain_text(said, timeout=PATIENCE)
+        await expect(window.part("new-after")).to_be_focused(timeout=PATIENCE)
         await window.begin_again()
 
 
