@@ -26,7 +26,7 @@ from arena.ui.presence import Presence
 from arena.ui.proxies import Address, Proxies
 from arena.ui.rates import Act, Rates
 from arena.ui.sign_in import account_of
-from arena.ui.texts import TEXTS, say
+from arena.ui.texts import TEXTS, number, say
 from arena.ui.voters import Voters, language_of_request
 
 log = logging.getLogger(__name__)
@@ -193,8 +193,13 @@ class Guard:
             await _no(403, say(language, "error_cookies"), code="cookies")(scope, receive, send)
             return
         if len(event.message.strip()) > self._longest or "\x00" in event.message:
-            status = 400 if "\x00" in event.message else 413
-            await _no(status, say(language, "error_prompt_refused", limit=self._longest))(scope, receive, send)
+            longest = number(self._longest, language)
+            refused = (
+                _no(400, say(language, "error_prompt_refused"))
+                if "\x00" in event.message
+                else _no(413, say(language, "error_prompt_too_long", limit=longest))
+            )
+            await refused(scope, receive, send)
             return
         if refusal := self._paced("ask" if event.asks else "event", voter, address, language):
             await refusal(scope, receive, send)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from arena.benchmarks.reference import quoted_figures
 from arena.benchmarks.scorers.against_baseline import Bootstrap
 from arena.benchmarks.scorers.instructions.following import Instruction
 from arena.benchmarks.sheets import FinishedRun, sheet_of
@@ -62,3 +63,11 @@ def test_figures_and_names_stand_in_the_russian_sentence_too() -> None:
     assert spoken("{odd} one", "ru") == "{odd} one"
     for english, russian in _RUSSIAN:
         assert sorted(re.findall(r"\{\w+\}", english)) == sorted(re.findall(r"\{\w+\}", russian)), english
+
+
+def test_remarks_of_published_tables_are_said_in_russian_too() -> None:
+    """They stand under the names of quoted rows."""
+    notes = {figure.note for figure in quoted_figures() if figure.note}
+    assert notes
+    for note in notes:
+        assert re.search("[а-я]{3}", spoken(note, "ru")), note
