@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlencode
 from arena.benchmarks.desk import Entry, SamplePage, Source, TaskName, TaskTable
 from arena.benchmarks.samples import JudgeWords, Sample
 from arena.ui.bench_notes import spoken
+from arena.ui.render import sorting_heading
 from arena.ui.texts import TEXTS, number, say
 
 PAGE = 20
@@ -128,10 +129,7 @@ def named(column: str, language: str) -> str:
 
 def _heading(column: str, label: str, main: str | None, language: str) -> str:
     order = "descending" if column == main else "none"
-    return (
-        f'<th scope="col" aria-sort="{order}"><button type="button" data-sort title="{say(language, "bench_sort")}">'
-        f"{escape(label)}</button></th>"
-    )
+    return sorting_heading(escape(label), language, order, rising=column == "model")
 
 
 def _row(entry: Entry, columns: Mapping[str, int], rated: bool, wanted: Wanted, language: str) -> str:

@@ -12,6 +12,7 @@ from arena.service.boards import UNMASKED
 from arena.service.head_to_head import Meeting, PairView
 from arena.ui import charts
 from arena.ui.board_views import Seen
+from arena.ui.render import sorting_heading
 from arena.ui.texts import TEXTS, number, percent, say, topic_name
 
 COLUMNS = ("rank", "model", "rating", "interval", "battles", "drawn", "acceptable", "size")
@@ -37,15 +38,19 @@ def table(seen: Seen, language: str) -> str:
     if not board.votes:
         return f'{live}<p class="empty">{say(language, "board_empty")}</p>'
     plates = {plate.name: plate for plate in view.nameplates}
-    head = "".join(f'<th scope="col" class="{key}">{_heading(key, language)}</th>' for key in COLUMNS)
+    head = "".join(_heading(key, language) for key in COLUMNS)
     span = _span(board)
     rings = seen.rings or {}
     tall = " tall" if len(board.rows) > charts.READABLE else ""
-    rows = "".join(_row(row, plates.get(row.model), span, rings.get(row.model), language) for row in board.rows)
+    rows = "".join(
+        _row(place, row, plates.get(row.model), span, rings.get(row.model), language)
+        for place, row in enumerate(board.rows)
+    )
     return (
         f"{live}{_sentences(_said_instead(seen, language))}"
         f'<div class="board-scroll{tall}" tabindex="0" role="region" aria-label="{say(language, "tab_board")}">'
-        f'<table class="board-table main"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<table class="board-table main" data-sortable="board"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
         f'<p class="none-found" hidden>{say(language, "find_nothing")}</p>'
         f"{_sentences([*_roll_call(board, language), *_notes(seen, language)])}"
     )
@@ -88,9 +93,14 @@ def _legend(seen: Seen, language: str) -> str:
 
 
 def _heading(key: str, language: str) -> str:
+    """A column's heading; it sorts, but for the drawn interval, whose place is the rating's."""
+    if key == "interval":
+        return f'<th scope="col" class="{key}">{say(language, f"board_{key}")}</th>'
+    label = say(language, f"board_{key}")
     if key == "drawn":
-        return f'<abbr title="{say(language, "board_drawn_title")}">{say(language, "board_drawn")}</abbr>'
-    return say(language, f"board_{key}")
+        label = f'<abbr title="{say(language, "board_drawn_title")}">{label}</abbr>'
+    order = "ascending" if key == "rank" else "none"
+    return sorting_heading(label, language, order, rising=key in ("rank", "model"), kind=key)
 
 
 def _roll_call(board: Leaderboard, language: str) -> list[str]:
@@ -180,7 +190,9 @@ def _meeting(met: Meeting, language: str, slice: str) -> str:
     return f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>'
 
 
-def _row(row: Row, plate: Nameplate | None, span: tuple[float, float], ring: float | None, language: str) -> str:
+def _row(
+    place: int, row: Row, plate: Nameplate | None, span: tuple[float, float], ring: float | None, language: str
+) -> str:
     rank = str(row.rank_low) if row.rank_low == row.rank_high else f"{row.rank_low}–{row.rank_high}"
     rating = say(language, "unrated") if row.rating is None else number(row.rating, language)
     marks = "".join(
@@ -194,12 +206,21 @@ def _row(row: Row, plate: Nameplate | None, span: tuple[float, float], ring: flo
     about = (plate.organisation, plate.licence) if plate else ()
     sought = escape(" ".join((row.model, plate.family if plate else "", *about)).lower())
     return (
-        f'<tr data-find="{sought}"><td class="rank">{rank}</td><th scope="row" class="model">{escape(row.model)}'
+        f'<tr data-find="{sought}"><td class="rank" data-value="{place}">{rank}</td>'
+        f'<th scope="row" class="model" data-value="{escape(row.model)}">{escape(row.model)}'
         f"{marks}{toy}<small>{escape(' · '.join(part for part in about if part))}</small></th>"
-        f'<td class="rating">{rating}</td><td class="interval">{_track(row, span, ring, language)}</td>'
-        f'<td class="battles">{number(row.battles, language)}</td><td class="drawn">{drawn}</td>'
-        f'<td class="acceptable">{acceptable}</td><td class="size">{_size(plate)}</td></tr>'
+        f'<td class="rating" data-value="{_plain(row.rating)}">{rating}</td>'
+        f'<td class="interval">{_track(row, span, ring, language)}</td>'
+        f'<td class="battles" data-value="{row.battles}">{number(row.battles, language)}</td>'
+        f'<td class="drawn" data-value="{_plain(row.sampling_rate)}">{drawn}</td>'
+        f'<td class="acceptable" data-value="{_plain(row.acceptability)}">{acceptable}</td>'
+        f'<td class="size" data-value="{_plain(plate.parameters if plate else None)}">{_size(plate)}</td></tr>'
     )
+
+
+def _plain(value: float | None) -> str:
+    """What a heading sorts by; empty where it is not known."""
+    return "" if value is None else f"{value:.6g}"
 
 
 def _track(row: Row, span: tuple[float, float], ring: float | None, language: str) -> str:

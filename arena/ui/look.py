@@ -46,6 +46,6 @@ def head() -> str:
     """The scripts, inline: one request less, and nothing to cache wrongly."""
     scripts = (
         (_STATIC / name).read_text(encoding="utf-8")
-        for name in ("arena.js", "operator.js", "integrity.js", "bench.js", "board.js")
+        for name in ("arena.js", "operator.js", "integrity.js", "sorting.js", "bench.js", "board.js")
     )
     return "".join(f"<script>{script}</script>" for script in scripts)

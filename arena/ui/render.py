@@ -187,3 +187,14 @@ def my_data(code: str | None, language: str) -> str:
         f"<h1>{title}</h1>{known if code else nothing}"
         f'<p><a href="..">{say(language, "brand")}</a></p></body></html>'
     )
+
+
+def sorting_heading(label: str, language: str, order: str, *, rising: bool = False, kind: str = "") -> str:
+    """A column's heading that sorts its table; `rising` where the first press shows the smallest first.
+
+    `order` is what `aria-sort` says at first; each cell of the column carries `data-value`, empty where not known.
+    """
+    return (
+        f'<th scope="col" class="{kind}" aria-sort="{order}"><button type="button" '
+        f'data-sort="{"rising" if rising else ""}" title="{say(language, "sort")}">{label}</button></th>'
+    )

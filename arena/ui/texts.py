@@ -168,6 +168,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "send_feedback": ("Отправить", "Send"),
     "feedback_thanks": ("Спасибо, записано.", "Thank you, noted."),
     # leaderboard
+    "sort": ("Сортировать", "Sort"),
     "board_rank": ("Место", "Rank"),
     "board_model": ("Модель", "Model"),
     "board_rating": ("Рейтинг", "Rating"),
@@ -429,7 +430,6 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Без оценки осталось: {count}. В средние они не входят.",
         "Left unscored: {count}. No average counts them.",
     ),
-    "bench_sort": ("Сортировать", "Sort"),
     "bench_correlation": ("Ранговая корреляция с рейтингом, ρ", "Rank correlation with the rating, ρ"),
     "bench_samples": ("примеры", "samples"),
     "bench_samples_of": ("Примеры: {model}, {task}", "Samples: {model}, {task}"),

@@ -239,7 +239,7 @@ def test_a_heading_sorts_by_mouse_and_by_keyboard(it: Operated, window: Page) ->
     """Largest first, then smallest; what is not known stays last; the order is told to screen readers."""
     keep(it, "arena-hard", {"m1": {"score": 9.0, "n": 3}, "m2": {"score": 30.0}, "m3": {"score": -100.0, "n": 20}})
     html = table(view(it, "arena-hard"), frozenset(), Wanted("arena-hard"), "en")
-    script = next(part for part in look.head().split("<script>") if part.startswith("// The benchmarks' tab"))
+    script = next(part for part in look.head().split("<script>") if part.startswith("// Tables whose headings sort"))
     window.set_content(f"<!doctype html><script>{script}{html}")
 
     def names() -> list[str]:

@@ -39,6 +39,7 @@
       field.dataset.begun = "1";
       field.value = new URLSearchParams(location.search).get("find") || "";
     }
+    $("#board-table table[data-sortable]")?.dispatchEvent(new Event("painted", { bubbles: true }));
     find();
     const scroll = $("#board-table .board-scroll");
     if (scroll) [scroll.scrollTop, scroll.scrollLeft] = [top, left];
