@@ -128,6 +128,13 @@ def counts(board: Leaderboard, language: str) -> go.Figure:
     return figure
 
 
+NARROW = 8
+"""A matrix of more models is as wide as its figures need, whatever the window."""
+
+_RUSSIAN_TIMES = (([None, 86_399_999], "%H:%M\n%d.%m.%Y"), ([86_400_000, None], "%d.%m\n%Y"))
+"""How times on an axis are written: distances of its ticks in milliseconds (months count as more)."""
+
+
 def history(points: Sequence[HistoryPoint], board: Leaderboard, language: str, chosen: Sequence[str] = ()) -> go.Figure:
     """Online Elo after each of the latest votes, of the first ten and the `chosen`; time runs to the right.
 
@@ -148,6 +155,9 @@ def history(points: Sequence[HistoryPoint], board: Leaderboard, language: str, c
     figure.update_yaxes(title=say(language, "plot_elo"))
     if not timed:
         figure.update_xaxes(title=say(language, "plot_order"))
+    elif language == "ru":  # the library knows the names of months in English alone
+        hours, days = ({"dtickrange": reach, "value": value} for reach, value in _RUSSIAN_TIMES)
+        figure.update_xaxes(tickformatstops=[hours, days], hoverformat="%d.%m.%Y %H:%M")
     return figure
 
 
@@ -252,6 +262,8 @@ def _heat(matrix: Matrix, *, colorscale: list[list[object]], zmin: float, zmax: 
     figure.update_yaxes(autorange="reversed", showgrid=False, tickfont={"size": size}, dtick=1)
     figure.update_xaxes(side="top", tickangle=-40, showgrid=False, tickfont={"size": size}, dtick=1)
     figure.update_layout(margin={"t": 90})
+    if len(names) > NARROW:  # a phone slides it sideways instead of pressing it together
+        figure.update_layout(width=150 + (44 if len(names) <= 24 else 26) * len(names))
     return figure
 
 

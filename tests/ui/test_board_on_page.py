@@ -228,3 +228,18 @@ def test_files_hold_what_the_page_shows() -> None:
     assert board_files.style_rows(styled())[0]["points_for_twice"] == pytest.approx(115.8, abs=0.1)
     assert json.loads(board_files.as_json(board_files.style_rows(styled()))[0])[1]["value"] is None
     assert board_files.as_csv([]) == ("", kind)
+
+
+def test_a_matrix_of_many_is_as_wide_as_its_figures_need() -> None:
+    """A phone slides it sideways; pressed into a phone's width nothing could be read."""
+    many = [(f"m{i}", f"m{i + 1}", outcome) for i in range(11) for outcome in (0.0, 1.0)]
+    assert charts.wins(board_of(many), "en").layout.width >= 12 * 26
+    assert charts.wins(board_of(ROUND), "en").layout.width is None
+
+
+def test_a_russian_reader_sees_no_english_months() -> None:
+    """Times along the axis are numbers there."""
+    points = [HistoryPoint(at, 1_700_000_000.0 + 90_000 * at, "first", 1002.0) for at in range(1, 4)]
+    axis = charts.history(points, board_of(ROUND), "ru").layout.xaxis
+    assert [stop.value.split("\n")[0] for stop in axis.tickformatstops] == ["%H:%M", "%d.%m"]
+    assert not charts.history(points, board_of(ROUND), "en").layout.xaxis.tickformatstops
