@@ -102,3 +102,17 @@ async def test_suggestions_change_on_demand_and_one_click_asks(quick: ArenaProce
     await window.can_vote()
     topic = rows(quick, "select topic from battles where id = ?", await window.battle())
     assert topic == [("capitals",)]
+
+
+async def test_the_page_says_that_the_server_is_gone_and_stops_when_it_is_back(
+    quick: ArenaProcess, open_window: Opened
+) -> None:
+    """By itself and in the page's language, before anybody presses anything."""
+    window = await open_window(quick)
+    await window.page.route("**/arena/events", lambda route: route.abort("connectionrefused"))
+    await window.reload()
+    lost = window.page.locator("#arena-offline")
+    await expect(lost).to_contain_text("Нет связи с сервером", timeout=PATIENCE)
+    await window.page.unroute("**/arena/events")
+    await expect(lost).to_be_hidden(timeout=PATIENCE)
+    window.forgive("ERR_CONNECTION_REFUSED", "arena/events")

@@ -216,7 +216,6 @@
   let seen = null;
   function listen() {
     const news = new EventSource(new URL("arena/events", root));
-    news.onerror = () => setTimeout(() => news.readyState !== EventSource.OPEN && offline(true), 1500);
     news.onmessage = (event) => {
       const now = JSON.parse(event.data);
       offline(false);
@@ -231,6 +230,7 @@
     };
     news.onerror = () => { // a broken line mends itself; one that a full arena refused is asked for again
       if (news.readyState === EventSource.CLOSED) setTimeout(listen, 10000 + 5000 * Math.random());
+      else setTimeout(() => offline(news.readyState === EventSource.CONNECTING), 1500);
     };
     window.addEventListener("pagehide", () => news.close(), { once: true });
   }
