@@ -6,6 +6,7 @@ Each chore runs in a task of its own and outlives a database that refuses for a 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import time
 from collections.abc import Callable, Coroutine, MutableMapping
@@ -24,6 +25,7 @@ REAPER_SECONDS = 0.5
 EXPIRY_SECONDS = 60.0
 BACKUPS_KEPT = 14
 BACKUP_PAUSE = 600.0
+TRIM_SECONDS = 60.0
 
 ROOM_SECONDS, ENDED_SECONDS = 600.0, 60.0
 """How long a battle that nobody touches stays in memory, going on or voted on; afterwards the store has it."""
@@ -51,6 +53,7 @@ class Housekeeping:
         self._spawn(self._expire(), "expiry")
         self._spawn(self._back_up(), "backups")
         self._spawn(self._announce(bell, preparation), "announcements")
+        self._spawn(self._give_back(), "freed memory")
 
     async def _reap(self) -> None:
         """Stop what nobody watches, forget rooms that nobody enters."""
@@ -84,6 +87,13 @@ class Housekeeping:
                 log.error("no backup was made: %s", error)
             else:
                 log.info("backed up to %s", made)
+
+    async def _give_back(self) -> None:
+        """Hand freed memory back to the machine, which the C library keeps for itself; where it can (glibc)."""
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        while trim is not None:
+            await asyncio.sleep(TRIM_SECONDS)
+            await asyncio.to_thread(trim, 0)
 
     async def _announce(self, bell: Bell, preparation: Callable[[], Preparation]) -> None:
         """Tell listeners how the preparation goes, as long as it goes."""
