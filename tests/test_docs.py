@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from arena.cli.commands import app
 from arena.config import Settings, keys_table, load_catalog, options_table
+from docs.readme import FILES, files_page
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = {"en": ROOT / "README.md", "ru": ROOT / "README.ru.md"}
@@ -102,3 +103,8 @@ def test_the_project_speaks_of_itself_alone() -> None:
         text = path.read_text(encoding="utf-8")
         assert "/work/" not in text, path
         assert "/tmp/venv" not in text, path
+
+
+def test_the_page_of_files_is_the_modules_own() -> None:
+    """`make readme` writes it anew when a module came, went or says something else of itself."""
+    assert files_page() == FILES.read_text("utf-8")
