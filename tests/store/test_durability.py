@@ -358,7 +358,7 @@ def test_killed_while_migrating_the_file_is_old_or_new(tmp_path: Path, later_scr
     """From every schema that ever was, and to one that is not yet: at whatever step the program dies, the database
     opens as one schema or the other with every row."""
     command = [sys.executable, HERE / "migrating_process.py"]
-    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1]), "PYTHONDONTWRITEBYTECODE": "1"}  # equal steps
     kills, outcomes = 0, {"old": 0, "new": 0}
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
