@@ -19,6 +19,7 @@ import numpy as np
 from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArray, PairCounts
 from arena.ratings.connectivity import Piece, Place, pieces
 from arena.ratings.intervals import (
+    along,
     clustered_meat,
     contrast_deviation,
     laplacian,
@@ -142,7 +143,8 @@ def fit(counts: PairCounts, *, voters: Comparisons | None = None, ties: Ties = T
     for number, piece in enumerate(pieces(counts.score)):
         piece_of[piece.members] = number
         if len(piece.core) > 1:
-            core = _fit_core(counts.select(piece.core), _within(voters, piece.core), ties)
+            among = counts if len(piece.core) == size else counts.select(piece.core)
+            core = _fit_core(among, _within(voters, piece.core), ties)
             theta[piece.core], covariance[np.ix_(piece.core, piece.core)] = core.theta, core.covariance
             iterations = max(iterations, core.iterations)
             tie_strength = core.tie_strength if number == 0 else tie_strength
@@ -176,7 +178,7 @@ def maximize(score: FloatArray, start: FloatArray | None = None) -> tuple[FloatA
         p = win_probabilities(theta)
         expected = total * p
         gradient = (score - expected).sum(axis=1)
-        delta = pseudo_inverse(laplacian(expected * p.T)) @ gradient
+        delta = along(laplacian(expected * p.T), gradient)
         largest = float(np.abs(delta).max())
         if largest < _LAST_STEP:
             return theta + delta, iteration
@@ -251,6 +253,8 @@ def bound_outside(score: FloatArray, piece: Piece, theta: FloatArray, low: Float
             low[core] = perfect_record_bound(score[core], middle)
         elif not score[core].any() and score[:, core].any():
             high[core] = -perfect_record_bound(score[:, core], middle)
+    if len(piece.core) == len(piece.members):
+        return
     above = [int(i) for i in piece.members if piece.place(i) is Place.ABOVE]
     below = [int(i) for i in piece.members if piece.place(i) is Place.BELOW]
     low[above] = _bounds_outwards(score, above, at)

@@ -55,6 +55,12 @@ def pseudo_inverse(table: FloatArray) -> FloatArray:
     return np.asarray(positive_inverse(table + lift / size) - 1 / (lift * size))
 
 
+def along(table: FloatArray, slopes: FloatArray) -> FloatArray:
+    """`pseudo_inverse(table) @ slopes` for slopes that sum to zero, in half the time: nothing is inverted."""
+    lift = max(float(np.trace(table)) / len(table), 1e-300)
+    return np.asarray(np.linalg.solve(table + lift / len(table), slopes))
+
+
 def positive_inverse(table: FloatArray) -> FloatArray:
     """Inverse of a symmetric positive definite table, by halves (Schur complements).
 

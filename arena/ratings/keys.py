@@ -13,9 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arena.ratings.comparisons import BoolArray, Comparisons, PairCounts
+from arena.ratings.threads import MOST_THREADS, in_threads
 
 _CHUNK = 1 << 18
-"""Keys counted at a time: their wide copies stay in the cache."""
+"""Keys counted at a time, at least: their wide copies stay in the cache."""
+_FULL = 8
+"""So many keys per place to count in make a chunk; a chunk for each of them makes threads worth their tables."""
 
 _B_WON, _TIE, _A_WON, _BOTH_BAD = range(4)
 
@@ -46,12 +49,21 @@ class PairKeys:
         """Pair counts of all votes, or of the chosen."""
         size = len(self.names)
         keys = self.keys if chosen is None else self.keys[chosen]
-        flat = np.zeros(4 * size * size, dtype=np.intp)
-        for start in range(0, len(keys), _CHUNK):
-            flat += np.bincount(keys[start : start + _CHUNK], minlength=len(flat))
-        by_verdict = flat.reshape(size, size, 4).astype(float)
+        places = 4 * size * size
+        threads = MOST_THREADS if len(keys) >= MOST_THREADS * max(_CHUNK, _FULL * places) else 1
+        flat = sum(in_threads(lambda part: _counted(part, places), np.array_split(keys, threads)))
+        by_verdict = np.reshape(flat, (size, size, 4)).astype(float)
         halves = by_verdict[..., _TIE] + by_verdict[..., _BOTH_BAD]
         ties = halves + halves.T
         score = by_verdict[..., _A_WON] + by_verdict[..., _B_WON].T + ties / 2
         bad = by_verdict[..., _BOTH_BAD]
         return PairCounts(self.names, score, ties, bad + bad.T)
+
+
+def _counted(keys: NDArray[np.int32], places: int) -> NDArray[np.intp]:
+    """How often each key is there."""
+    flat = np.zeros(places, dtype=np.intp)
+    chunk = max(_CHUNK, _FULL * places)
+    for start in range(0, len(keys), chunk):
+        flat += np.bincount(keys[start : start + chunk], minlength=places)
+    return flat

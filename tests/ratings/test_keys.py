@@ -28,6 +28,15 @@ def test_counting_keys_is_counting_columns() -> None:
         np.testing.assert_array_equal(counted.both_bad, expected.both_bad)
 
 
+def test_threads_count_as_one_does() -> None:
+    """From so many keys on they share them; every vote is counted once."""
+    rows = simulated(np.linspace(-1, 1, 4), 1_200_003, seed=2)
+    keys = PairKeys.of(rows)
+    counted, expected = keys.counts(), PairCounts.of(rows)
+    np.testing.assert_array_equal(counted.score, expected.score)
+    assert counted.total.sum() == 2 * len(rows)
+
+
 def test_what_a_key_cannot_hold_is_refused() -> None:
     """Weights and fractional outcomes."""
     rows = simulated(np.linspace(-1, 1, 3), 10, seed=1)
