@@ -17,10 +17,11 @@ from arena.benchmarks.sheets import Difficulty
 from arena.benchmarks.task import Benchmark, Row, ScoreSheet, plain
 from arena.benchmarks.tasks import ALL, benchmark, lm_eval
 from arena.benchmarks.tasks.alpaca_eval import read_difficulty, read_gamed
-from arena.cli.bench_output import show, told
+from arena.cli.bench_output import show
 from arena.cli.bench_run import RunOptions, run_task
 from arena.cli.bench_score import AsJson
 from arena.cli.bench_score import app as score
+from arena.cli.terminal import told
 from arena.config import Settings, load_catalog, resolve_profile
 from arena.errors import FileFormatError
 from arena.judge.prompts import OwnProtocol, read_judge_config

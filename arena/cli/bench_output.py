@@ -16,17 +16,6 @@ from rich.table import Table as Grid
 
 from arena.benchmarks.runner import Progress, Shown
 from arena.benchmarks.task import Row, ScoreSheet, plain
-from arena.errors import ArenaError
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Turn our own errors into one line on standard error and exit status 2."""
-    try:
-        yield
-    except ArenaError as error:
-        typer.echo(f"arena: {error}", err=True)
-        raise typer.Exit(2) from None
 
 
 @contextmanager

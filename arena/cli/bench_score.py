@@ -15,7 +15,8 @@ from arena.benchmarks.answers import AnswerLengths
 from arena.benchmarks.files import Table
 from arena.benchmarks.scorers.against_baseline import Bootstrap
 from arena.benchmarks.tasks import alpaca_eval, arena_hard, grounded_rag, ifeval, mt_bench
-from arena.cli.bench_output import show, told, write_lines
+from arena.cli.bench_output import show, write_lines
+from arena.cli.terminal import told
 from arena.errors import FileFormatError
 
 app = typer.Typer(help="Score files that others made.", no_args_is_help=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from arena.cli.storage import DatabaseOption, StorageOption, told
+from arena.cli.terminal import DatabaseOption, StorageOption, told
 from arena.config import Settings
 from arena.service.forgetting import forget as forget_voter
 from arena.service.forgetting import voter_of

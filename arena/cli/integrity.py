@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from arena.cli.storage import DatabaseOption, StorageOption, opened, told
+from arena.cli.storage import opened
+from arena.cli.terminal import DatabaseOption, StorageOption, told
 from arena.service.integrity import IntegrityDesk, IntegrityView, Suspect, reason_of, reason_of_crowd
 
 SHOWN = 10

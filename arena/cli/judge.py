@@ -17,7 +17,7 @@ import typer
 from rich.progress import Progress
 
 from arena.cli.bench_output import bars as bars_on_stderr
-from arena.cli.storage import DatabaseOption, StorageOption, told
+from arena.cli.terminal import DatabaseOption, StorageOption, told
 from arena.config import Catalog, Judge, Settings, load_catalog, resolve_profile
 from arena.errors import ConfigError
 from arena.judge.crew import battle_judge, judges_fleet

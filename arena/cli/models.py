@@ -7,26 +7,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from arena.cli.terminal import ModelsOption, ProfileOption, progress, told
 from arena.config import Catalog, Contestant, Settings, load_catalog, resolve_profile
-from arena.errors import ArenaError
 from arena.service.inventory import Inventory, Item, Tick, budget, check, loading_test, take_inventory, the_hub
-from arena.service.inventory import Progress as Tell
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, help="Memory, company and health of the contestants.")
 
-ProfileOption = Annotated[str | None, typer.Option("--profile", help="gpu, cpu, demo or auto.")]
-FileOption = Annotated[Path | None, typer.Option("--models", help="The file of contestants and judges.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -37,14 +32,14 @@ def show(
     vram: Annotated[float | None, typer.Option("--vram", min=0.1, help="GiB that models may take together.")] = None,
     everyone: Annotated[bool, typer.Option("--all", help="Show disabled entries in the table too.")] = False,
     profile: ProfileOption = None,
-    file: FileOption = None,
+    file: ModelsOption = None,
 ) -> None:
     """Say what memory every contestant takes, whether it fits and beside whom, and whether endpoints answer."""
     if context.invoked_subcommand:
         return
-    with _plain_errors():
+    with told():
         settings, catalog = _catalog(profile, file, vram)
-        with _progress("reading checkpoints") as tell:
+        with progress("reading checkpoints") as tell:
             found = take_inventory(catalog, the_hub(), budget(settings.vram, catalog), tell)
     if as_json:
         _dump(found.as_dict())
@@ -59,7 +54,7 @@ def list_models(
     vram: Annotated[float | None, typer.Option("--vram", min=0.1, help="GiB that models may take together.")] = None,
     everyone: Annotated[bool, typer.Option("--all", help="Show disabled entries in the table too.")] = False,
     profile: ProfileOption = None,
-    file: FileOption = None,
+    file: ModelsOption = None,
 ) -> None:
     """The same as `models` without a command."""
     context.invoked_subcommand = None
@@ -77,16 +72,16 @@ def check_models(
     ] = None,
     as_json: JsonOption = False,
     profile: ProfileOption = None,
-    file: FileOption = None,
+    file: ModelsOption = None,
 ) -> None:
     """Check ids, revisions, gates, keys and endpoints, and try what answers; exit 1 on a cross."""
-    with _plain_errors():
+    with told():
         settings, catalog = _catalog(profile, file, None)
         entries = _chosen(catalog, name)
         hub = the_hub()
         tests = [loading_test(settings)] if (load if load is not None else name is not None) else []
         ticks: dict[str, list[Tick]] = {}
-        with _progress("checking") as tell:
+        with progress("checking") as tell:
             for number, entry in enumerate(entries, 1):
                 ticks[entry.name] = list(check(entry, hub, tests))
                 tell(number, len(entries))
@@ -201,26 +196,6 @@ def _print_ticks(ticks: dict[str, list[Tick]]) -> None:
             who = escape(name) if number == 0 else ""
             table.add_row(marks[tick.ok], who, tick.what, escape(tick.detail + mend))
     _console().print(table)
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Tell]:
-    """A bar on the error stream, where a person is watching."""
-    bar = Progress(TextColumn(what), BarColumn(), TextColumn("{task.completed}/{task.total}"),
-                   console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())  # fmt: skip
-    with bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """The arena's own errors as one line on the error stream and exit status 2."""
-    try:
-        yield
-    except ArenaError as error:
-        typer.echo(f"arena: {error}", err=True)
-        raise typer.Exit(2) from None
 
 
 def _dump(value: object) -> None:

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from arena.cli.logs import write_logs
+from arena.cli.terminal import told
 from arena.config import Settings, unknown_variables
-from arena.errors import ArenaError
 
 if TYPE_CHECKING:
     from arena.service import Arena
@@ -36,14 +36,11 @@ def serve(
     storage: Annotated[Path | None, typer.Option(help="Directory of everything written at run time.")] = None,
 ) -> None:
     """Serve the arena. Every option is also an ARENA_… variable."""
-    try:
+    with told():
         settings = Settings.from_environment(
             profile=profile, models=models, host=host, port=port, database=database, storage=storage
         )
         run(settings)
-    except ArenaError as error:
-        typer.echo(f"arena: {error}", err=True)
-        raise typer.Exit(2) from None
 
 
 def run(settings: Settings) -> None:

@@ -14,7 +14,8 @@ from typing import Annotated
 
 import typer
 
-from arena.errors import ArenaError, ConfigError
+from arena.cli.terminal import told
+from arena.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,11 +32,8 @@ def space(
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files too.")] = False,
 ) -> None:
     """Write a ready Hugging Face Space: push it to a Gradio Space, and it starts."""
-    try:
+    with told():
         written = write_space(folder, title=title, force=force)
-    except ArenaError as error:
-        typer.echo(f"arena: {error}", err=True)
-        raise typer.Exit(2) from None
     typer.echo(f"{folder}: {written} files. Next: git add -A, git commit, git push to the Space's repository.")
     typer.echo("On ZeroGPU hardware it takes the profile zerogpu of models.yaml, on others what ARENA_PROFILE says.")
 

@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from arena.cli.storage import DatabaseOption, StorageOption, opened, progress, told
+from arena.cli.storage import opened
+from arena.cli.terminal import DatabaseOption, StorageOption, progress, told
 from arena.errors import ConfigError
 from arena.store.records import ALL, VoteFilter
 
