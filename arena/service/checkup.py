@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 from arena.config import Catalog, Contestant, Settings, load_catalog, on_disk, resolve_profile
 from arena.engines.gpus import Gpu, available_ram, visible_gpus
 from arena.errors import ArenaError
+from arena.service.inventory import check, the_hub
 from arena.store.records import KeyReport
 from arena.store.store import Store
 
@@ -101,8 +102,9 @@ def gpu(gpus: Sequence[Gpu], profile: str) -> Finding:
 
 def models(catalog: Catalog, environ: Mapping[str, str] = os.environ) -> Finding:
     """Whether two contestants can fight: what is on the disk, what the start will fetch, what is not to be had."""
-    lost = [_lacking(entry) for entry in (*catalog.enabled, *catalog.enabled_judges)]
-    wrong = [text for text in lost if text]
+    hub = the_hub().offline()
+    here = [entry for entry in (*catalog.enabled, *catalog.enabled_judges) if entry.engine != "openai"]
+    wrong = [f"{entry.name}: {tick.detail}" for entry in here for tick in check(entry, hub) if tick.ok is False]
     if len(catalog.enabled) < 2:
         wrong.append(f"{len(catalog.enabled)} enabled: a battle takes two")
     fetched = [entry.name for entry in catalog.enabled if _to_fetch(entry, environ)]
@@ -126,15 +128,6 @@ def secrets(settings: Settings, catalog: Catalog, environ: Mapping[str, str] = o
     told += [f"{name} {'set' if environ.get(name) else 'missing'}" for name in needed]
     missing = [name for name in needed if not environ.get(name)]
     return Finding("secrets", not missing, "; ".join(told), " ".join(f"export {name}=…" for name in missing))
-
-
-def _lacking(entry: Contestant) -> str:
-    """What an entry cannot do without and does not have; empty when nothing."""
-    if entry.engine == "recorded" and not (entry.answers and entry.answers.is_file()):
-        return f"{entry.name}: there is no file {entry.answers}"
-    if entry.checkpoint is not None and not entry.toy and not entry.checkpoint.is_dir():
-        return f"{entry.name}: there is no directory {entry.checkpoint}"
-    return ""
 
 
 def _to_fetch(entry: Contestant, environ: Mapping[str, str]) -> bool:

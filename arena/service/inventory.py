@@ -302,7 +302,8 @@ def _reachable(entry: Contestant, hub: Hub, environ: Mapping[str, str]) -> Itera
             yield from _endpoint(entry, environ)
         case "recorded":
             there = entry.answers is not None and entry.answers.is_file()
-            yield Tick("answers", there, str(entry.answers), "" if there else "mend the path in the models file")
+            said = str(entry.answers) if there else f"there is no file {entry.answers}"
+            yield Tick("answers", there, said, "" if there else "mend the path in the models file")
         case _:
             yield Tick("script", True, "says what its script tells it")
 

@@ -33,7 +33,7 @@ PALETTE = ("#0b7285", "#b4560c", "#364fc7", "#a61e4d", "#5c940d", "#6741d9", "#e
 def forest(board: Leaderboard, language: str) -> go.Figure:
     """Ratings with their 95% intervals, best at the top; an open end runs to the edge."""
     rows = [row for row in board.rows if row.ci_low is not None or row.ci_high is not None or row.rating]
-    figure = _figure(_height(len(rows)))
+    figure = _figure(_height(len(rows)), language)
     low, high = _ends(rows)
     _intervals(figure, rows, (low, high), 0.0, "", MARKS["human"], drawn=board.method != "elo")
     _by_model(figure, [row.model for row in rows], (low, high), language)
@@ -45,7 +45,7 @@ def tracks(boards: Sequence[tuple[str, Leaderboard]], language: str) -> go.Figur
     names = [row.model for row in boards[0][1].rows] if boards else []
     place = {name: at for at, name in enumerate(names)}
     everyone = [row for _, board in boards for row in board.rows if row.model in place]
-    figure = _figure(_height(len(names), 20 + 13 * len(boards)))
+    figure = _figure(_height(len(names), 20 + 13 * len(boards)), language)
     ends = _ends(everyone)
     for line, (track, board) in enumerate(boards):
         rows = sorted((row for row in board.rows if row.model in place), key=lambda row: place[row.model])
@@ -58,7 +58,7 @@ def tracks(boards: Sequence[tuple[str, Leaderboard]], language: str) -> go.Figur
 
 def style(found: Style | None, scale: Scale, language: str) -> go.Figure:
     """What twice as much of each kind of style adds to a rating, in points, with 95% intervals."""
-    figure = _figure(320)
+    figure = _figure(320, language)
     bought = [] if found is None else style_points(found, scale)
     rows = [one for one in bought if one.points is not None]
     if not rows:
@@ -114,7 +114,7 @@ def style_points(found: Style, scale: Scale) -> list[Bought]:
 def wins(board: Leaderboard, language: str) -> go.Figure:
     """Predicted probability that the row beats the column."""
     matrix = _first(win_matrix(board))
-    figure = _heat(matrix, colorscale=DIVERGING, zmin=0, zmax=1, format=".0%")
+    figure = _heat(matrix, colorscale=DIVERGING, zmin=0, zmax=1, format=".0%", language=language)
     said = "compare_unknown" if np.isnan(matrix.values).all() else "plot_probability"
     _under(figure, say(language, said), board, language)
     return figure
@@ -123,7 +123,7 @@ def wins(board: Leaderboard, language: str) -> go.Figure:
 def counts(board: Leaderboard, language: str) -> go.Figure:
     """How many battles each two fought."""
     matrix = _first(counts_matrix(board))
-    figure = _heat(matrix, colorscale=[[0, "#f4f1ea"], [1, SIDE_A]], zmin=0, zmax=None, format=".0f")
+    figure = _heat(matrix, colorscale=[[0, "#f4f1ea"], [1, SIDE_A]], zmin=0, zmax=None, format=".0f", language=language)
     _under(figure, say(language, "plot_counted"), board, language)
     return figure
 
@@ -140,7 +140,7 @@ def history(points: Sequence[HistoryPoint], board: Leaderboard, language: str, c
 
     Votes of a file that tells no times came all at once: then their order does.
     """
-    figure = _figure(420)
+    figure = _figure(420, language)
     timed = bool(points) and points[-1].at - points[0].at >= A_MOMENT
     shown = [row.model for row in board.rows if row.rating is not None][: len(PALETTE)]
     for index, model in enumerate(dict.fromkeys([*shown, *chosen])):
@@ -169,7 +169,7 @@ def _thinned(points: Sequence[HistoryPoint]) -> list[HistoryPoint]:
 
 def score_and_rating(view: TaskTable, column: str, language: str) -> go.Figure:
     """A column's figure of every model that people rated, against its rating, with the rank correlation above."""
-    figure = _figure(420)
+    figure = _figure(420, language)
     _cloud(figure, column, view.entries, _rating, language)
     found = view.correlations.get(column)
     told = say(language, "bench_no_rho")
@@ -183,7 +183,7 @@ def score_and_rating(view: TaskTable, column: str, language: str) -> go.Figure:
 def score_and_length(view: TaskTable, column: str, language: str) -> go.Figure:
     """A column's figure against the average length of answers: whoever only talks more lies on a line."""
     length = view.length or ""
-    figure = _figure(420)
+    figure = _figure(420, language)
     _cloud(figure, column, view.entries, lambda entry: entry.figures.get(length), language)
     figure.update_xaxes(title=say(language, f"bench_col_{length}"), rangemode="tozero")
     return figure
@@ -191,7 +191,7 @@ def score_and_length(view: TaskTable, column: str, language: str) -> go.Figure:
 
 def radar(view: TaskTable, language: str) -> go.Figure:
     """Every model's grades by category, out of ten; published ones are dotted."""
-    figure = _figure(480)
+    figure = _figure(480, language)
     names = [say(language, key) if (key := f"bench_col_{one}") in TEXTS else one for one in view.categories]
     rows = [entry for entry in view.entries if sum(one in entry.figures for one in view.categories) > 1]
     for index, entry in enumerate(rows[: len(PALETTE)]):
@@ -248,10 +248,12 @@ def _remark(figure: go.Figure, text: str) -> None:
     figure.add_annotation(text=text, xref="paper", yref="paper", x=1, y=0, yshift=-24, showarrow=False, xanchor="right")
 
 
-def _heat(matrix: Matrix, *, colorscale: list[list[object]], zmin: float, zmax: float | None, format: str) -> go.Figure:
+def _heat(
+    matrix: Matrix, *, colorscale: list[list[object]], zmin: float, zmax: float | None, format: str, language: str
+) -> go.Figure:
     names = list(matrix.names)
     cell = 34 if len(names) <= 24 else 22
-    figure = _figure(max(260, 130 + cell * len(names)))
+    figure = _figure(max(260, 130 + cell * len(names)), language)
     text = [["" if np.isnan(value) else f"{value:{format}}" for value in row] for row in matrix.values]
     figure.add_heatmap(
         x=names, y=names, z=matrix.values, text=text, texttemplate="%{text}" if len(names) <= READABLE else None,
@@ -321,9 +323,10 @@ def _by_model(figure: go.Figure, names: Sequence[str], ends: tuple[float, float]
     )  # fmt: skip
 
 
-def _figure(height: int) -> go.Figure:
+def _figure(height: int, language: str) -> go.Figure:
     figure = go.Figure()
     figure.update_layout(
+        separators=",\u202f" if language == "ru" else ".,",  # the decimal mark, then the thousands'
         height=height, margin={"l": 10, "r": 20, "t": 40, "b": 40}, paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)", font={"color": INK, "size": 13}, showlegend=False,
     )  # fmt: skip

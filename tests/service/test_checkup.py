@@ -55,7 +55,7 @@ def test_files_that_are_not_there_are_crosses_and_models_to_fetch_are_told(tmp_p
     played = Contestant(name="old", engine="recorded", answers=tmp_path / "gone.jsonl")
     found = models(Catalog((lost, played)), environ)
     assert not found.ok
-    assert f"near: there is no directory {tmp_path / 'gone'}" in found.detail
+    assert f"near: {tmp_path / 'gone'}: this is neither a hub id" in found.detail
     assert f"old: there is no file {tmp_path / 'gone.jsonl'}" in found.detail
     assert "a battle takes two" in models(Catalog(FAKES[:1]), environ).detail
 

@@ -105,6 +105,13 @@ def test_plots_are_drawn_for_any_number_of_votes(
         assert "http" not in figure.to_json()
 
 
+def test_a_plots_figures_are_written_as_its_language_writes_them() -> None:
+    """Also in what is taken away: the figure itself says so."""
+    board = board_of(ROUND)
+    marks = {language: charts.forest(board, language).layout.separators for language in ("ru", "en")}
+    assert marks == {"ru": ",\u202f", "en": ".,"}
+
+
 def test_votes_that_tell_no_times_are_drawn_in_their_order() -> None:
     """An imported file comes in an instant: its ratings over time are ratings over votes."""
     board = board_of(ROUND)

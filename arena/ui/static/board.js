@@ -57,23 +57,6 @@
     }
   }).observe(document.documentElement, { subtree: true, childList: true });
 
-  // ---- Plotly's dates and numbers in the page's language: it comes with the first plot, in English alone
-  const language = document.documentElement.lang || "ru";
-  let plotly;
-  Object.defineProperty(window, "Plotly", { configurable: true, get: () => plotly, set(came) {
-    plotly = came;
-    if (language !== "ru" || !came?.register) return;
-    const named = (part, as) => (from, count) => Array.from({ length: count }, (_, at) => // 2 January 2000 was a Sunday
-      new Intl.DateTimeFormat("ru", { day: "numeric", [part]: as }).formatToParts(new Date(2000, part === "month" ? at : 0, part === "month" ? 1 : from + at))
-        .find((one) => one.type === part).value);
-    came.register({ moduleType: "locale", name: "ru", dictionary: {}, format: {
-      days: named("weekday", "long")(2, 7), shortDays: named("weekday", "short")(2, 7),
-      months: named("month", "long")(0, 12), shortMonths: named("month", "short")(0, 12),
-      date: "%d.%m.%Y", dayMonth: "%-d %b", dayMonthYear: "%-d %b %Y", month: "%b %Y", decimal: ",", thousands: "\u202f",
-    } });
-    came.setPlotConfig({ locale: "ru" });
-  } });
-
   // ---- pictures: what is on the page, on the page's own background
   async function picture(form) {
     const plot = $("#board-plot .js-plotly-plot");
