@@ -6,11 +6,12 @@ It knows the readers of files and the methods of rating; it prints nothing and w
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from arena.config.source import nearest
 from arena.errors import ConfigError, FileFormatError
 from arena.ratings.bradley_terry import Ties
 from arena.ratings.comparisons import Comparisons, PairCounts
@@ -144,10 +145,20 @@ def tag_of(text: str) -> tuple[str, str]:
     return name, value or YES
 
 
-def compared(rate_by: Callable[[Rating], Leaderboard], rating: Rating, first: str, second: str) -> Separation:
-    """Two contestants compared, whatever `rate_by` rates. Raises `ConfigError` where they cannot be."""
+def compared(
+    rate_by: Callable[[Rating], Leaderboard], rating: Rating, board: Leaderboard, first: str, second: str
+) -> Separation:
+    """Two contestants of a board compared, whatever `rate_by` rates. Raises `ConfigError` where they cannot be."""
+    names = [row.model for row in board.rows]
+    for name in (first, second):
+        if name not in names:
+            message = f"there is no contestant {name!r} on this board"
+            raise ConfigError(message, key="--compare", suggestion=nearest(name, names, most=3) or _beginning(names))
     try:
-        board = rate_by(replace(rating, anchor=Anchor(second, rating.start)))
-        return separation(board, first, second)
+        return separation(rate_by(replace(rating, anchor=Anchor(second, rating.start))), first, second)
     except (ValueError, ConfigError) as error:
         raise ConfigError(str(error), key="--compare") from error
+
+
+def _beginning(names: Sequence[str]) -> str:
+    return "it has " + ", ".join(names[:3]) + (" …" if len(names) > 3 else "")

@@ -226,6 +226,36 @@ def test_what_cannot_be_compared_is_refused(styled: Path, options: tuple[str, ..
     assert "--compare" in output
 
 
+def test_whoever_is_not_on_the_board_is_named_with_those_that_were_meant(tmp_path: Path) -> None:
+    """A piece of a name is enough for a hint; of an anchor, by which models are compared, nobody asked."""
+    path = tmp_path / "battles.csv"
+    lines = "vikhr-nemo-12b-r,T-lite,model_a\nT-lite,vikhr-nemo-12b,tie\nvikhr-nemo-12b,vikhr-nemo-12b-r,model_b\n"
+    path.write_text("model_a,model_b,winner\n" + lines, encoding="utf-8")
+    code, said = cli("--votes", path, "--compare", "nemo", "T-lite")
+    assert code == 2
+    assert "there is no contestant 'nemo'" in said
+    assert "did you mean vikhr-nemo-12b or vikhr-nemo-12b-r?" in said
+    assert "anchor" not in said
+    assert "T-lite" in cli("--votes", path, "--compare", "T-lite", "T-Lihgt")[1]
+
+
+@pytest.mark.parametrize(("columns", "whole"), [(88, True), (64, False)])
+def test_a_narrow_terminal_leaves_out_columns_and_breaks_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int, whole: bool
+) -> None:
+    """A long name stands in one line while lesser figures can go; narrower still, it goes on after a hyphen."""
+    long, path = "vikhr-nemo-12b-instruct-r-21-09-24", tmp_path / "battles.csv"
+    path.write_text(f"model_a,model_b,winner\n{long},[b]x,model_a\n[b]x,{long},model_a\n", encoding="utf-8")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    code, said = cli("--votes", path)
+    assert code == 0
+    assert max(map(len, said.splitlines())) <= columns
+    assert "too narrow for: " in said
+    assert "[b]x" in said, "a name is no markup"
+    assert (long in said) is whole
+    assert all(piece in said for piece in ("vikhr-nemo-", "instruct-", "21-09-24"))
+
+
 def test_any_tag_cuts_a_slice(small: Path) -> None:
     """Language has its own option; the others are named."""
     code, output = cli("--votes", small, "--slice", "language=ru", "--json")

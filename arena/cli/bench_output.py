@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
-from rich.table import Table as Grid
+from rich.table import Table
 
 from arena.benchmarks.runner import Progress, Shown
 from arena.benchmarks.task import Row, ScoreSheet, plain
+from arena.cli.terminal import Column, console, fitted
 
 
 @contextmanager
@@ -62,25 +63,22 @@ def show(sheet: ScoreSheet, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(sheet.as_json(), ensure_ascii=False, allow_nan=False))
         return
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=240)  # a pipe has no edge: columns stay whole
-    console.print(f"{sheet.task}: {sheet.protocol}", markup=False, highlight=False)
+    out = console()
+    out.print(f"{sheet.task}: {sheet.protocol}", markup=False, highlight=False)
     for title, rows in {"models": sheet.models, **sheet.sections}.items():
         if rows:
-            console.print(_grid(title, rows), crop=False)
-    console.print(f"unscored: {sheet.unscored}")
+            out.print(_grid(out, title, rows))
+    out.print(f"unscored: {sheet.unscored}")
     for note in sheet.notes:
-        console.print(f"note: {note}", markup=False, highlight=False)
+        out.print(f"note: {note}", markup=False, highlight=False)
 
 
-def _grid(title: str, rows: Any) -> Grid:
+def _grid(out: Console, title: str, rows: Sequence[Row]) -> Table:
+    """Who it is stays; of the figures the later ones give way first."""
     flat = [_flat(row) for row in rows]
     names = list(dict.fromkeys(name for row in flat for name in row))
-    grid = Grid(*names, title=title)
-    for row in flat:
-        grid.add_row(*(_cell(row.get(name)) for name in names))
-    return grid
+    columns = [Column(name, words=place == 0, lesser=max(0, place - 1)) for place, name in enumerate(names)]
+    return fitted(out, columns, [[_cell(row.get(name)) for name in names] for row in flat], title=title)
 
 
 def _flat(row: Row) -> dict[str, Any]:

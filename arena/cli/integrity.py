@@ -12,11 +12,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from arena.cli.storage import opened
-from arena.cli.terminal import DatabaseOption, StorageOption, told
+from arena.cli.terminal import Column, DatabaseOption, StorageOption, console, fitted, told
 from arena.service.integrity import IntegrityDesk, IntegrityView, Suspect, reason_of, reason_of_crowd
 
 SHOWN = 10
@@ -46,7 +44,7 @@ def integrity(
         json.dump(report, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
         sys.stdout.write("\n")
         return
-    _print(Console(), view)
+    _print(console(), view)
     if restore:
         typer.echo(f"{restored} votes put back")
     if quarantine:
@@ -88,35 +86,32 @@ def _suspect(one: Suspect) -> dict[str, Any]:
     }
 
 
-def _print(console: Console, view: IntegrityView) -> None:
-    table = Table(title=f"{view.votes} votes of {view.voters} voters; flagged above {view.threshold:.1f}")
-    for heading in (
-        "voter",
-        "votes",
-        "most unlike an honest voter",
-        "score",
-        "expected",
-        "log-wealth",
-        "agreement",
-        "",
-    ):
-        table.add_column(heading, justify="left" if heading in ("voter", "most unlike an honest voter") else "right")
-    for one in view.suspects[: max(SHOWN, len(view.flagged))]:
-        bet, z = one.evidence.bet, one.evidence.agreement
-        mark = "trusted" if one.trusted else "flagged" if one.flagged else ""
-        table.add_row(
-            escape(one.code),
-            str(one.evidence.votes),
-            escape(f"{bet.direction}s {bet.target}"),
-            f"{bet.score:g} of {bet.battles}",
-            f"{bet.expected:.1f}",
-            f"{bet.log_e:.1f}",
-            "–" if z is None else f"{z:+.1f}",
-            mark,
-        )
-    console.print(table)
+COLUMNS = (
+    Column("voter", words=True), Column("votes", lesser=1), Column("unlike honest", words=True), Column("score"),
+    Column("expected", lesser=2), Column("log-wealth"), Column("agreement", lesser=3), Column("", words=True),
+)  # fmt: skip
+
+
+def _print(out: Console, view: IntegrityView) -> None:
+    rows = [_row(one) for one in view.suspects[: max(SHOWN, len(view.flagged))]]
+    title = f"{view.votes} votes of {view.voters} voters; flagged above {view.threshold:.1f}"
+    out.print(fitted(out, COLUMNS, rows, title=title))
     for line in _lines(view):
-        console.print(line, markup=False)
+        out.print(line, markup=False)
+
+
+def _row(one: Suspect) -> tuple[str, ...]:
+    bet, z = one.evidence.bet, one.evidence.agreement
+    return (
+        one.code,
+        str(one.evidence.votes),
+        f"{bet.direction}s {bet.target}",
+        f"{bet.score:g} of {bet.battles}",
+        f"{bet.expected:.1f}",
+        f"{bet.log_e:.1f}",
+        "–" if z is None else f"{z:+.1f}",
+        "trusted" if one.trusted else "flagged" if one.flagged else "",
+    )
 
 
 def _lines(view: IntegrityView) -> list[str]:

@@ -9,21 +9,22 @@ import json
 import sys
 from contextlib import closing
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from arena.cli.terminal import Column, console, fitted, told
 from arena.config import Settings
-from arena.errors import ArenaError, ConfigError
+from arena.errors import ConfigError
 from arena.offline import ONCE_COLUMN, Method, Rating, anchor_of, compared, rate_file, tag_of
 from arena.ratings.bradley_terry import Ties
 from arena.ratings.elo import Scale
 from arena.ratings.leaderboard import Leaderboard, Row
+from arena.ratings.separation import Separation
 from arena.ratings.style import STYLE_FEATURES, Variant
 from arena.service import open_store
 from arena.service.boards import Boards, default_parameters
@@ -37,80 +38,79 @@ _UNASKED = (4.0, 1000.0, 400.0)
 """K, start and scale where nobody named others: the settings' own are taken then."""
 
 
+VotesFile = Annotated[
+    Path | None, typer.Option("--votes", help="Rate this battle file instead of the arena's own votes.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+HowRated = Annotated[Method, typer.Option("--method", help="Bradley-Terry, or Elo in the order of votes.")]
+MostMoved = Annotated[float, typer.Option("--k", help="Elo: the most one vote can move a rating.")]
+Start = Annotated[float, typer.Option("--start", help="Rating of an average (Elo: new) contestant.")]
+Points = Annotated[float, typer.Option("--scale", help="Points that mean odds of ten to one.")]
+Fixed = Annotated[str | None, typer.Option("--anchor", help="NAME=RATING: fix one contestant's rating.")]
+WhatATieSays = Annotated[Ties, typer.Option("--ties", help="What a tie says.")]
+StyleControl = Annotated[bool, typer.Option("--style-control", help="Rate at equal length and Markdown.")]
+WhoseControl = Annotated[Variant, typer.Option("--variant", help="Whose style control.")]
+Features = Annotated[
+    list[str] | None,
+    typer.Option("--feature", help="Control for this feature (repeat): a known one, or columns NAME_a, NAME_b."),
+]
+Language = Annotated[str | None, typer.Option("--language", help="Only battles in this language.")]
+Topic = Annotated[str | None, typer.Option("--topic", help="Only battles on this topic.")]
+Slices = Annotated[
+    list[str] | None, typer.Option("--slice", help="TAG=VALUE or TAG (hard): only battles with this tag (repeat).")
+]
+ByPropensity = Annotated[
+    bool, typer.Option("--inverse-propensity", help="Weigh battles as if all pairs had been equally likely.")
+]
+Weights = Annotated[
+    str | None, typer.Option("--weights", help="Multiply every vote's weight with this column of the file.")
+]
+Once = Annotated[
+    bool, typer.Option("--once", help="Each question counts once: asked n times, it weighs 1/n in each vote.")
+]
+TwoModels = Annotated[
+    tuple[str, str] | None, typer.Option("--compare", help="Two models: which is better, and how surely.")
+]
+Database = Annotated[str | None, typer.Option("--database", envvar="ARENA_DATABASE", help="Database URL of the arena.")]
+
+
 def leaderboard(
-    votes: Annotated[
-        Path | None, typer.Option("--votes", help="Rate this battle file instead of the arena's own votes.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    method: Annotated[
-        Method, typer.Option("--method", help="Bradley-Terry, or Elo in the order of votes.")
-    ] = Method.BT,
-    k: Annotated[float, typer.Option("--k", help="Elo: the most one vote can move a rating.")] = 4.0,
-    start: Annotated[float, typer.Option("--start", help="Rating of an average (Elo: new) contestant.")] = 1000.0,
-    scale: Annotated[float, typer.Option("--scale", help="Points that mean odds of ten to one.")] = 400.0,
-    anchor: Annotated[str | None, typer.Option("--anchor", help="NAME=RATING: fix one contestant's rating.")] = None,
-    ties: Annotated[Ties, typer.Option("--ties", help="What a tie says.")] = Ties.HALF,
-    style_control: Annotated[bool, typer.Option("--style-control", help="Rate at equal length and Markdown.")] = False,
-    variant: Annotated[Variant, typer.Option("--variant", help="Whose style control.")] = Variant.OURS,
-    feature: Annotated[
-        list[str] | None,
-        typer.Option("--feature", help="Control for this feature (repeat): a known one, or columns NAME_a, NAME_b."),
-    ] = None,
-    language: Annotated[str | None, typer.Option("--language", help="Only battles in this language.")] = None,
-    topic: Annotated[str | None, typer.Option("--topic", help="Only battles on this topic.")] = None,
-    slice: Annotated[
-        list[str] | None,
-        typer.Option("--slice", help="TAG=VALUE or TAG (hard): only battles with this tag (repeat)."),
-    ] = None,
-    inverse_propensity: Annotated[
-        bool, typer.Option("--inverse-propensity", help="Weigh battles as if all pairs had been equally likely.")
-    ] = False,
-    weights: Annotated[
-        str | None, typer.Option("--weights", help="Multiply every vote's weight with this column of the file.")
-    ] = None,
-    once: Annotated[
-        bool, typer.Option("--once", help="Each question counts once: asked n times, it weighs 1/n in each vote.")
-    ] = False,
-    compare: Annotated[
-        tuple[str, str] | None, typer.Option("--compare", help="Two models: which is better, and how surely.")
-    ] = None,
-    database: Annotated[
-        str | None, typer.Option("--database", envvar="ARENA_DATABASE", help="Database URL of the arena.")
-    ] = None,
+    votes: VotesFile = None,
+    as_json: AsJson = False,
+    method: HowRated = Method.BT,
+    k: MostMoved = 4.0,
+    start: Start = 1000.0,
+    scale: Points = 400.0,
+    anchor: Fixed = None,
+    ties: WhatATieSays = Ties.HALF,
+    style_control: StyleControl = False,
+    variant: WhoseControl = Variant.OURS,
+    feature: Features = None,
+    language: Language = None,
+    topic: Topic = None,
+    slice: Slices = None,
+    inverse_propensity: ByPropensity = False,
+    weights: Weights = None,
+    once: Once = False,
+    compare: TwoModels = None,
+    database: Database = None,
 ) -> None:
     """Show ratings with their intervals, ranks and what is not known."""
-    try:
+    with told():
+        features = tuple(feature or (STYLE_FEATURES if votes else FEATURES))
+        wanted = _slice(language, topic, slice or [])
         rating = Rating(
-            method,
-            k,
-            start,
-            scale,
-            anchor=anchor_of(anchor) if anchor else None,
-            ties=ties,
-            style_control=style_control,
-            variant=variant,
-            features=tuple(feature or (STYLE_FEATURES if votes else FEATURES)),
-            slice=_slice(language, topic, slice or []),
-            inverse_propensity=inverse_propensity,
+            method, k, start, scale, anchor=anchor_of(anchor) if anchor else None, ties=ties, slice=wanted,
+            style_control=style_control, variant=variant, features=features, inverse_propensity=inverse_propensity,
             weights=ONCE_COLUMN if once else weights,
-        )
-
-        def rate_by(rating: Rating) -> Leaderboard:
-            return rate_file(votes, rating) if votes else _from_database(database, rating)
-
+        )  # fmt: skip
+        rate_by = partial(rate_file, votes) if votes else partial(_from_database, database)
         board = rate_by(rating)
-        pair = compared(rate_by, rating, *compare) if compare else None
-    except ArenaError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
+        pair = compared(rate_by, rating, board, *compare) if compare else None
     if as_json:
-        told = board.to_json() | ({"compare": asdict(pair)} if pair else {})
-        json.dump(told, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
-        sys.stdout.write("\n")
-        return
-    _print(board)
-    if pair:
-        Console().print(pair.sentence(), markup=False)
+        _print_json(board, pair)
+    else:
+        _print(board, pair)
 
 
 def _slice(language: str | None, topic: str | None, tags: list[str]) -> dict[str, str]:
@@ -169,37 +169,51 @@ def _as_on_the_page(store: Store, rating: Rating, settings: Settings) -> Leaderb
         return boards.dressed(fit.board, Track.HUMAN, slice).board
 
 
-def _print(board: Leaderboard) -> None:
-    table = Table(title=f"{board.votes} votes, {_stated(board)}")
-    table.add_column("rank", justify="right")
-    table.add_column("model", overflow="fold")
+def _print_json(board: Leaderboard, pair: Separation | None) -> None:
+    shown = board.to_json() | ({"compare": asdict(pair)} if pair else {})
+    json.dump(shown, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def _print(board: Leaderboard, pair: Separation | None) -> None:
+    """The table, what style was worth, what a reader must know, and the comparison that was asked for."""
+    out = console()
     drawn = any(row.sampling_rate is not None for row in board.rows)
-    for heading in ("rating", "95% interval", "battles", "acceptable", *(["drawn"] if drawn else [])):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("")
-    for row in board.rows:
-        table.add_row(*_cells(row, drawn))
-    console = Console()
-    console.print(table)
+    out.print(fitted(out, *_with_remarks(board, drawn), title=f"{board.votes} votes, {_stated(board)}"))
     if drawn:
         retired = sum(row.retired for row in board.rows)
-        console.print(f"{len(board.rows)} models, {retired} no longer taking part; whoever was ever drawn stays listed")
-    _print_style(console, board)
+        out.print(f"{len(board.rows)} models, {retired} no longer taking part; whoever was ever drawn stays listed")
+    _print_style(out, board)
     for note in board.notes:
-        console.print(note, style="yellow", markup=False)
+        out.print(note, style="yellow", markup=False)
+    if pair:
+        out.print(pair.sentence(), markup=False)
 
 
-def _print_style(console: Console, board: Leaderboard) -> None:
+def _with_remarks(board: Leaderboard, drawn: bool) -> tuple[list[Column], list[tuple[str, ...]]]:
+    """Columns and rows; a column of remarks only where there is one."""
+    columns = [
+        Column("rank"), Column("model", words=True), Column("rating"), Column("95% interval"),
+        Column("battles", lesser=1), Column("acceptable", lesser=2),
+    ]  # fmt: skip
+    columns += [Column("drawn", lesser=3)] if drawn else []
+    rows = [_cells(row, drawn) for row in board.rows]
+    if any(row[-1] for row in rows):
+        return [*columns, Column("", words=True)], rows
+    return columns, [row[:-1] for row in rows]
+
+
+def _print_style(out: Console, board: Leaderboard) -> None:
     """What each style feature was worth, where style was controlled for."""
     if board.style is None:
         return
-    table = Table(title=f"style coefficients ({board.style.variant}): logits per spread of the relative excess")
-    for heading in ("feature", "coefficient", "95% interval"):
-        table.add_column(heading, justify="left" if heading == "feature" else "right")
+    title = f"style coefficients ({board.style.variant}): logits per spread of the relative excess"
+    columns = [Column("feature", words=True), Column("coefficient"), Column("95% interval")]
+    rows = []
     for found in board.style.coefficients:
         value = "–" if found.value is None else f"{found.value:+.3f}"
-        table.add_row(escape(found.feature), value, f"{found.low:+.3f} … {found.high:+.3f}" if found.value else "–")
-    console.print(table)
+        rows.append((found.feature, value, f"{found.low:+.3f} … {found.high:+.3f}" if found.value else "–"))
+    out.print(fitted(out, columns, rows, title=title))
 
 
 def _stated(board: Leaderboard) -> str:
@@ -213,7 +227,7 @@ def _cells(row: Row, drawn: bool) -> tuple[str, ...]:
     rate = "–" if row.sampling_rate is None else f"{row.sampling_rate:.0%}"
     return (
         ranks,
-        escape(row.model),
+        row.model,
         "–" if row.rating is None else f"{row.rating:.1f}",
         _interval(row),
         str(row.battles),

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from arena.cli.terminal import ModelsOption, ProfileOption, progress, told
+from arena.cli.terminal import Column, ModelsOption, ProfileOption, console, fitted, progress, told
 from arena.config import Catalog, Contestant, Settings, load_catalog, resolve_profile
 from arena.service.inventory import Inventory, Item, Tick, budget, check, loading_test, take_inventory, the_hub
 
@@ -111,27 +110,27 @@ def _chosen(catalog: Catalog, name: str | None) -> Sequence[Contestant]:
     return (catalog.judge(name) if name in judges else catalog.contestant(name),)
 
 
+COLUMNS = (
+    Column("Model", words=True), Column("B", lesser=2), Column("Quantization", words=True, lesser=4),
+    Column("Weights", lesser=3), Column("KV cache", lesser=5), Column("Overhead", lesser=6), Column("Total GiB"),
+    Column("Fits", words=True), Column("Beside", lesser=1),
+)  # fmt: skip
+
+
 def _print_inventory(found: Inventory, everyone: bool) -> None:
     items = [item for item in found.items if everyone or item.entry.enabled]
-    table = Table(title=f"Profile {found.catalog.profile}: {_limit(found)}", title_justify="left", box=None)
-    for heading in ("Model", "B", "Quantization", "Weights", "KV cache", "Overhead", "Total GiB", "Fits", "Beside"):
-        left = heading in ("Model", "Quantization", "Fits")
-        table.add_column(heading, justify="left" if left else "right", overflow="fold" if left else "ellipsis")
-    for item in items:
-        table.add_row(*(escape(cell) for cell in _cells(item)))
-    console = _console()
-    console.print(table)
+    out = console()
+    title = f"Profile {found.catalog.profile}: {_limit(found)}"
+    out.print(fitted(out, COLUMNS, [_cells(item) for item in items], title=title, title_justify="left", box=None))
     for heading, names in _together(items).items():
-        console.print(f"[bold]{escape(heading)}[/bold]: {escape(names)}", highlight=False)
+        out.print(f"[bold]{escape(heading)}[/bold]: {escape(names)}", highlight=False)
     for reason, who in _by_reason(items).items():
-        console.print(f"[bold]{escape(', '.join(who))}[/bold]: {escape(reason)}", highlight=False)
+        out.print(f"[bold]{escape(', '.join(who))}[/bold]: {escape(reason)}", highlight=False)
     for item in items:
         if item.entry.note and not item.entry.enabled:
-            console.print(
-                f"[bold]{escape(item.entry.name)}[/bold] (disabled): {escape(item.entry.note)}", highlight=False
-            )
+            out.print(f"[bold]{escape(item.entry.name)}[/bold] (disabled): {escape(item.entry.note)}", highlight=False)
     if left_out := len(found.items) - len(items):
-        console.print(f"{left_out} disabled entries are not shown: --all", highlight=False)
+        out.print(f"{left_out} disabled entries are not shown: --all", highlight=False)
 
 
 def _together(items: Sequence[Item]) -> dict[str, str]:
@@ -161,11 +160,6 @@ def _by_reason(items: Sequence[Item]) -> dict[str, list[str]]:
     return reasons
 
 
-def _console() -> Console:
-    """As wide as the terminal, and wide enough for a table where there is none."""
-    return Console() if sys.stdout.isatty() else Console(width=160)
-
-
 def _limit(found: Inventory) -> str:
     limit = found.budget
     return limit.said if limit.gib is None else f"{limit.gib:.1f} GiB ({limit.said})"
@@ -190,12 +184,14 @@ def _cells(item: Item) -> tuple[str, ...]:
 def _print_ticks(ticks: dict[str, list[Tick]]) -> None:
     marks = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "[yellow]?[/yellow]"}
     table = Table(box=None, show_header=False)
+    for whole in (True, True, True, False):  # only the detail may go on in a further line
+        table.add_column(no_wrap=whole, overflow="fold")
     for name, found in ticks.items():
         for number, tick in enumerate(found):
             mend = f"\n→ {tick.mend}" if tick.mend else ""
             who = escape(name) if number == 0 else ""
             table.add_row(marks[tick.ok], who, tick.what, escape(tick.detail + mend))
-    _console().print(table)
+    console().print(table)
 
 
 def _dump(value: object) -> None:

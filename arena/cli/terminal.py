@@ -1,15 +1,22 @@
-"""What commands share: their common options, errors as one line, and a bar for what takes long."""
+"""What commands share: common options, errors as one line, a bar for what takes long, and tables that fit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from arena.errors import ArenaError
 
@@ -40,3 +47,85 @@ def told() -> Iterator[None]:
     except ArenaError as error:
         typer.echo(f"arena: {error}", err=True)
         raise typer.Exit(2) from None
+
+
+NO_EDGE = 240
+"""Columns of what is no terminal: a pipe has no edge, so tables stay whole there."""
+
+_NARROWEST = 8
+_UNBOUNDED = 10_000
+
+
+def console() -> Console:
+    """As wide as the terminal (or COLUMNS), and without an edge where there is none."""
+    return Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=NO_EDGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A table's column: words stand left, figures right; the higher `lesser`, the sooner it gives way."""
+
+    heading: str
+    words: bool = False
+    lesser: int = 0
+
+
+def fitted(on: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]], **look: Any) -> Table:
+    """A table of plain texts that fits the terminal and breaks no word.
+
+    Where it is too wide, lesser columns are left out, and a line under it names them; where that is not
+    enough, the widest words are folded, after their hyphens if they can be. `look` is rich's own.
+    """
+    shown = list(range(len(columns)))
+    table = _table(columns, rows, shown, look)
+    while (excess := _excess(on, table)) > 0:
+        least = max(shown, key=lambda place: columns[place].lesser)
+        if not columns[least].lesser:
+            return _table(columns, _folded(columns, rows, shown, excess), shown, look)
+        shown.remove(least)
+        table = _table(columns, rows, shown, look)
+    return table
+
+
+def _excess(on: Console, table: Table) -> int:
+    """By how much the table is wider than the terminal."""
+    return on.measure(table, options=on.options.update(width=_UNBOUNDED)).maximum - on.width
+
+
+def _table(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], shown: Sequence[int], look: dict[str, Any]
+) -> Table:
+    left_out = ", ".join(column.heading.lower() for place, column in enumerate(columns) if place not in shown)
+    caption = f"the window is too narrow for: {left_out}" if left_out else None
+    table = Table(caption=caption, caption_justify="left", **look)
+    for place in shown:
+        words = columns[place].words
+        table.add_column(escape(columns[place].heading), justify="left" if words else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(escape(row[place]) for place in shown))
+    return table
+
+
+def _folded(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], shown: Sequence[int], excess: int
+) -> list[list[str]]:
+    """The rows with the widest column of words narrower by so much."""
+
+    def width(place: int) -> int:
+        return max((cell_len(row[place]) for row in rows), default=0)
+
+    widest = max((place for place in shown if columns[place].words), key=width)
+    room = max(_NARROWEST, cell_len(columns[widest].heading), width(widest) - excess)
+    return [[fold(cell, room) if place == widest else cell for place, cell in enumerate(row)] for row in rows]
+
+
+def fold(name: str, room: int) -> str:
+    """The name in lines of at most so many cells, broken after hyphens, slashes and spaces where there are any."""
+    lines = [""]
+    for piece in re.findall(r"[^-/_ ]*[-/_ ]|[^-/_ ]+", name):
+        if cell_len(lines[-1] + piece.rstrip()) > room and lines[-1]:
+            lines.append("")
+        lines[-1] += piece
+        while cell_len(lines[-1].rstrip()) > room:
+            lines[-1:] = [lines[-1][:room], lines[-1][room:]]
+    return "\n".join(line.rstrip() for line in lines)

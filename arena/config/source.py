@@ -145,11 +145,18 @@ def refuse_repetitions(file: Path, node: yaml.Node | None, seen: set[int]) -> No
             refuse_repetitions(file, child, seen)
 
 
-def nearest(word: str, words: Iterable[str]) -> str | None:
-    """The word that was probably meant, as a suggestion; case does not matter."""
+_TELLING = 3
+"""A piece of a name that is shorter tells nothing."""
+
+
+def nearest(word: str, words: Iterable[str], *, most: int = 1) -> str | None:
+    """The words that were probably meant, as a suggestion: those that hold it, then those spelt alike; case aside."""
     known = {candidate.lower(): candidate for candidate in words}
-    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
-    return f"did you mean {known[close[0]]}?" if close else None
+    asked = word.lower()
+    alike = difflib.get_close_matches(asked, known, n=most, cutoff=0.5)
+    holding = [name for name in known if len(asked) >= _TELLING and asked in name] if most > 1 else []
+    *others, last = [known[name] for name in dict.fromkeys([*holding, *alike])][:most] or [""]
+    return f"did you mean {', '.join(others) + ' or ' if others else ''}{last}?" if last else None
 
 
 def dotted(location: Sequence[str | int]) -> str | None:

@@ -42,6 +42,9 @@ NOBODY = "imported"
 
 MODEL_COLUMNS = (("model_a", "model_b"), ("left", "right"))
 
+VOTER_COLUMNS = ("judge", "worker")
+"""Who voted: the field's battle sets call them judges, crowd-sourced files workers; the first that is filled counts."""
+
 STYLE_COLUMNS: Mapping[str, tuple[str, str]] = {
     "tokens": ("sum_assistant_a_tokens", "sum_assistant_b_tokens"),
     "characters": ("character_count_a", "character_count_b"),
@@ -101,10 +104,10 @@ def read_comparisons(
 ) -> Iterator[Comparison]:
     """Comparisons of a battle file in its order, ready for rating.
 
-    Needs `model_a, model_b, winner` or `left, right, winner`; takes `weight` and the style columns where
-    there are any. `features` names further covariates, each held by columns `NAME_a` and `NAME_b`. With
-    `inverse_propensity` a row weighs 1/`propensity`, as if every pair had been equally likely to be drawn;
-    `weights` names a column that every vote's weight is multiplied with, `dedupe_weight` of an export say.
+    Needs `model_a, model_b, winner` or `left, right, winner`; takes the voter from `judge` or `worker`, and `weight`
+    and the style columns, where there are any. `features` names further covariates, each held by columns `NAME_a`
+    and `NAME_b`. With `inverse_propensity` a row weighs 1/`propensity`, as if every pair had been equally likely to
+    be drawn; `weights` names a column that every vote's weight is multiplied with, `dedupe_weight` of an export say.
     A model compared with itself says nothing about anybody: `on_skip(line, reason)` hears of it.
     Raises `FileFormatError` naming the line of the first row that cannot be understood.
     """
@@ -141,7 +144,7 @@ def comparison_of(
         / (propensity_of(row) if inverse_propensity else 1.0)
         * (1.0 if weights is None else _further_weight(row, weights)),
         features=dict(_features_of(row, covariates, needed)),
-        voter=str(judge) if (judge := row.get("judge")) and judge != NOBODY else None,
+        voter=voter if (voter := voter_of(row)) != NOBODY else None,
         both_bad=verdict is Verdict.BOTH_BAD,
         tags=_tags_of(row),
     )
@@ -153,6 +156,12 @@ def models_of(row: Row) -> tuple[str, str]:
         if columns[0] in row and columns[1] in row:
             return _name(row, columns[0]), _name(row, columns[1])
     raise ValueError("columns model_a and model_b (or left and right) are needed")
+
+
+def voter_of(row: Row) -> str:
+    """Whose vote it is; `NOBODY` where the file does not say."""
+    named = (row[column] for column in VOTER_COLUMNS if row.get(column) not in (None, ""))
+    return str(next(named, NOBODY))
 
 
 def verdict_of(row: Row) -> Verdict:

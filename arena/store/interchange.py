@@ -2,8 +2,9 @@
 
     question_id, model_a, model_b, winner, judge, turn, anony, language, tstamp, conversation_a, conversation_b
 
-come first and mean what they mean elsewhere (`judge` is the voter's pseudonym, `tstamp` Unix seconds).
-The columns after them make an export complete enough to be imported without loss.
+come first and mean what they mean elsewhere (`judge` is the voter's pseudonym, `tstamp` Unix seconds); a file
+that is read may call its voters `worker`, as crowds do. The columns after them make an export complete enough
+to be imported without loss.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from arena.markup import Markup, count_markup
-from arena.store.files import NOBODY, Row, models_of, verdict_of, weight_of
+from arena.store.files import Row, models_of, verdict_of, voter_of, weight_of
 from arena.store.records import BattleRecord, BothMarkups, VoteRecord
 from arena.types import Conversation, Message, Role, Side, Verdict
 
@@ -163,7 +164,7 @@ def imported(row: Row) -> ImportedBattle | None:
         fingerprint_a=_text(row, "fingerprint_a"),
         fingerprint_b=_text(row, "fingerprint_b"),
         verdict=verdict_of(row),
-        voter=_text(row, "judge") or NOBODY,
+        voter=voter_of(row),
         weight=weight_of(row),
         at=_moment(row.get("tstamp")),
         language=_text(row, "language"),

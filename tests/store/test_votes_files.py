@@ -286,6 +286,21 @@ def test_any_text_survives_a_csv_row(tmp_path: Path) -> None:
          size=f"{CELLS} rows of strings by Hypothesis", held=True)  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("heading", "cells", "voter"),
+    [("worker", "7", "7"), ("judge", "ann", "ann"), ("judge,worker", "ann,7", "ann"), ("judge,worker", ",7", "7")],
+)
+def test_a_crowds_workers_are_its_voters(
+    file_store: Store, tmp_path: Path, heading: str, cells: str, voter: str
+) -> None:
+    """`worker` says who voted where `judge` does not, in the database as in a rating of the file."""
+    path = tmp_path / "crowd.csv"
+    path.write_text(f"left,right,winner,{heading}\nx,y,left,{cells}\n", encoding="utf-8")
+    assert [one.voter for one in read_comparisons(path)] == [voter]
+    file_store.import_votes(path)
+    assert [one.voter for one in file_store.votes()] == [voter]
+
+
 @pytest.mark.parametrize("name", ["simple", "llmfao"])
 def test_a_published_set_imports_whole(file_store: Store, name: str) -> None:
     """Every row of a real file is counted, in Elo's order too."""
