@@ -1,10 +1,11 @@
 """People who come, vote and leave, and people who vanish: what the server keeps of them.
 
-    python -m perf.sessions [--sessions 20000] [--vanish 500] [--at-once 12]
+    python -m perf.sessions [--sessions 20000] [--vanish 500] [--at-once 12] [--voted 0]
 
 A session is what a browser does: the page, the news line, the heartbeat, the page's first event, a question, both
 answers, a vote, the reveal, and every line closed. The server's memory is read all the while; the slope of its later
-part is what a session leaves behind. Those who vanish cut their connections in the middle of an answer, or send
+part is what a session leaves behind. `--voted` begins where so many have voted already: what grows with the votes
+shows without waiting for them. Those who vanish cut their connections in the middle of an answer, or send
 their question and never open the line on which the answer would come.
 """
 
@@ -27,11 +28,12 @@ from typing import Any
 
 import numpy as np
 
+from arena.store.store import Store
 from arena.types import Verdict
 from arena.ui.voters import Voters
 from perf import fuzz
 from perf.promises import spread, tell
-from perf.stage import SECRET, Ballot, Line
+from perf.stage import AT_ONCE, KEYS, SECRET, Ballot, Line, waiting_battles
 from tests.e2e.arena_process import ArenaProcess
 
 WARM_UP = 0.4
@@ -133,6 +135,19 @@ def resident(arena: ArenaProcess) -> int:
     return int(Path(f"/proc/{arena.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def voted(folder: Path, votes: int) -> None:
+    """Put so many votes, each of another voter, into the storage of an arena that was started there and has ended."""
+    with Store.open(None, storage_dir=folder, elo_step=lambda a, b, outcome: (a, b), secrets=KEYS) as store:
+        a, b = (record.id for record in store.contestants())
+        people, verdicts = [secrets.token_hex(12) for _ in range(votes)], list(Verdict)
+        for start in range(0, votes, AT_ONCE):
+            some = people[start : start + AT_ONCE]
+            battles = waiting_battles(store, some, a, b)
+            cast = [store.cast_vote(*one, random.choice(verdicts)) for one in zip(battles, some, strict=True)]
+            for one in cast:
+                one.result()
+
+
 async def come_and_go(arena: ArenaProcess, sessions: int, at_once: int) -> bool:
     """So many whole sessions; says by how much the server's memory grew with each."""
     events = events_of(arena)
@@ -212,6 +227,7 @@ def main() -> int:
     parser.add_argument("--sessions", type=int, default=20_000)
     parser.add_argument("--vanish", type=int, default=500)
     parser.add_argument("--at-once", type=int, default=12)
+    parser.add_argument("--voted", type=int, default=0, help="votes that are there before the sessions begin")
     chosen = parser.parse_args()
     held = []
     with tempfile.TemporaryDirectory(prefix="arena-sessions-") as name:
@@ -222,7 +238,11 @@ def main() -> int:
             finally:
                 arena.stop()
         if chosen.sessions:
-            arena = fuzz.start(Path(name) / "sessions")
+            folder = Path(name) / "sessions"
+            if chosen.voted:
+                fuzz.start(folder, secret=SECRET).stop()
+                voted(folder, chosen.voted)
+            arena = fuzz.start(folder, secret=SECRET)
             try:
                 held.append(asyncio.run(come_and_go(arena, chosen.sessions, chosen.at_once)))
             finally:

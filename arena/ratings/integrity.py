@@ -1,15 +1,12 @@
 """Signs of rigging in votes: who votes for (or against) one contestant, whatever it answers.
 
 Two views of the same votes. A bettor per voter, contestant and direction plays against the honest
-model and grows rich only when the voter is not honest there; a likelihood test asks whether a voter
-agrees with the others at all. What no single voter shows is the business of `arena.ratings.crowds`.
+model and grows rich only when the voter is not honest there (`arena.ratings.betting`); a likelihood test
+asks whether a voter agrees with the others at all. What no single voter shows is the business of
+`arena.ratings.crowds`.
 
-Every voter is held against strengths fitted without that voter's own votes, and an honest voter may
-have tastes: a liking for each contestant of an estimated spread, and a habit of its own about ties.
-What is found is evidence for an operator; nothing here knows people, addresses or databases.
-
-Sources: J. Ville, "Étude critique de la notion de collectif", 1939 (wealth above 1/α has
-probability ≤ α at any time); G. Shafer, "Testing by betting", JRSS A 2021.
+Every voter is held against strengths fitted without that voter's own votes. What is found is evidence
+for an operator; nothing here knows people, addresses or databases.
 """
 
 from __future__ import annotations
@@ -20,6 +17,15 @@ from enum import StrEnum
 
 import numpy as np
 
+from arena.ratings.betting import (
+    AT_ONCE,
+    TASTE,
+    BetSequences,
+    bets,
+    honest_mean,
+    least_wealth,
+    spread_of_tastes,
+)
 from arena.ratings.bradley_terry import maximize
 from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArray, PairCounts
 from arena.ratings.intervals import laplacian, pseudo_inverse, win_probabilities
@@ -43,23 +49,8 @@ _PRIOR = 0.05
 _LEAST_CONTESTANTS = 12
 """A small board is held to the evidence that a board of so many needs: its model is known less well."""
 
-_HONEST_SHARES = ((0.02, 0.8), (0.3, 0.2))
-"""Bets on a rigger that leaves such a share of its votes on the target honest, and what is staked on each."""
-
-_ACCOMPLICES = (0.001, 0.01, 0.1)
-"""Shares of a contestant's voters that may be in league, as bets on all of them at once."""
-
 _LEAGUE = 1e-4
 """A league is believed in when these bets make more than 2m/_LEAGUE."""
-
-_TIE_HABIT = 8.0
-"""So many votes' worth of belief that a voter ties as often as everybody does."""
-
-_TASTE = (0.3, 1.0)
-"""Between these the spread of honest tastes is believed, in natural logarithms of odds."""
-
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(11)
-_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
 _VOICE = 3
 """So many votes on one contestant count in full; of a voter who cast more there, each counts less. A rigger who casts
@@ -113,23 +104,75 @@ class Suspicion:
         return self.favours or self.opposes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Evidence:
+    """What `Suspicion` says, as columns: most voters are nobody's business. `agreement` NaN is "cannot tell"."""
+
+    names: Sequence[str]
+    voter: IntArray
+    votes: IntArray
+    target: IntArray
+    way: IntArray
+    log_e: FloatArray
+    highest: FloatArray
+    battles: IntArray
+    score: FloatArray
+    expected: FloatArray
+    agreement: FloatArray
+    favours: BoolArray
+    opposes: BoolArray
+
+    @property
+    def flagged(self) -> BoolArray:
+        """Whose evidence passes a threshold."""
+        return self.favours | self.opposes
+
+    def ordered(self) -> IntArray:
+        """Places, the most suspicious first."""
+        return np.lexsort((-self.log_e, ~self.flagged))
+
+    def at(self, i: int) -> Suspicion:
+        """One voter's."""
+        bet = Bet(
+            self.names[self.target[i]],
+            tuple(Direction)[self.way[i]],
+            float(self.log_e[i]),
+            float(self.highest[i]),
+            int(self.battles[i]),
+            float(self.score[i]),
+            float(self.expected[i]),
+        )
+        z = float(self.agreement[i])
+        agreement = None if np.isnan(z) else z
+        return Suspicion(
+            int(self.voter[i]), int(self.votes[i]), bet, agreement, bool(self.favours[i]), bool(self.opposes[i])
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Findings:
-    """Every voter, the most suspicious first, with what they were measured by.
+    """Every voter, with what they were measured by.
 
     `threshold` is the standing log-wealth that flags; `taste` the spread of honest likings; `ties` the share of ties.
     """
 
-    suspicions: tuple[Suspicion, ...]
+    evidence: _Evidence | None
     threshold: float
     taste: float
     ties: float
     rounds: int
 
     @property
+    def suspicions(self) -> tuple[Suspicion, ...]:
+        """Every voter, the most suspicious first."""
+        found = self.evidence
+        return () if found is None else tuple(found.at(i) for i in found.ordered().tolist())
+
+    @property
     def flagged(self) -> tuple[Suspicion, ...]:
         """Those whose evidence passes a threshold."""
-        return tuple(one for one in self.suspicions if one.flagged)
+        found = self.evidence
+        return () if found is None else tuple(found.at(i) for i in found.ordered()[: found.flagged.sum()].tolist())
 
 
 def investigate(rows: Comparisons) -> Findings:
@@ -140,17 +183,16 @@ def investigate(rows: Comparisons) -> Findings:
     """
     threshold = _threshold(rows, STANDING)
     if rows.voter is None or not (rows.voter >= 0).any():
-        return Findings((), threshold, _TASTE[0], 0.0, 0)
+        return Findings(None, threshold, TASTE[0], 0.0, 0)
     out = np.zeros(int(rows.voter.max()) + 1, dtype=bool)
     for number in range(1, _ROUNDS + 1):  # noqa: B007 (told in the result)
-        suspicions, taste, ties = _round(rows, out)
+        found, taste, ties = _round(rows, out)
         now = np.zeros_like(out)
-        now[[one.voter for one in suspicions if one.flagged]] = True
+        now[found.voter[found.flagged]] = True
         if (now == out).all():
             break
         out = now
-    ordered = sorted(suspicions, key=lambda one: (one.flagged, one.bet.log_e), reverse=True)
-    return Findings(tuple(ordered), threshold, taste, ties, number)
+    return Findings(found, threshold, taste, ties, number)
 
 
 def _threshold(rows: Comparisons, alpha: float) -> float:
@@ -158,28 +200,26 @@ def _threshold(rows: Comparisons, alpha: float) -> float:
     return float(np.log(2 * max(len(rows.names), _LEAST_CONTESTANTS) / alpha))
 
 
-def _round(rows: Comparisons, out: BoolArray) -> tuple[list[Suspicion], float, float]:
+def _round(rows: Comparisons, out: BoolArray) -> tuple[_Evidence, float, float]:
     """Measure every voter against the votes of those who are not out."""
     assert rows.voter is not None
     kept = ~_of(rows.voter, out)
     ties = float((rows.outcome[kept] == 0.5).mean()) if kept.any() else 0.0
     known = rows.where(rows.voter >= 0)
-    assert known.voter is not None
-    logit = _log_odds(known, _leave_one_out(rows, known, out), ties)
-    sequences = _Sequences.of(known, logit, ties)
-    taste = _taste(sequences, out)
+    logit = _log_odds(_leads(rows, known, out), ties)
+    sequences = BetSequences.of(known, logit, ties)
+    taste = spread_of_tastes(sequences, out)
+    wealth = bets(sequences, taste)
     limits = _threshold(rows, STANDING), _threshold(rows, EVER)
-    agreement = _agreement(known, logit, out)
-    votes = np.bincount(known.voter, minlength=len(out))
-    found = []
-    wealth = _bets(sequences, taste)
-    leagues = _leagues(sequences, np.where(wealth[0] > limits[0], 0, wealth[0]), _threshold(rows, _LEAGUE))
-    for voter, bet in _strongest(sequences, wealth, limits).items():
-        z = float(agreement[voter])
-        least = leagues.get((bet.target, bet.direction), limits[0])
-        favours = bet.log_e > min(least, limits[0]) or bet.highest > limits[1]
-        found.append(Suspicion(voter, int(votes[voter]), bet, None if np.isnan(z) else z, favours, z < OPPOSED))
-    return found, taste, ties
+    least = least_wealth(sequences, np.where(wealth[0] > limits[0], 0, wealth[0]), limits[0], _threshold(rows, _LEAGUE))
+    agreement, votes = _agreement(known, logit, out), np.bincount(_voters(known), minlength=len(out))
+    return _evidence(sequences, wealth, limits, least, agreement, votes), taste, ties
+
+
+def _voters(known: Comparisons) -> IntArray:
+    """The voters of comparisons whose voters are all known."""
+    assert known.voter is not None
+    return known.voter
 
 
 def _of(voter: IntArray, chosen: BoolArray) -> BoolArray:
@@ -187,31 +227,41 @@ def _of(voter: IntArray, chosen: BoolArray) -> BoolArray:
     return np.asarray((voter >= 0) & chosen[np.maximum(voter, 0)])
 
 
-def _leave_one_out(rows: Comparisons, known: Comparisons, out: BoolArray) -> FloatArray:
-    """Log-strengths by everybody but this voter (and those who are out), one row per voter.
+def _leads(rows: Comparisons, known: Comparisons, out: BoolArray) -> FloatArray:
+    """By how much side a is stronger than side b in each of the known comparisons, by everybody but its voter (and
+    those who are out).
 
-    One Newton step from the whole fit; a voter with much weight of its own is fitted anew.
+    One Newton step from the whole fit; a voter with much weight of its own is fitted anew. Voters are taken some
+    thousands at a time: a table of all of them by contestants would be most of the memory of a look.
     """
     assert rows.voter is not None
-    assert known.voter is not None
-    size, voters = len(rows.names), len(out)
+    voter, size = _voters(known), len(rows.names)
     score = peers(rows.where(~_of(rows.voter, out)))
     theta = maximize(score)[0]
     p = win_probabilities(theta)
     spread = pseudo_inverse(laplacian((score + score.T) * p * p.T))
     voice = _voices(known)
     residual = voice * (known.outcome - p[known.a, known.b])
-    base = known.voter.astype(np.intp) * size
-    own = np.bincount(base + known.a, residual, voters * size) - np.bincount(base + known.b, residual, voters * size)
-    own = own.reshape(voters, size)
-    own[out] = 0
-    without = theta - own @ spread
-    votes = np.bincount(known.voter, minlength=voters)
-    for voter in np.flatnonzero((votes > max(30, len(rows) / 50)) & ~out):
-        mine = known.voter == voter
+    order = np.argsort(voter, kind="stable")
+    ends = np.searchsorted(voter, np.arange(len(out) + 1), sorter=order)
+    leads = np.empty(len(known))
+    for first in range(0, len(out), AT_ONCE):
+        last = min(first + AT_ONCE, len(out))
+        at = order[ends[first] : ends[last]]
+        row = (voter[at] - first).astype(np.intp)
+        a, b, places = known.a[at], known.b[at], (last - first) * size
+        own = np.bincount(row * size + a, residual[at], places) - np.bincount(row * size + b, residual[at], places)
+        own = own.reshape(-1, size)
+        own[out[first:last]] = 0
+        without = theta - own @ spread
+        leads[at] = without[row, a] - without[row, b]
+    votes = np.diff(ends)
+    for one in np.flatnonzero((votes > max(30, len(rows) / 50)) & ~out):
+        mine = order[ends[one] : ends[one + 1]]
         cast = PairCounts.of(replace(known.where(mine), weight=voice[mine])).score
-        without[voter] = maximize(np.maximum(score - cast, _PRIOR * (1 - np.eye(size))))[0]
-    return np.asarray(without)
+        apart = maximize(np.maximum(score - cast, _PRIOR * (1 - np.eye(size))))[0]
+        leads[mine] = apart[known.a[mine]] - apart[known.b[mine]]
+    return leads
 
 
 def peers(rows: Comparisons) -> FloatArray:
@@ -236,160 +286,47 @@ def with_prior(score: FloatArray) -> FloatArray:
     return np.asarray(score + _PRIOR * (1 - np.eye(len(score))))
 
 
-def _log_odds(known: Comparisons, theta: FloatArray, ties: float) -> FloatArray:
+def _log_odds(leads: FloatArray, ties: float) -> FloatArray:
     """Log-odds per comparison that side a wins where somebody does, by an honest voter without tastes.
 
     Strengths are of expected scores, which ties draw towards a half; that is undone here.
     """
-    assert known.voter is not None
-    score = 1 / (1 + np.exp(theta[known.voter, known.b] - theta[known.voter, known.a]))
+    score = 1 / (1 + np.exp(-leads))
     chance = np.clip((score - ties / 2) / max(1 - ties, 1e-9), 0.01, 0.99)
     return np.asarray(np.log(chance / (1 - chance)))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Sequences:
-    """Votes by voter and contestant, each from the contestant's view, in order of arrival.
-
-    Sequence i is `length[i]` entries from `start[i]`; longer sequences come first. `tie` is the voter's habit as it
-    shows on other contestants, `trials` the number of votes that this is worth.
-    """
-
-    names: Sequence[str]
-    voter: IntArray
-    target: IntArray
-    start: IntArray
-    length: IntArray
-    won: FloatArray
-    logit: FloatArray
-    tie: FloatArray
-    trials: FloatArray
-
-    @classmethod
-    def of(cls, known: Comparisons, logit: FloatArray, ties: float) -> _Sequences:
-        assert known.voter is not None
-        target = np.concatenate((known.a, known.b)).astype(np.intp)
-        voter = np.tile(known.voter.astype(np.intp), 2)
-        key = voter * len(known.names) + target
-        order = np.lexsort((np.tile(np.arange(len(known)), 2), key))
-        start = np.flatnonzero(np.diff(key[order], prepend=-1))
-        length = np.diff(np.append(start, len(key)))
-        longest = np.argsort(-length, kind="stable")
-        tied = np.tile(known.outcome == 0.5, 2)[order].astype(float)
-        others = np.bincount(voter[order], tied, int(voter.max()) + 1)[voter[order][start]] / 2
-        others -= np.add.reduceat(tied, start)
-        count = np.bincount(voter)[voter[order][start]] / 2 - length
-        trials = _TIE_HABIT + count
-        habit = (_TIE_HABIT * np.clip(ties, 0.02, 0.9) + others) / trials
-        return cls(
-            known.names,
-            voter[order][start][longest],
-            target[order][start][longest],
-            start[longest],
-            length[longest],
-            np.concatenate((known.outcome, 1 - known.outcome))[order],
-            np.concatenate((logit, -logit))[order],
-            np.repeat(habit, length),
-            trials[longest],
-        )
-
-    def sums(self, values: FloatArray) -> FloatArray:
-        """Sum of the entries' values per sequence."""
-        running = np.concatenate(([0.0], np.cumsum(values)))
-        return np.asarray(running[self.start + self.length] - running[self.start])
-
-
-def _taste(sequences: _Sequences, out: BoolArray) -> float:
-    """Spread of tastes by moments: how much more sequences' scores vary than chance has them vary."""
-    p = 1 / (1 + np.exp(-sequences.logit))
-    decisive = 1 - sequences.tie
-    mean = decisive * p + sequences.tie / 2
-    gap = sequences.sums(sequences.won - mean)
-    chance = sequences.sums(decisive * p + sequences.tie / 4 - mean**2)
-    pull = sequences.sums(decisive * p * (1 - p))
-    inside = ~out[sequences.voter]
-    surplus = np.minimum(gap**2, 9 * chance) - chance  # a rigger's gap is no taste
-    whole = float((pull[inside] ** 2).sum())
-    estimate = np.sqrt(max(float(surplus[inside].sum()), 0.0) / whole) if whole else 0.0
-    return float(np.clip(estimate, *_TASTE))
-
-
-def _bets(sequences: _Sequences, taste: float) -> tuple[FloatArray, FloatArray]:
-    """Log-wealth of the bets on every sequence (rows) and direction (columns), and its peak.
-
-    With q the honest model's chance of the vote that was cast (tastes integrated out, learnt as votes
-    come), a bet on a rigger that leaves a share h honest multiplies its wealth by h + (1 − h)/q when
-    the vote serves the purpose and by h when not: its mean under the honest model is 1.
-    """
-    count = len(sequences.start)
-    belief = np.tile(_WEIGHTS, (count, 1))
-    stakes = np.array([stake for _, stake in _HONEST_SHARES])
-    shares = np.array([share for share, _ in _HONEST_SHARES])
-    wealth = np.tile(np.log(stakes), (count, 2, 1))
-    total, peak = np.zeros((count, 2)), np.zeros((count, 2))
-    tied = sequences.tie[sequences.start] * sequences.trials
-    for step in range(int(sequences.length[0]) if count else 0):
-        n = int(np.searchsorted(-sequences.length, -step, side="left"))  # those longer than `step`
-        at = sequences.start[:n] + step
-        won, tie = sequences.won[at], tied[:n] / (sequences.trials[:n] + step)
-        tied[:n] += won == 0.5
-        p = 1 / (1 + np.exp(-(sequences.logit[at][:, None] + taste * _NODES)))
-        side = np.where(won[:, None] == 1, p, np.where(won[:, None] == 0, 1 - p, 1.0))
-        likely = side * np.where(won == 0.5, tie, 1 - tie)[:, None]
-        q = (belief[:n] * likely).sum(axis=1)
-        belief[:n] *= likely / q[:, None]
-        serves = np.stack((won == 1, won == 0), axis=1)
-        wealth[:n] += np.log(shares + (1 - shares) * (serves / q[:, None])[..., None])
-        total[:n] = np.logaddexp.reduce(wealth[:n], axis=2)
-        peak = np.maximum(peak, total)
-    return total, peak
-
-
-def _leagues(sequences: _Sequences, wealth: FloatArray, limit: float) -> dict[tuple[str, Direction], float]:
-    """Per contestant and direction that a league is at work on: the log-wealth from which a voter more likely belongs.
-
-    If a share s of the voters are riggers, one bet on all of them makes Π(1 − s + s·Eᵥ) of the voters'
-    wealths Eᵥ: its mean is 1 for honest voters, and many small suspicions add up. (Those who are flagged on
-    their own are handed in with a wealth of 1: they need no league.)
-    """
-    gains = {s: np.logaddexp(np.log1p(-s), np.log(s) + wealth) for s in _ACCOMPLICES}
-    found: dict[tuple[str, Direction], float] = {}
-    for way, direction in enumerate(Direction):
-        sums = {s: np.bincount(sequences.target, gain[:, way], len(sequences.names)) for s, gain in gains.items()}
-        for target, name in enumerate(sequences.names):
-            share = max(_ACCOMPLICES, key=lambda s: sums[s][target])
-            if sums[share][target] - np.log(len(_ACCOMPLICES)) > limit:
-                found[name, direction] = float(np.log((1 - share) / share))
-    return found
-
-
-def _strongest(
-    sequences: _Sequences, wealth: tuple[FloatArray, FloatArray], limits: tuple[float, float]
-) -> dict[int, Bet]:
-    """Every voter's bet that comes nearest to a limit or furthest beyond it."""
-    score, mean = sequences.sums(sequences.won), sequences.sums(_mean(sequences))
+def _evidence(
+    sequences: BetSequences,
+    wealth: tuple[FloatArray, FloatArray],
+    limits: tuple[float, float],
+    least: FloatArray,
+    agreement: FloatArray,
+    votes: IntArray,
+) -> _Evidence:
+    """Of every voter the bet that comes nearest to a limit or furthest beyond it, and what it is worth."""
     now, peak = wealth
     nearest = np.maximum(now - limits[0], peak - limits[1])
-    found: dict[int, Bet] = {}
-    for i in np.lexsort((-nearest.max(axis=1), sequences.voter)):
-        voter = int(sequences.voter[i])
-        if voter in found:
-            continue
-        way = int(nearest[i].argmax())
-        found[voter] = Bet(
-            sequences.names[sequences.target[i]],
-            tuple(Direction)[way],
-            float(now[i, way]),
-            float(peak[i, way]),
-            int(sequences.length[i]),
-            float(score[i]),
-            float(mean[i]),
-        )
-    return found
-
-
-def _mean(sequences: _Sequences) -> FloatArray:
-    return np.asarray((1 - sequences.tie) / (1 + np.exp(-sequences.logit)) + sequences.tie / 2)
+    order = np.lexsort((-nearest.max(axis=1), sequences.voter))
+    best = order[np.flatnonzero(np.diff(sequences.voter[order], prepend=-1))]
+    way = nearest[best].argmax(axis=1)
+    voter, target = sequences.voter[best], sequences.target[best]
+    log_e, highest = now[best, way], peak[best, way]
+    return _Evidence(
+        sequences.names,
+        voter,
+        votes[voter],
+        target,
+        way,
+        log_e,
+        highest,
+        sequences.length[best],
+        sequences.sums(sequences.won)[best],
+        sequences.sums(honest_mean(sequences))[best],
+        agreement[voter],
+        (log_e > least[target, way]) | (highest > limits[1]),
+        agreement[voter] < OPPOSED,
+    )
 
 
 def _agreement(known: Comparisons, log_odds: FloatArray, out: BoolArray) -> FloatArray:

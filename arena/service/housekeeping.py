@@ -21,7 +21,7 @@ from arena.types import BattleStatus
 
 log = logging.getLogger(__name__)
 
-REAPER_SECONDS = 0.5
+REAPER_SECONDS = 0.2
 EXPIRY_SECONDS = 60.0
 BACKUPS_KEPT = 14
 BACKUP_PAUSE = 600.0

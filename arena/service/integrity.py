@@ -15,11 +15,11 @@ import numpy as np
 
 from arena.errors import ArenaError
 from arena.ratings.bradley_terry import maximize
-from arena.ratings.comparisons import Comparisons, IntArray, PairCounts
+from arena.ratings.comparisons import Comparisons, PairCounts
 from arena.ratings.crowds import Alarm, Duplicates, Flip, duplicates, examine, first_place
 from arena.ratings.integrity import Suspicion, with_prior
-from arena.service.boards import labels
-from arena.service.questions import Questions, columns, known_voters
+from arena.service.questions import Questions
+from arena.service.vote_columns import VoteColumns, newest
 from arena.store.records import VoteFilter, VoteRecord
 from arena.store.store import Store
 
@@ -133,8 +133,7 @@ class IntegrityDesk:
 
     def sweep(self, most: int, *, hold: bool) -> Finding:
         """Look at the newest `most` votes only, and at their votes alone; hold what is found if told to. Blocks."""
-        after = max(0, self._store.board_version() - most)
-        looked = self._examined(list(self._store.votes(VoteFilter(after=after))), self._trusted())
+        looked = _examined(newest(self._store, most), self._trusted(), flagged_only=True)
         flagged = tuple(one for one in looked.suspects if one.flagged)
         held = self._hold_all(flagged, looked.crowds) if hold else 0
         return Finding(len(looked.rows), flagged, looked.crowds, held)
@@ -171,7 +170,7 @@ class IntegrityDesk:
     def _look(self, trusted: set[str]) -> IntegrityView:
         records = list(self._store.votes(VoteFilter(counting_only=False)))
         votes = [record for record in records if record.counts]
-        looked = self._examined(votes, trusted)
+        looked = _examined(VoteColumns.of(votes, self._store.contestants()), trusted)
         counts = PairCounts.of(looked.rows)
         repeats = duplicates(self._questions.numbers(votes))
         return IntegrityView(
@@ -186,22 +185,6 @@ class IntegrityDesk:
             _moved(looked.rows, counts, repeats),
         )
 
-    def _examined(self, votes: Sequence[VoteRecord], trusted: set[str]) -> _Looked:
-        """Suspects and crowds; a crowd's votes without those of voters whom an operator trusts."""
-        codes = known_voters(votes)
-        rows = columns(votes, labels(self._store.contestants()))
-        seen = examine(rows)
-        numbers = np.array([vote.sequence for vote in votes], dtype=np.int64)
-        believed = np.array([_mark(vote.voter) in trusted for vote in votes], dtype=bool)
-        crowds = [Crowd(one, tuple(numbers[one.rows[~believed[one.rows]]].tolist())) for one in seen.alarms]
-        return _Looked(
-            rows,
-            len(codes),
-            seen.findings.threshold,
-            _suspects(seen.findings.suspicions, codes, rows, numbers, trusted),
-            tuple(crowd for crowd in crowds if crowd.sequences),
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
@@ -212,6 +195,31 @@ class _Looked:
     threshold: float
     suspects: tuple[Suspect, ...]
     crowds: tuple[Crowd, ...]
+
+
+def _examined(votes: VoteColumns, trusted: set[str], *, flagged_only: bool = False) -> _Looked:
+    """Suspects (all voters, or those whose evidence flags them) and crowds; a crowd's votes without those of voters
+    whom an operator trusts."""
+    seen = examine(votes.rows)
+    crowds = [Crowd(one, _unbelieved(one, votes, trusted)) for one in seen.alarms]
+    return _Looked(
+        votes.rows,
+        votes.voters,
+        seen.findings.threshold,
+        _suspects(seen.findings.flagged if flagged_only else seen.findings.suspicions, votes, trusted),
+        tuple(crowd for crowd in crowds if crowd.sequences),
+    )
+
+
+def _unbelieved(crowd: Alarm, votes: VoteColumns, trusted: set[str]) -> tuple[int, ...]:
+    """The numbers of a crowd's votes, but for those of trusted voters."""
+    assert votes.rows.voter is not None
+    rows = crowd.rows
+    if trusted:
+        voters = np.unique(votes.rows.voter[rows])
+        believed = [_mark(code) in trusted for code in votes.codes(voters.tolist())]
+        rows = rows[~np.isin(votes.rows.voter[rows], voters[believed])]
+    return tuple(votes.numbers[rows].tolist())
 
 
 def reason_of(evidence: Suspicion) -> str:
@@ -236,20 +244,20 @@ def reason_of_crowd(alarm: Alarm) -> str:
     )
 
 
-def _suspects(
-    found: Iterable[Suspicion], codes: Sequence[str], rows: Comparisons, numbers: IntArray, trusted: set[str]
-) -> tuple[Suspect, ...]:
-    assert rows.voter is not None
-    order = np.argsort(rows.voter, kind="stable")
-    ends = np.searchsorted(rows.voter[order], np.arange(len(codes) + 1))
+def _suspects(found: Sequence[Suspicion], votes: VoteColumns, trusted: set[str]) -> tuple[Suspect, ...]:
+    voter = votes.rows.voter
+    assert voter is not None
+    order = np.argsort(voter, kind="stable")
+    ends = np.searchsorted(voter, np.arange(votes.voters + 1), sorter=order)
+    codes = votes.codes([one.voter for one in found])
     return tuple(
         Suspect(
-            codes[one.voter],
+            code,
             one,
-            tuple(np.sort(numbers[order[ends[one.voter] : ends[one.voter + 1]]]).tolist()),
-            _mark(codes[one.voter]) in trusted,
+            tuple(votes.numbers[order[ends[one.voter] : ends[one.voter + 1]]].tolist()),
+            _mark(code) in trusted,
         )
-        for one in found
+        for code, one in zip(codes, found, strict=True)
     )
 
 

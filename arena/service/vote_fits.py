@@ -26,9 +26,9 @@ from arena.ratings.style import fit_style
 from arena.service.background import Made, Workbench
 from arena.service.boards import MASKED, UNMASKED, labels
 from arena.service.followed_style import FollowedStyle
-from arena.store.records import ALL, MARKUP_COLUMNS, ContestantRecord
+from arena.service.vote_columns import BAD, OUTCOMES, places_of
+from arena.store.records import ALL, MARKUP_COLUMNS
 from arena.store.store import Store
-from arena.types import Verdict
 
 FEATURES = ("characters", "headers", "lists", "bold")
 """What is controlled for: length in characters, which means the same for every model, and Markdown of each kind."""
@@ -40,8 +40,6 @@ MOST_PAUSE = 0.25
 """Seconds, at most, that are left to others after each run of votes that is read: as many as it took."""
 
 _INTEGERS = ("contestant_a", "contestant_b", "verdict", "voter_id", "slice_set_id", *MARKUP_COLUMNS)
-_OUTCOMES = np.array([verdict.outcome for verdict in Verdict])
-_BAD = list(Verdict).index(Verdict.BOTH_BAD)
 
 Column = TypeVar("Column", bound=NDArray[Any])
 
@@ -201,11 +199,11 @@ class VoteFits:
         amounts = {name: (columns[f"{name}_a"].astype(float), columns[f"{name}_b"].astype(float)) for name in FEATURES}
         return Comparisons(
             tuple(labels(records).values()),
-            _places(records, columns["contestant_a"]),
-            _places(records, columns["contestant_b"]),
-            _OUTCOMES[verdict],
+            places_of(records, columns["contestant_a"]),
+            places_of(records, columns["contestant_b"]),
+            OUTCOMES[verdict],
             None if (weight == 1).all() else weight,
-            verdict == _BAD,
+            verdict == BAD,
             columns["voter_id"],
             amounts if counted_only else {},
         )
@@ -217,8 +215,3 @@ class VoteFits:
             return np.ones(len(sets), dtype=bool)
         wanted = self._store.slice_members().get(MASKED if slice == UNMASKED else slice, frozenset())
         return np.isin(sets, list(wanted), invert=slice == UNMASKED)
-
-
-def _places(records: Sequence[ContestantRecord], numbers: IntArray) -> IntArray:
-    """Contestants' numbers as places among the records, which come by number."""
-    return np.searchsorted(np.array([record.id for record in records]), numbers).astype(np.int32)

@@ -324,6 +324,11 @@ class Store:
         """Keep these styles with their votes; nothing else changes."""
         return self._write(lambda db: styled.keep(db, styles))
 
+    def voter_codes(self, numbers: Iterable[int]) -> Mapping[int, str]:
+        """The pseudonyms of voters by their numbers (`voter_id`)."""
+        wanted = tuple(numbers)
+        return self._read(lambda db: styled.voter_codes(db, wanted))
+
     def moved_votes(self, after: int) -> tuple[int, Mapping[int, bool]]:
         """Votes that left the board or came back by steps numbered above `after`: the last such step, and by the
         vote's number whether it counts now."""

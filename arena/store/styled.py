@@ -6,7 +6,7 @@ A vote whose texts were never here (an import without conversations) has none. N
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, case, exists, func, select, update
 
@@ -21,6 +21,8 @@ from arena.store.records import MARKUP_COLUMNS, BattleRecord, BothMarkups, VoteT
 from arena.store.tables import AnyRow, answers, events, slice_sets, voters, votes
 
 _HALF = len(MARKUP_COLUMNS) // 2
+_AT_ONCE = 500
+"""Values in one statement."""
 
 
 def columns_of(markup: BothMarkups | None) -> dict[str, int | None]:
@@ -67,6 +69,15 @@ def keep(db: Connection, styles: Mapping[int, BothMarkups]) -> None:
     """See `Store.keep_styles`."""
     for sequence, markup in styles.items():
         db.execute(update(votes).where(votes.c.sequence == sequence).values(**columns_of(markup)))
+
+
+def voter_codes(db: Connection, numbers: Sequence[int]) -> Mapping[int, str]:
+    """See `Store.voter_codes`."""
+    found: dict[int, str] = {}
+    for start in range(0, len(numbers), _AT_ONCE):
+        wanted = voters.c.id.in_(numbers[start : start + _AT_ONCE])
+        found |= {row.id: row.code for row in db.execute(select(voters.c.id, voters.c.code).where(wanted))}
+    return found
 
 
 def moved(db: Connection, after: int) -> tuple[int, Mapping[int, bool]]:
