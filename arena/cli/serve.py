@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 import sys
@@ -26,6 +27,12 @@ log = logging.getLogger("arena")
 YOUNG = 10_000
 """New objects after which the collector looks at them. At Python's own 700 it looks at everything 14 times as often."""
 
+HEAPS = 2
+"""Heaps that the C library keeps for all threads, instead of eight a core: each holds on to what its threads left
+free between what they still use, 48 MB after some thousand visitors where two hold 8."""
+
+_M_ARENA_MAX = -8  # malloc.h
+
 
 def serve(
     profile: Annotated[str | None, typer.Option(help="gpu, cpu, demo or auto.")] = None,
@@ -45,6 +52,7 @@ def serve(
 
 def run(settings: Settings) -> None:
     """Open the arena and serve it until it is stopped."""
+    keep_few_heaps()
     write_logs(settings.log_level)
     for name, meant in unknown_variables().items():
         log.warning("%s is no setting of this program%s", name, f"; did you mean {meant}?" if meant else "")
@@ -79,6 +87,13 @@ def _steps(*names: str) -> Iterator[Callable[[], None]]:
             bar.update(task, completed=done, description=name)
 
         yield begin
+
+
+def keep_few_heaps() -> None:
+    """Where it can be said (glibc), and before there are threads: each of the first few gets a heap of its own."""
+    tune = getattr(ctypes.CDLL(None), "mallopt", None)
+    if tune is not None:
+        tune(_M_ARENA_MAX, HEAPS)
 
 
 def look_for_garbage_among_what_is_new() -> None:

@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import io
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from arena.cli.serve import _steps, look_for_garbage_among_what_is_new
+from arena.cli.serve import HEAPS, _steps, look_for_garbage_among_what_is_new
+
+THREADS = """
+import ctypes, sys, threading
+from arena.cli.serve import keep_few_heaps
+
+keep_few_heaps()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p
+together = threading.Barrier(12)
+
+def work():
+    together.wait()
+    libc.malloc(4000)
+    together.wait()
+
+threads = [threading.Thread(target=work) for _ in range(12)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+report = ctypes.c_void_p(libc.fopen(sys.argv[1].encode(), b"w"))
+libc.malloc_info(0, report)
+libc.fclose(report)
+"""
+"""A dozen threads that want memory at the same time; what the C library then says of its heaps."""
 
 
 class Terminal(io.StringIO):
@@ -57,3 +85,10 @@ def test_a_running_arena_does_not_look_through_its_own_code_for_garbage(as_befor
     garbage.__dict__["me"] = garbage
     del garbage
     assert gc.collect() > 0
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="another C library than glibc")
+def test_all_threads_share_a_few_heaps(tmp_path: Path) -> None:
+    """By itself the C library would give each of a dozen threads one of its own."""
+    subprocess.run([sys.executable, "-c", THREADS, str(tmp_path / "heaps.xml")], check=True)
+    assert (tmp_path / "heaps.xml").read_text().count("<heap nr=") == HEAPS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import tracemalloc
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -34,6 +35,8 @@ from perf.promises import tell
 
 NAMES = ("alpha", "beta", "gamma", "delta")
 RIGGER = "rigger"
+MANY = 5_000
+"""Votes of a look whose memory is measured."""
 
 
 @pytest.fixture(scope="module")
@@ -236,6 +239,27 @@ def test_the_patrol_holds_by_itself_where_the_operator_said_so(store: Store) -> 
     after = ratings(store)
     assert max(abs(x - y) for name in NAMES for x, y in zip(before[name], after[name], strict=True)) <= 1e-9
     assert Patrol(store, auto=True).look_if_due().held == 0  # type: ignore[union-attr]
+
+
+def test_a_look_takes_less_than_a_kilobyte_a_vote(tmp_path: Path) -> None:
+    """Most votes are of voters who come once: a record and a suspicion of each would be two kilobytes."""
+    rng = np.random.default_rng(4)
+    verdicts = [str(one) for one in Verdict]
+    rows = (f"{NAMES[i % 4]},{NAMES[(i + 1) % 4]},{verdicts[rng.integers(4)]},voter-{i}\n" for i in range(MANY))
+    (tmp_path / "file.csv").write_text("model_a,model_b,winner,judge\n" + "".join(rows))
+    with open_store(Settings(storage=tmp_path)) as store:
+        store.import_votes(tmp_path / "file.csv")
+        desk = IntegrityDesk(store)
+        desk.sweep(100, hold=False)
+        tracemalloc.start()
+        try:
+            seen = desk.sweep(MANY, hold=False)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert (seen.votes, seen.flagged) == (MANY, ())
+    assert tell("memory of a look at the votes, a vote", asked="1,000 bytes at most", measured=f"{peak / MANY:.0f} bytes",
+                size=f"{MANY} votes of as many voters", held=peak <= 1_000 * MANY)  # fmt: skip
 
 
 async def test_an_open_arena_looks_by_itself(store: Store) -> None:

@@ -239,3 +239,13 @@ def test_votes_are_read_by_filter(store: Store, clock: Clock) -> None:
     assert numbers(voter="v1") == [2, 4, 6]
     assert numbers(slice="language=ru") == [1, 2, 3]
     assert {one.language for one in store.votes(VoteFilter(slice="language=en"))} == {"en"}
+
+
+def test_voters_are_named_by_their_numbers(store: Store) -> None:
+    """A vote's columns tell who voted by number; the code is asked for where somebody is to be named."""
+    a, b = register(store, "x", "y")
+    for number in range(3):
+        store.cast_vote(votable(store, a.id, b.id, voter=f"voter {number}"), f"voter {number}", Verdict.TIE).result()
+    numbers = store.vote_columns().numbers["voter_id"]
+    assert store.voter_codes(numbers[1:]) == {numbers[1]: "voter 1", numbers[2]: "voter 2"}
+    assert store.voter_codes(()) == {}
