@@ -258,7 +258,7 @@ def test_a_look_takes_less_than_a_kilobyte_a_vote(tmp_path: Path) -> None:
         finally:
             tracemalloc.stop()
     assert (seen.votes, seen.flagged) == (MANY, ())
-    assert tell("memory of a look at the votes, a vote", asked="1,000 bytes at most", measured=f"{peak / MANY:.0f} bytes",
+    assert tell("memory of a look, a vote", asked="1,000 bytes at most", measured=f"{peak / MANY:.0f} bytes",
                 size=f"{MANY} votes of as many voters", held=peak <= 1_000 * MANY)  # fmt: skip
 
 
