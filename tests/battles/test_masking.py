@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -129,6 +130,57 @@ def test_a_name_that_the_prompt_spoke_of_is_rather_a_topic() -> None:
     assert MASK in CATALOGUE.answering("Реши задачу").whole(answer)[0]
     assert CATALOGUE.answering("Сравни ответы Qwen и Gemma").whole(answer)[0] == answer
     assert CATALOGUE.answering("Что умеет Qwen?").whole("Я — Qwen, и я умею всё.")[0] == f"Я — {MASK}, и я умею всё."
+
+
+def test_a_size_that_the_speaker_tells_of_itself_is_masked_and_others_are_not() -> None:
+    """Of a catalogue of many sizes 32B singles out few; billions of rubles and other models' sizes are no leak."""
+    for text, told in (
+        ("I am a 7B model, be kind.", "7B"), ("I have roughly 8 billion parameters.", "8 billion parameters"),
+        ("У меня 32 миллиарда параметров.", "32 миллиарда параметров"),
+        ("Я модель на 7 млрд параметров.", "7 млрд параметров"),
+        ("With my 27 billion weights I can think.", "27 billion weights"),
+    ):  # fmt: skip
+        assert streamed(CATALOGUE.start(), list(text)) == text.replace(told, MASK), text
+    for text in (
+        "I have a 7B model on my laptop.", "A model with 8 billion parameters takes 16 GB.",
+        "Я насчитал 7 миллиардов рублей.",
+        "У меня модель на 7 миллиардов параметров, какую карту купить?", "У Llama 3.1 есть 70B.", "My room is 7B.",
+        "The 7B version needs 16 GB.", "У этой сети 12 миллиардов параметров.",
+    ):  # fmt: skip
+        assert streamed(CATALOGUE.start(), list(text)) == text
+
+
+def test_an_introduction_in_another_tongue_is_masked() -> None:
+    """Models that speak Russian and English are asked in other languages too."""
+    for text in (
+        "Je suis ⟦Mistral⟧, un modèle développé par ⟦Mistral AI⟧.", "Ich bin ⟦Qwen⟧, entwickelt von ⟦Alibaba Cloud⟧.",
+        "Soy ⟦Llama⟧, creado por ⟦Meta⟧.", "Jestem ⟦Gemma⟧, model firmy ⟦Google⟧.", "Мене звати ⟦Квен⟧.",
+        "私は⟦Gemma⟧です。",
+        "저는 ⟦Llama⟧입니다.", "أنا ⟦Qwen⟧.",
+    ):  # fmt: skip
+        plain = text.replace("⟦", "").replace("⟧", "")
+        assert streamed(CATALOGUE.start(), list(plain)) == re.sub("⟦.*?⟧", MASK, text)
+    assert CATALOGUE.mask("Je suis allé chez Google. Ich mag Llamas.")[1] == ()
+
+
+def test_what_an_assistant_was_told_it_is_is_masked_where_it_repeats_it() -> None:
+    """A system prompt recited gives away; an example of one, or an imagined one, does not."""
+    for text in ("You are Qwen, created by Alibaba Cloud.", "Мне велено: ты — ассистент T-pro компании Т-Банк."):
+        assert len(CATALOGUE.mask(text)[1]) == 2, text
+    for text in (
+        "If you are Gemma, a model, answer.",
+        "Example: you are Gemma, a polite assistant.",
+        "You are Google?",
+    ):
+        assert CATALOGUE.mask(text)[1] == (), text
+
+
+@pytest.mark.parametrize("name", ["Q🌟w🌟e🌟n", "Q, w, e, n", "<i>Q</i><b>wen</b>", "Qᴡᴇɴ", "Q\nw\ne\nn"])
+def test_a_name_is_found_through_pictures_tags_and_commas(name: str) -> None:
+    """However its letters are kept apart, and however the answer is cut."""
+    text = f"Hello! I am {name}. How can I help?"
+    assert MASK in CATALOGUE.mask(text)[0]
+    assert streamed(CATALOGUE.start(), list(text)) == CATALOGUE.mask(text)[0]
 
 
 def test_what_was_masked_is_told_after_the_vote() -> None:

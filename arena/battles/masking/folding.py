@@ -17,7 +17,8 @@ _LOOK_ALIKES = {
     # Greek
     **dict(zip("αβγεηικμνορτυχω", "abyenikuvoptyxw", strict=True)),
     # Latin letters and phonetic signs that pass for another Latin letter
-    **dict(zip("lıɩɑɡʏɴʟł", "iiiagynii", strict=True)),
+    **dict(zip("lıɩɑɡł", "iiiagi", strict=True)),
+    **dict(zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijkimnoprstuvwyz", strict=True)),  # small capitals
 }
 _SIGNS_NOT_LETTERS = frozenset("™℠©®ªº№")
 _INVISIBLE = frozenset("\u115f\u1160\u17b4\u17b5\u3164\uffa0\u034f\u2800")

@@ -8,8 +8,9 @@ It knows no battles; who may see `matches` and when is for others.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from arena.battles.masking.evidence import speaks_for
 from arena.battles.masking.folding import fold, is_letters, words
@@ -24,8 +25,10 @@ from arena.battles.masking.selfspeech import (
     certain,
     introduces,
     is_somebody_else,
+    told,
     without_asides,
 )
+from arena.battles.masking.sizes import SIZE, own_size, size_at
 
 MASK = "▇▇▇"
 """What stands for a hidden name: always the same, so that its length tells nothing."""
@@ -36,6 +39,7 @@ TOPICAL = 2.5
 LOOK_BACK = 200
 MAX_TAIL = 64
 _VERSION_WORDS = frozenset(word_list("versions"))
+_QUOTES = ("'", '"', "`")
 _OPENERS = "\"'«“„(<[*_` "
 
 
@@ -131,7 +135,9 @@ class Masking:
                 found: Found | Undecided | None = None
             else:
                 found = self._finder.at(self._text, self._folds, position, final)
-            if isinstance(found, Found):
+                if found is None and self._text[position].isdigit():
+                    found = size_at(self._text, position, final)
+            if isinstance(found, Found) and found.name is not SIZE:
                 found = self._with_tail(found, final)
             if isinstance(found, Undecided) or (isinstance(found, Found) and not self._can_tell(found, final)):
                 break
@@ -140,7 +146,8 @@ class Masking:
                 self._next += 1
                 continue
             shown.append(self._decide(found))
-            self._names.append((found.start, found.end))
+            if found.name is not SIZE:
+                self._names.append((found.start, found.end))
             self._next = found.end
         return "".join(shown)
 
@@ -149,7 +156,10 @@ class Masking:
         end = _tail_end(self._text, found.end, small=self._text[found.start].islower())
         if end == len(self._text) and end - found.start < MAX_TAIL and not final:
             return Undecided()
-        return Found(found.start, end, found.name)
+        name = found.name
+        if name.everyday and _tells_version(self._text[found.end : end]):
+            name = replace(name, everyday=False)
+        return Found(found.start, end, name)
 
     def _can_tell(self, found: Found, final: bool) -> bool:
         return final or len(self._text) - found.end >= LOOK_AHEAD
@@ -167,15 +177,25 @@ class Masking:
         own = any(match.group == found.name.group for match in self._matches)
         if (own or self._identity_asked) and (capital or not everyday):
             return True
+        if found.name is SIZE:
+            return self._is_own_size(found)
         return self._continues_a_match(found) or self.weigh(found)
+
+    def _is_own_size(self, found: Found) -> bool:
+        before = self._words(self._sentence_start(found.start), found.start)
+        return own_size(before, short=self._text[found.end - 1].isupper())
 
     def weigh(self, found: Found) -> bool:
         """Whether what stands around a name tells that the speaker, or its maker, is called so."""
         around, name, lead, tail = self.surroundings(found)
         if _is_code(lead, tail) or is_somebody_else(around) or (around.everyday and not can_be_a_name(around)):
             return False
-        against = TOPICAL if found.name.group in self._topics else 0.0
-        return certain(around) or speaks_for(around, name, lead, tail) > against
+        if not around.everyday and _letter_by_letter(name):
+            return True
+        topical = found.name.group in self._topics
+        if certain(around) or (not topical and told(around)):
+            return True
+        return speaks_for(around, name, lead, tail) > (TOPICAL if topical else 0.0)
 
     def surroundings(self, found: Found) -> tuple[Around, str, str, str]:
         """The words around a name; the name, the text before and the text after it as they stand."""
@@ -209,12 +229,20 @@ class Masking:
             introduced=bool(self._matches) or introduces(previous) or self._introduced_before(before_that),
             set_off=lead[-1:] in tuple(",—–-:(") if lead else False,
             everyday=found.name.everyday,
-            capital=capital,
+            capital=capital or self._small_letters_only(start, found.end),
             latin=self._text[found.start].isascii(),
             surname=self._surname_follows(found.end),
             organisation=found.name.kind is Kind.ORGANISATION,
             quoted_after=self._quoted_after(start, found.start),
+            announced=lead[-1:] == ":",
+            boxed=self._text[found.start - 1 : found.start] in _QUOTES
+            and self._text[found.end : found.end + 1] in _QUOTES,
         )
+
+    def _small_letters_only(self, start: int, end: int) -> bool:
+        """Whether a Latin name stands in a sentence without capitals, where its own small letter tells nothing."""
+        sentence = self._text[start:end]
+        return self._text[end - 1].isascii() and sentence == sentence.lower()
 
     def _quoted_after(self, start: int, position: int) -> list[str] | None:
         """The words that lead to a quotation still open at `position`, None outside of one."""
@@ -258,6 +286,12 @@ class Masking:
             if _ends_sentence(self._text, at):
                 return at
         return None
+
+
+def _letter_by_letter(name: str) -> bool:
+    """Four letters or more, each apart from the next: nobody writes a name so but to hide it."""
+    letters = re.findall(r"[^\W\d_]+", name)
+    return len(letters) >= 4 and all(len(letter) == 1 for letter in letters)
 
 
 def _is_code(lead: str, tail: str) -> bool:
@@ -310,6 +344,11 @@ def _version(word: str, small: bool) -> bool:
     if word[0].isdigit():
         return len(word) <= 8
     return (lower in _VERSION_WORDS and (small or word[0].isupper())) or (lower[0] == "v" and word[1:2].isdigit())
+
+
+def _tells_version(tail: str) -> bool:
+    """Whether what follows a name makes it a model's: "llama3", "mistral-small", not "llama's"."""
+    return any(part.isdigit() or part in _VERSION_WORDS for part in re.split(r"\W+|(?<=\d)(?=\D)", tail.lower()))
 
 
 def _may_grow(word: str, small: bool) -> bool:

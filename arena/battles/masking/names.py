@@ -8,9 +8,11 @@ from other words and knows nothing of what is being said about them.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 
 from arena.battles.masking.folding import LEET, fold, fold_word, is_letters
@@ -19,9 +21,14 @@ from arena.battles.masking.grammar import word_list
 FAMILIES = Path(__file__).with_name("families.tsv")
 SHORTEST_GUESS = 5
 """Letters of a transliteration that is only guessed: "Ilya" would else be sought as "или", which means "or"."""
+CLAIMED = frozenset({"claude"})
+"""Everyday names by which models of every maker call themselves, having read such answers: sought in any catalogue."""
 MAX_NAME = 96  # characters a name may stretch over, separators included
 
 _SEPARATORS = frozenset(" \u00a0\u2009\u202f\t_*~.·•-‐‑–'’ʼ`´/\\+=^<>[](){}\"«»“”")  # what may stand inside a name
+_TAGS = re.compile(r"(?:</?[a-zA-Z]{1,6}>)+")
+_OPEN_TAG = re.compile(r"(?:</?[a-zA-Z]{1,6}>)*(?:</?[a-zA-Z]{0,6})?")  # so far
+_BETWEEN_LETTERS = frozenset(",;\n")  # and between letters that all stand apart: "Q, w, e, n"
 _TO_CYRILLIC = (
     ("shch", "щ"), ("sch", "щ"), ("kh", "х"), ("sh", "ш"), ("ch", "ч"), ("zh", "ж"), ("ts", "ц"), ("ya", "я"),
     ("yu", "ю"), ("ck", "к"), ("ph", "ф"), ("th", "т"), ("ee", "и"), ("oo", "у"), ("x", "кс"), ("w", "в"),
@@ -35,10 +42,11 @@ _generic = frozenset(word_list("generic")).__contains__
 
 
 class Kind(StrEnum):
-    """What a name names: a model (or family) or the organisation behind it."""
+    """What a name names: a model (or family), the organisation behind it, or a model's size."""
 
     MODEL = "model"
     ORGANISATION = "org"
+    SIZE = "size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +124,16 @@ class NameFinder:
         walk = _Walk(self._root)
         best: Found | None = None
         limit = min(len(text), start + MAX_NAME)
+        skipped = start
         for position in range(start, limit):
-            if not walk.step(folds[position], text[position]):
+            char = text[position]
+            if char == "<":
+                if not final and _OPEN_TAG.fullmatch(text, position):
+                    return UNDECIDED
+                skipped = _past_tags(text, position)
+            if position < skipped:
+                continue
+            if not walk.step(folds[position], char):
                 return best
             if walk.on_letter and walk.node.name is not None and not walk.doubtful and walk.spelled:
                 ends = _word_ends(text, folds, position + 1, final)
@@ -154,7 +170,9 @@ class _Walk:
         if char in LEET and self._edge(char) is not None:
             return self._take(char)
         self._separators += char
-        return self._letters > 0 and char in _SEPARATORS and len(self._separators) <= 3
+        if self._letters == 0 or len(self._separators) > 3:
+            return False
+        return char in _SEPARATORS or _is_picture(char) or (char in _BETWEEN_LETTERS and self._spaced is not False)
 
     def _take(self, folded: str) -> bool:
         for letter in folded:
@@ -193,6 +211,12 @@ class _Walk:
         return self._torn and self._letters < 5
 
 
+def _past_tags(text: str, position: int) -> int:
+    """Where tags that begin here end: "<b>Q</b>wen" reads as one word; the position itself where none does."""
+    tags = _TAGS.match(text, position)
+    return tags.end() if tags else position
+
+
 def _word_ends(text: str, folds: list[str], position: int, final: bool) -> bool | Undecided:
     """Whether a word may end before `position`: before a separator, a digit, a capital after a small letter."""
     before = text[position - 1]
@@ -206,9 +230,15 @@ def _word_ends(text: str, folds: list[str], position: int, final: bool) -> bool 
     return (before.islower() and char.isupper()) or _is_cyrillic(before) != _is_cyrillic(char)
 
 
+@lru_cache(maxsize=1024)
+def _is_picture(char: str) -> bool:
+    """Whether a sign is a picture or the like, which may stand between letters: "Q🌟w🌟e🌟n"."""
+    return unicodedata.category(char) in ("So", "Sk")
+
+
 def is_chinese(char: str) -> bool:
-    """Whether words may begin and end anywhere around this sign."""
-    return "\u3040" <= char <= "\u9fff"
+    """Whether words may begin and end anywhere around this sign, a Korean one included."""
+    return "\u3040" <= char <= "\u9fff" or "\uac00" <= char <= "\ud7a3"
 
 
 def _is_cyrillic(char: str) -> bool:
@@ -270,7 +300,7 @@ def build(names: Iterable[str], organisations: Iterable[str], families: Iterable
             for spelling in {word, *guesses}:
                 finder.add(spelling, Name(kind, group))
     for spelling, name in known:
-        if not name.everyday or name.group in present:
+        if not name.everyday or name.group in present | CLAIMED:
             finder.add(spelling, name)
     return finder
 

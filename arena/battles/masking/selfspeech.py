@@ -1,4 +1,5 @@
-"""Whether words around a name say "this is who I am" or "this is who made me", in Russian and English.
+"""Whether words around a name say "this is who I am" or "this is who made me", in Russian and English,
+and in a few words of other tongues.
 
 A small grammar over folded words: a cue ("my name is", "меня создала"), filler words that describe
 an assistant ("a large language model from the company"), then the name; or the name, then a cue.
@@ -11,13 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from arena.battles.masking.folding import fold_word
-from arena.battles.masking.grammar import patterns, section, vocabulary
+from arena.battles.masking.grammar import patterns, section, vocabulary, word_list
 
 NAME_WORD = "▇"
 """Stands among the words for another name of the catalogue."""
 
 MAX_FILLERS = 18
 MAX_AGENT_WORDS = 10  # between "trained by" and the maker's name
+MAX_QUESTION = 10  # words
+MAX_UNKNOWN = 2  # words between "you are" and the name that describe nothing
 FIRST_WORDS_AFTER = 7  # how soon after the name a cue must begin
 SPEAKER_WITHIN = 12
 
@@ -54,6 +57,9 @@ _SIGNED = patterns("signed")
 _ADJECTIVE = tuple(fold_word(ending) for ending in section("adjective endings").split())
 _INTERRUPTED = patterns("interrupted")
 _LABELS = patterns("labels")
+_KEYS = patterns("keys")
+_ASKED = patterns("asked")
+_answer = vocabulary("answer")
 _QUESTIONS = patterns("questions")
 _AFTER = patterns("after")
 _MADE_ME = patterns("made me")
@@ -62,7 +68,15 @@ _PEOPLE = patterns("people")
 _VERBS_OF_USE = patterns("verbs of use")
 _PERSONS_NEARBY = patterns("persons nearby")
 _SPELLED_OUT = tuple(fold_word(cue) for cue in section("spelled out").replace("\n", ";").split(";"))
-_CHINESE_CUES = ("我是", "我叫", "名字是", "名叫", "由", "来自", "我的开发者是")
+_CHINESE_CUES = tuple(map(fold_word, word_list("cues without spaces")))
+_CHINESE_FIRST = tuple(map(fold_word, word_list("first person without spaces")))
+_CHINESE_AFTER = tuple(map(fold_word, word_list("after without spaces")))
+_TONGUES = patterns("other tongues")
+_tongue_filler = vocabulary("other tongues filler")
+_TOLD = patterns("told")
+_told_if = vocabulary("told if")
+_told_as_example = vocabulary("told as example")
+_system = vocabulary("system")
 
 
 def without_asides(words: Sequence[str]) -> list[str]:
@@ -91,11 +105,76 @@ class Around:
     surname: bool = False  # another capitalised word follows at once
     organisation: bool = False
     quoted_after: Sequence[str] | None = None  # words before the open quotation in which the name stands
+    announced: bool = False  # a colon stands right before the name
+    boxed: bool = False  # straight quotation marks stand on both sides of the name alone
 
 
 def certain(around: Around) -> bool:
-    """Cues that need no weighing: spelled letter by letter, or Chinese."""
-    return _spelled_out(around.before) or bool(around.before and around.before[-1].endswith(_CHINESE_CUES))
+    """Cues that need no weighing: letter by letter, in another tongue, or the value of a key ("assistant": "NAME")."""
+    words = around.before
+    if _without_spaces(words, around.after) or (
+        words and (around.boxed and _KEYS.end_at(words, len(words)) is not None)
+    ):
+        return True
+    return _spelled_out(words) or _in_another_tongue(words) or _answers_who(around)
+
+
+def _answers_who(around: Around) -> bool:
+    """The answer to "Who made you?" as it was asked in the sentence before, and nothing but the answer."""
+    if around.after or not 0 < len(around.previous) <= MAX_QUESTION:
+        return False
+    asked = _ASKED.within(around.previous, MAX_QUESTION)
+    return asked and all(_filler(word) or _answer(word) for word in around.before)
+
+
+def _without_spaces(before: Sequence[str], after: Sequence[str]) -> bool:
+    """我是NAME; 私は人工知能のNAMEです: a cue at the name, or the first person before it and its verb after it."""
+    if not before or before[-1].isascii():
+        return False
+    first = any(word.startswith(_CHINESE_FIRST) for word in before[-6:])
+    return before[-1].endswith(_CHINESE_CUES) or (first and bool(after) and after[0].startswith(_CHINESE_AFTER))
+
+
+def _in_another_tongue(words: Sequence[str]) -> bool:
+    """Je suis (un modèle de) NAME; ich bin …, entwickelt von NAME."""
+    for end in range(len(words), max(len(words) - MAX_FILLERS, 0), -1):
+        if _TONGUES.end_at(words, end) is not None:
+            return True
+        if not (words[end - 1] == NAME_WORD or _tongue_filler(words[end - 1])):
+            return False
+    return False
+
+
+def told(around: Around) -> bool:
+    """What an assistant was told it is, repeated: "You are NAME, a model by …"; «Ты — помощник NAME»."""
+    place = _addressed(around.before)
+    if place is None:
+        return False
+    crossed = around.before[place[1] :]
+    return any(_self_noun(word) or _made(word) for word in (*crossed, *around.after[:6])) and not _denied(crossed)
+
+
+def _addressed(words: Sequence[str]) -> tuple[int, int] | None:
+    """Where "you are" begins and ends before a name, a few words between."""
+    unknown = 0
+    for end in range(len(words), max(len(words) - MAX_FILLERS, 0), -1):
+        start = _TOLD.end_at(words, end)
+        if start is not None:
+            return start, end
+        unknown += not _filler(words[end - 1])
+        if unknown > MAX_UNKNOWN:
+            return None
+    return None
+
+
+def _imagined(words: Sequence[str]) -> bool:
+    """If you are NAME; example: you are NAME. Who was told so is not the speaker."""
+    place = _addressed(words)
+    if place is None:
+        return False
+    lead = words[: place[0]]
+    example = any(map(_told_as_example, lead)) and not any(_first_person(word) or _system(word) for word in lead)
+    return example or (bool(lead) and _told_if(lead[-1]))
 
 
 def cues(around: Around) -> Iterator[str]:
@@ -225,9 +304,10 @@ _ME = fold_word("меня")
 _SUBJECTS = ("i", fold_word("я"), _ME)
 
 
-def _interrupted(words: Sequence[str]) -> bool:
-    """My name, in case you wonder, is NAME."""
-    if not words or words[-1] not in ("is", fold_word("это")):
+def _interrupted(around: Around) -> bool:
+    """My name, in case you wonder, is NAME; my name in five letters: NAME."""
+    words = around.before
+    if not words or not (around.announced or words[-1] in ("is", fold_word("это"))):
         return False
     return any(_INTERRUPTED.start(words[at:]) for at in range(max(len(words) - 10, 0), len(words) - 3))
 
@@ -290,6 +370,8 @@ def _fragment(around: Around) -> bool:
         return True
     if list(words) == [fold_word("зовут")]:
         return True
+    if around.set_off and not (around.organisation or around.after) and _KEYS.end_at(words, len(words)) is not None:
+        return True
     if not around.introduced:
         return False
     for end in range(len(words), 0, -1):
@@ -314,8 +396,9 @@ def _spelled_out(words: Sequence[str]) -> bool:
 
 
 def is_somebody_else(around: Around) -> bool:
-    """Unlike NAME, I …; while I was at NAME: whom the speaker sets itself against, or where it worked."""
-    return _SOMEBODY_ELSE.end_at(around.before, len(around.before)) is not None
+    """Unlike NAME, I …; I was at NAME; if you are NAME: whom the speaker differs from, worked at or imagines."""
+    words = around.before
+    return _SOMEBODY_ELSE.end_at(words, len(words)) is not None or _imagined(words)
 
 
 def can_be_a_name(around: Around) -> bool:
@@ -334,7 +417,7 @@ def can_be_a_name(around: Around) -> bool:
 _FORMS: dict[str, Callable[[Around], bool]] = {
     "direct": _direct,
     "agent": lambda around: _agent(around.before),
-    "interrupted": lambda around: _interrupted(around.before),
+    "interrupted": _interrupted,
     "as": _as_what,
     "follows": _follows,
     "fragment": _fragment,
