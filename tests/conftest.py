@@ -28,7 +28,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # two threads on contended cores are severa
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["PYTHONHASHSEED"] = "0"  # for the processes that tests start
 
-_LAST = ("simulation", "process", "soak", "postgres", "torch", "browser")
+_LAST = ("soak", "postgres", "torch", "browser")
 """Marks of costly tests, in the order in which they run after everything else."""
 
 _COSTLY_FILE = re.compile(rf"^pytestmark = .*pytest\.mark\.({'|'.join(_LAST)})\b", re.MULTILINE)

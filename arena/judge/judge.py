@@ -12,8 +12,8 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, cast
 
@@ -139,7 +139,7 @@ class BattleJudge:
         self._calls = asyncio.Semaphore(workers)
         self._rng = rng or random.SystemRandom()
         self._sleep = sleep
-        self._handling = 0  # jobs in hand
+        self._handling, self._free = 0, asyncio.Event()  # jobs in hand, and whether there is none
         self._running, self._settled = 0, asyncio.Event()  # calls under way
         self.tally = Tally()
 
@@ -170,14 +170,23 @@ class BattleJudge:
         while self.tally.stopped is None:
             claimed = await self._claimed()
             for job in claimed:
-                self._handling += 1
-                try:
+                with self._in_hand():
                     await self._handle(job)
-                finally:
-                    self._handling -= 1
                 shown(self.tally)
             if not claimed and not await self._wait_for_lapse():
                 return
+
+    @contextmanager
+    def _in_hand(self) -> Iterator[None]:
+        """Count a job; with the last of them whoever waits for it is told."""
+        self._handling += 1
+        self._free.clear()
+        try:
+            yield
+        finally:
+            self._handling -= 1
+            if not self._handling:
+                self._free.set()
 
     async def _claimed(self) -> tuple[JudgmentRecord, ...]:
         """The next job, if one is free; a stop in the middle of the claim gives it back."""
@@ -190,10 +199,16 @@ class BattleJudge:
             raise
 
     async def _wait_for_lapse(self) -> bool:
-        """Nothing is free: wait while claims may come back; False when nothing is left to wait for."""
+        """No job is free: wait while one may come back, or for the last in hand; False when there is none."""
         if not self._handling and not await self._open_jobs():
             return False
-        await self._sleep(min(2.0, self._lease / 4))
+        waits = [self._sleep(min(2.0, self._lease / 4)), *([self._free.wait()] if self._handling else [])]
+        pending = [asyncio.ensure_future(one) for one in waits]
+        try:
+            await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in pending:
+                one.cancel()
         return True
 
     async def _open_jobs(self) -> int:

@@ -102,6 +102,19 @@ async def test_every_voted_battle_is_judged_once_in_both_orders(store: Store) ->
     assert (await judge.run()).done == 0
 
 
+async def test_a_run_ends_with_its_last_job(store: Store) -> None:
+    """Workers that found none do not sleep on: here their sleep would never end."""
+    voted_battles(store, 1)
+
+    async def for_ever(seconds: float) -> None:
+        await asyncio.Event().wait()
+
+    judge = BattleJudge("judge", FakeEngine(fair), store, sleep=for_ever)
+    await judge.enqueue()
+    async with asyncio.timeout(20):
+        assert (await judge.run()).done == 1
+
+
 async def test_the_second_order_shows_the_answers_exchanged() -> None:
     """And each order carries its own random code, and neither tells a name."""
     engine = FakeEngine(fair)

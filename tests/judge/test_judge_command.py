@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from endpoint import Reply, saying, serving
 from store_kit import register, vote
+from typer.testing import Result
 
 from arena.config import Settings
 from arena.service import open_store
 from arena.types import Verdict
-
-pytestmark = pytest.mark.process
+from tests.cli.commanding import commanded
 
 ROOT = Path(__file__).parents[2]
 MODELS = """
@@ -35,7 +33,6 @@ profiles:
         spending_cap: {cap}
       - {{name: Silent, engine: fake, enabled: false, script: {{text: "I would rather not say."}}}}
 """
-PROGRAM = "import typer; from arena.cli.judge import judge; typer.run(judge)"
 
 
 def prepared(folder: Path, battles: int) -> None:
@@ -46,17 +43,17 @@ def prepared(folder: Path, battles: int) -> None:
             vote(store, a.id, b.id, Verdict.MODEL_A, voter=f"voter {number}")
 
 
-def judging(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run the command beside the test's endpoint."""
-    command = [sys.executable, "-c", PROGRAM, "--profile", "demo", "--models", str(folder / "models.yaml"),
-               "--storage", str(folder), *options]  # fmt: skip
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("ARENA_")}
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=120, check=False, env=environment | {"PYTHONPATH": str(ROOT)}
-    )
+def words(folder: Path, *options: str) -> list[str]:
+    """The command's words, on the test's storage and models."""
+    return ["judge", "--profile", "demo", "--models", str(folder / "models.yaml"), "--storage", str(folder), *options]
 
 
-async def run(folder: Path, cap: float, *options: str) -> subprocess.CompletedProcess[str]:
+def judging(folder: Path, *options: str) -> Result:
+    """Run the command beside the test's endpoint, in a thread of its own for it brings its own event loop."""
+    return commanded(*words(folder, *options))
+
+
+async def run(folder: Path, cap: float, *options: str) -> Result:
     """The command against a server that always says that A is better."""
     async with serving(saying("[[A>B]]")) as endpoint:
         (folder / "models.yaml").write_text(MODELS.format(base_url=endpoint.base_url, cap=cap), encoding="utf-8")
@@ -64,9 +61,12 @@ async def run(folder: Path, cap: float, *options: str) -> subprocess.CompletedPr
 
 
 async def test_it_judges_every_voted_battle_and_prints_the_bill(tmp_path: Path) -> None:
-    """One JSON object: judged, unscored, flips and cost per judge; a second run finds nothing left."""
+    """As a program of its own. One JSON object: judged, unscored, flips and cost per judge; again, nothing is left."""
     prepared(tmp_path, 3)
-    done = await run(tmp_path, 5.0, "--json")
+    async with serving(saying("[[A>B]]")) as endpoint:
+        (tmp_path / "models.yaml").write_text(MODELS.format(base_url=endpoint.base_url, cap=5.0), encoding="utf-8")
+        program = [sys.executable, "-m", "arena", *words(tmp_path, "--json")]
+        done = await asyncio.to_thread(subprocess.run, program, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     (found,) = json.loads(done.stdout)["judges"]
     assert (found["judge"], found["done"], found["flipped"], found["stopped"]) == ("Strict", 3, 3, None)
@@ -79,7 +79,7 @@ async def test_a_spent_cap_stops_it_with_a_reason_and_status_1(tmp_path: Path) -
     """Nothing is judged that cannot be paid for."""
     prepared(tmp_path, 2)
     done = await run(tmp_path, 0.0001)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "spending cap 0.0001 would be passed" in done.stderr
 
 
@@ -87,7 +87,7 @@ async def test_a_disabled_judge_can_be_named_and_its_silence_is_counted(tmp_path
     """An answer without a verdict is unscored, and the reason is printed."""
     prepared(tmp_path, 2)
     done = await run(tmp_path, 5.0, "--judge", "Silent")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "2 of 2 battles judged" in done.stdout
     assert "no verdict in the answer (4)" in done.stdout
 
@@ -96,7 +96,7 @@ async def test_an_unknown_judge_is_one_line_and_status_2(tmp_path: Path) -> None
     """With the nearest name."""
     prepared(tmp_path, 1)
     done = await run(tmp_path, 5.0, "--judge", "Strikt")
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "Strict" in done.stderr
     assert "Traceback" not in done.stderr
 

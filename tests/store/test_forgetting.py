@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
+from typer.testing import Result
 
 from arena.config import Settings
 from arena.service import open_store
@@ -15,9 +14,8 @@ from arena.service.forgetting import forget_code
 from arena.ui.voters import COOKIE, Voters
 from perf import fuzz
 from perf.fuzz import Call, send
-from tests.e2e.arena_process import ROOT, ArenaProcess, environment
-
-pytestmark = pytest.mark.process
+from tests.cli.commanding import commanded
+from tests.e2e.arena_process import ArenaProcess
 
 KEY = b"k" * 32
 
@@ -30,10 +28,9 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArenaProcess]:
     arena.stop()
 
 
-def command(arena: ArenaProcess, *words: str) -> subprocess.CompletedProcess[str]:
-    """A command of the operator, on the running arena's storage."""
-    call = [sys.executable, "-m", "arena", *words, "--storage", str(arena.storage)]
-    return subprocess.run(call, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+def command(arena: ArenaProcess, *words: str) -> Result:
+    """A command of the operator, on the storage of an arena that runs in a process of its own."""
+    return commanded(*words, "--storage", str(arena.storage))
 
 
 def code_on_page(arena: ArenaProcess, cookie: str) -> str:
@@ -52,10 +49,10 @@ def test_a_code_on_the_page_erases_what_its_owner_wrote(arena: ArenaProcess) -> 
     kept = fuzz.ask(arena, bystander, first, [other, ""], "bystander")
     assert fuzz.vote(arena, writer, battle).status == 200
     assert send(arena, Call("GET", "/arena/export.csv")).status == 200
-    assert command(arena, "backup").returncode == 0
+    assert command(arena, "backup").exit_code == 0
     assert secret.encode() in everything(arena)
     done = command(arena, "forget", code_on_page(arena, writer).upper().replace("-", " "))
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "Forgotten: the texts of 1 battles" in done.stdout
     assert secret.encode() not in everything(arena)
     with open_store(Settings(storage=arena.storage)) as store:
@@ -69,7 +66,7 @@ def test_a_code_on_the_page_erases_what_its_owner_wrote(arena: ArenaProcess) -> 
 def test_a_code_that_is_nobodys_is_refused(arena: ArenaProcess) -> None:
     """A mistyped code erases nothing and says what may be wrong."""
     done = command(arena, "forget", "0000-0000-0000-0000")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "nobody has this code" in done.stderr
 
 
