@@ -192,6 +192,7 @@ def test_a_key_that_stands_twice_is_refused_instead_of_silently_overridden(write
     ("text", "words"),
     [
         ("contestants: [", "not valid YAML"),
+        ("? [contestants]\n: []", "not valid YAML"),
         ("- a\n- b\n", "mapping"),
         ("contestant: []\n", "did you mean contestants?"),
         ("profiles: {gpu: {models: []}}\n", "no such key"),
