@@ -6,8 +6,6 @@ import gzip
 import json
 import os
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arena.battles.masking import MASK, Masker, Masking, asks_identity
+from arena.battles.masking import MASK, Masker, Masking, asks_identity, learning
 from arena.battles.masking.evidence import WEIGHTS
 from arena.battles.masking.learning import MAKERS, TAUGHT, Case, digest, read_cases
 from arena.battles.masking.masker import LOOK_AHEAD, MAX_TAIL
@@ -101,12 +99,10 @@ def test_the_weights_are_learned_from_the_written_answers_as_they_are() -> None:
     assert f"# cases: {digest(LEARNED_FROM)}" in WEIGHTS.read_text(encoding="utf-8").splitlines()[:2]
 
 
-@pytest.mark.process
 def test_learning_again_gives_the_same_weights(tmp_path: Path) -> None:
     """Nobody edits them by hand."""
     again = tmp_path / "weights.tsv"
-    command = [sys.executable, "-m", "arena.battles.masking.learning", *map(str, LEARNED_FROM), "--out", str(again)]
-    subprocess.run(command, check=True)
+    learning.main([*map(str, LEARNED_FROM), "--out", str(again)])
     learned, kept = (
         {sign: float(weight) for sign, weight in (line.split("\t") for line in lines if line[:1] != "#")}
         for lines in (path.read_text(encoding="utf-8").splitlines() for path in (again, WEIGHTS))

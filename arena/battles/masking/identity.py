@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from arena.battles.masking.folding import fold, fold_words, words
-from arena.battles.masking.names import Found, NameFinder, build, starts_word
+from arena.battles.masking.names import Found, NameFinder, build, word_starts
 
 QUESTIONS = Path(__file__).with_name("questions.txt")
 _QUOTED = re.compile(r"«[^»]*»|“[^”]*”|„[^“]*“|\"[^\"]*\"|```.*?```|`[^`]*`", re.DOTALL)
@@ -59,11 +59,10 @@ def _asks_by_name(prompt: str) -> bool:
     if "?" not in prompt:
         return False
     folds = [fold(char) for char in prompt]
-    for position in range(len(prompt)):
-        if starts_word(prompt, folds, position):
-            found = _finder().at(prompt, folds, position, final=True)
-            if isinstance(found, Found) and _asked(list(words(folds[:position])), prompt[found.end :]):
-                return True
+    for position in word_starts(prompt, folds):
+        found = _finder().at(prompt, folds, position, final=True)
+        if isinstance(found, Found) and _asked(list(words(folds[:position])), prompt[found.end :]):
+            return True
     return False
 
 

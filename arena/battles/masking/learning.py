@@ -119,12 +119,12 @@ def write_weights(weight: dict[str, float], learned_from: str, path: Path = WEIG
     path.write_text("\n".join([heading, f"# cases: {learned_from}", *rows]) + "\n", encoding="utf-8")
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Learn from files of cases; the first is the one that the grammar was written along, so its forms are left out."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
-    given = parser.parse_args()
+    given = parser.parse_args(words)
     files: list[Path] = given.cases
     masker = Masker.from_names(TAUGHT, MAKERS)
     rows = [row for place, path in enumerate(files) for row in lessons(masker, read_cases(path), forms=place > 0)]

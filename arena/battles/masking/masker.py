@@ -16,7 +16,7 @@ from arena.battles.masking.evidence import speaks_for
 from arena.battles.masking.folding import fold, is_letters, words
 from arena.battles.masking.grammar import word_list
 from arena.battles.masking.identity import asks_identity
-from arena.battles.masking.names import Found, Kind, NameFinder, Undecided, build, is_chinese, starts_word
+from arena.battles.masking.names import Found, Kind, NameFinder, Undecided, build, is_chinese, next_word, word_starts
 from arena.battles.masking.selfspeech import (
     NAME_WORD,
     Around,
@@ -80,8 +80,7 @@ class Masker:
     def topics(self, prompt: str) -> frozenset[str]:
         """The groups whose names stand in a prompt."""
         folds = [fold(char) for char in prompt]
-        starts = (place for place in range(len(prompt)) if starts_word(prompt, folds, place))
-        met = (self.finder.at(prompt, folds, place, final=True) for place in starts)
+        met = (self.finder.at(prompt, folds, place, final=True) for place in word_starts(prompt, folds))
         return frozenset(found.name.group for found in met if isinstance(found, Found))
 
     def asks_identity(self, prompt: str) -> bool:
@@ -129,27 +128,25 @@ class Masking:
 
     def _advance(self, final: bool) -> str:
         shown: list[str] = []
-        while self._next < len(self._text):
-            position = self._next
-            if not starts_word(self._text, self._folds, position):
-                found: Found | Undecided | None = None
-            else:
-                found = self._finder.at(self._text, self._folds, position, final)
-                if found is None and self._text[position].isdigit():
-                    found = size_at(self._text, position, final)
+        text, folds = self._text, self._folds
+        at, shown_to = self._next, self._next
+        while (at := next_word(text, folds, at)) < len(text):
+            found = self._finder.at(text, folds, at, final)
+            if found is None and text[at].isdigit():
+                found = size_at(text, at, final)
             if isinstance(found, Found) and found.name is not SIZE:
                 found = self._with_tail(found, final)
             if isinstance(found, Undecided) or (isinstance(found, Found) and not self._can_tell(found, final)):
                 break
             if found is None:
-                shown.append(self._text[position])
-                self._next += 1
+                at += 1
                 continue
-            shown.append(self._decide(found))
+            shown += text[shown_to:at], self._decide(found)
             if found.name is not SIZE:
                 self._names.append((found.start, found.end))
-            self._next = found.end
-        return "".join(shown)
+            at = shown_to = found.end
+        self._next = at
+        return "".join([*shown, text[shown_to:at]])
 
     def _with_tail(self, found: Found, final: bool) -> Found | Undecided:
         """The name with the version that follows it: "-2.5-7B-Instruct", " 2.5 Plus"."""

@@ -164,7 +164,7 @@ class _Walk:
         self.on_letter = False
         if not folded:
             return True
-        if is_letters(folded):
+        if folded.isalnum():
             self.spelled = self.spelled or not char.isdigit()
             return self._take(folded)
         if char in LEET and self._edge(char) is not None:
@@ -188,13 +188,15 @@ class _Walk:
 
     def _edge(self, letter: str) -> _Node | None:
         edges = self.node.edges
-        return next((edges[meant] for meant in (letter, *LEET.get(letter, "")) if meant in edges), None)
+        if letter in edges:
+            return edges[letter]
+        return next((edges[meant] for meant in LEET.get(letter, "") if meant in edges), None)
 
     def _may_part(self, letter: str) -> bool:
         """Between words anything; inside a word soft signs, spaces between all letters, or one space in all."""
         if letter in self.node.gaps:
             return True
-        space = any(char.isspace() for char in self._separators)
+        space = self._separators != "" and any(char.isspace() for char in self._separators)
         if self._spaced is None:
             self._spaced = space
         elif self._spaced:
@@ -245,14 +247,26 @@ def _is_cyrillic(char: str) -> bool:
     return "\u0400" <= char <= "\u052f"
 
 
-def starts_word(text: str, folds: list[str], position: int) -> bool:
-    """Whether a word begins here (between Chinese signs one always may)."""
-    if not is_letters(folds[position]):
-        return False
+def next_word(text: str, folds: list[str], position: int) -> int:
+    """Where a word begins, from `position` on; the text's end when none does. Chinese signs are words each."""
     before = position - 1
     while before >= 0 and not folds[before]:
         before -= 1
-    return before < 0 or not is_letters(folds[before]) or is_chinese(text[position]) or is_chinese(text[before])
+    inside = before >= 0 and is_letters(folds[before]) and not is_chinese(text[before])
+    for at in range(position, len(text)):
+        if folds[at].isalnum():
+            if not inside or is_chinese(text[at]):
+                return at
+        elif folds[at]:
+            inside = False
+    return len(text)
+
+
+def word_starts(text: str, folds: list[str]) -> Iterator[int]:
+    """Every place where a word begins."""
+    at = -1
+    while (at := next_word(text, folds, at + 1)) < len(text):
+        yield at
 
 
 def _endings(spelling: str) -> Iterator[tuple[str, Iterable[str]]]:
