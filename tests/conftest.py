@@ -7,16 +7,17 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.testing
+from sqlalchemy import create_engine
 from typer.main import get_command
 
 from arena.battles.masking import masker
-from arena.store import migrate
+from arena.store import connections, migrate
 from perf.promises import is_line
 
 gc.disable()  # until all is imported
@@ -109,10 +110,21 @@ def fresh_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+class _Compiled(dict[Any, Any]):
+    """Statements in SQL, for all stores: each would compile its own, though one SQLite's dialect is like another's."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return super().get((key[0].name, *key[1:]), default)
+
+    def __setitem__(self, key: Any, statement: Any) -> None:
+        super().__setitem__((key[0].name, *key[1:]), statement)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def made_once() -> Iterator[None]:
-    """What is made alike each time and never changed: the tree of commands, and of a catalogue's names."""
+    """What is made alike each time and never changed: trees of commands and of a catalogue's names, and SQL."""
     build = cache(masker.build)
+    options = {"compiled_cache": _Compiled()}
 
     def built(*names: Iterable[str]) -> Any:
         return build(*map(tuple, names))
@@ -120,6 +132,7 @@ def made_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(masker, "build", built)
         patch.setattr(typer.testing, "_get_command", cache(get_command))
+        patch.setattr(connections, "create_engine", partial(create_engine, execution_options=options))
         yield
 
 
