@@ -176,7 +176,6 @@ with open_run(Path(sys.argv[1]), plan, questions) as log:
 """
 
 
-@pytest.mark.process
 def test_after_kills_at_any_moment_every_question_is_answered_once(tmp_path: Path) -> None:
     """kill -9 in the middle, several times; the last run completes and no key stands twice."""
     script = tmp_path / "run.py"

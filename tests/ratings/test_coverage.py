@@ -12,8 +12,6 @@ from arena.ratings.combined import fit_combined
 from arena.ratings.comparisons import FloatArray, PairCounts
 from arena.ratings.intervals import normal_quantile
 
-pytestmark = pytest.mark.simulation
-
 THETA = np.linspace(-1, 1, 10)
 
 

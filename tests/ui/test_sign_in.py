@@ -15,8 +15,6 @@ from perf import fuzz
 from tests.e2e.arena_process import ArenaProcess, free_port
 from tests.ui.fake_accounts import CLIENT, FakeAccounts
 
-pytestmark = pytest.mark.process
-
 PERSON = "account-4711"
 
 

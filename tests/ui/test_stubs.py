@@ -5,10 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
-pytestmark = pytest.mark.process
-
 WHO = "import arena.ui.look, gradio.component_meta as meta; print(meta.create_or_modify_pyi.__module__)"
 
 
