@@ -91,12 +91,15 @@ _SURE, _TOLD, _LIKELY = 0, 1, 2
 """Ranks: an e-mail or a word beside the number; a checksum with its shape; a shape alone."""
 
 _GAP = r"[\s\u00a0.\-‐‑–—]"
-_BEGIN = r"(?<!\w)(?<![A-Za-z0-9][-/_])(?:(?<!\d[.,:])|(?<=\d{5},)|(?<=\n\d,)|(?<=\n\d\d,))(?<![%#])"
+_LABELS = ("инн", "тел", "моб", "снилс", "телефон", "паспорт", "карта")
+_GLUED = rf"(?=[\d(+])(?:(?<!\w)|(?<=[^\W\d_])(?:{'|'.join(rf'(?<=(?i:{label}))' for label in _LABELS)}))"
+"""Where a number begins: not inside a word, but for one that says what it is, as in "инн7707083893"."""
+_BEGIN = rf"{_GLUED}" + r"(?<![A-Za-z0-9][-/_])(?:(?<!\d[.,:])|(?<=\d{5},)|(?<=\n\d,)|(?<=\n\d\d,))(?<![%#])"
 _END = r"(?!\w)(?![.:/]\d)(?!,\d{1,2}(?!\d))(?!-[A-Za-z0-9])(?!%)"
 
 _EMAIL = re.compile(
-    r"(?<![\w.+-])[\w.+-]{1,64}(?:@| @ |\s?(?:\(at\)|\[at\]|\(собака\)|\[собака\]|\bсобака\b)\s?)"
-    r"(?:[\w-]{1,63}\s?(?:\.|\(dot\)|\[dot\]| точка )\s?){1,4}"
+    r"(?<![\w.+])[\w.+][\w.+%'-]{0,63}(?:@| @ |\s?(?:\(at\)|\[at\]|\(собака\)|\[собака\]|\bсобака\b)\s?)"
+    r"(?:[\w-]{1,63}\s?(?:\.|,(?=(?:ru|com|net|org|su|by|kz|рф)\b)|[(\[](?:dot|точка)[)\]]| точка )\s?){1,4}"
     r"(?!png|jpe?g|gif|svg|webp)[^\W\d_]{2,24}(?![\w-])(?!:[\w/])",
     re.IGNORECASE,
 )
@@ -115,11 +118,11 @@ _PASSPORT = re.compile(
 _FOREIGN_PASSPORT = re.compile(rf"{_BEGIN}\d{{2}}[\s,]*(?:номер|№|no?\.?)?\s*\d{{7}}{_END}", re.IGNORECASE)
 _INN = re.compile(
     rf"{_BEGIN}(?:\d{{12}}|\d{{10}}|\d{{4}} \d{{6}} \d{{2}}|\d{{4}} \d{{4}} \d{{4}}|\d{{4}} \d{{3}} \d{{3}}"
-    r"|\d{3} \d{3} \d{3} \d{3})"
+    r"|\d{3} \d{3} \d{3} \d{3}|\d{2}[ -]\d{2}[ -]\d{5}[ -]?\d(?:[ -]?\d{2})?)"
     r"(?:(?=/\d{9}\b)|(?!\w)(?![.:/]\d)(?!,\d{1,2}(?!\d))(?!-[A-Za-z0-9])(?!%))"  # "INN/KPP" are often written as one
 )
 _RUSSIAN_PHONE = re.compile(
-    rf"(?<!\w)(?<![A-Za-z0-9][-_])(?:(?<!\d[.,:])|(?<=\d{{5}},))(?:\+\s?7/?|(?<=wa\.me/)7|(?<!\w/)[78])(?:{_GAP}{{0,3}}\(?\d\)?){{10}}{_END}"
+    rf"{_GLUED}(?<![A-Za-z0-9][-_])(?:(?<!\d[.,:])|(?<=\d{{5}},))(?:\+\s?7/?|(?<=wa\.me/)7|(?<!\w/)[78])(?:{_GAP}{{0,3}}\(?\d\)?){{10}}{_END}"
 )
 _SHORT_PHONE = re.compile(
     rf"{_BEGIN}(?:\(?[3489]\d{{2}}\)?(?:{_GAP}{{0,2}}\d){{7}}"
@@ -128,11 +131,14 @@ _SHORT_PHONE = re.compile(
 _CITY = re.compile(rf"\(?\d+\)?{_GAP}{{0,2}}(?:\d{{3}}{_GAP}?\d{{2}}|\d{{1,2}}-\d{{2}}){_GAP}?\d{{2}}")
 _FOREIGN_PHONE = re.compile(rf"(?<!\w)(?:\+|00)[1-9](?:{_GAP}{{0,2}}\(?\d\)?){{9,13}}{_END}")
 _LOCAL_PHONE = re.compile(
-    rf"{_BEGIN}(?:\d{{3}}[- ]?\d{{2}}[- ]?\d{{2}}|\d{{3}}-\d{{3}}|\d{{2}}-\d{{2}}-\d{{2}}|\d-\d{{2}}-\d{{2}}){_END}"
+    rf"{_BEGIN}(?:\(?[2-9]\d{{2}}\)?[- ]\d{{3}}-\d{{4}}"
+    rf"|\d{{3}}[- ]?\d{{2}}[- ]?\d{{2}}|\d{{3}}-\d{{3}}|\d{{2}}-\d{{2}}-\d{{2}}|\d-\d{{2}}-\d{{2}}){_END}"
 )
 
 _WORDS: dict[str, Personal | None] = {
-    r"инн\s?/\s?(?:кпп|огрн\w*)|инн|inn|налогоплательщик\w*|идентификационн\w+ номер\w*": Personal.INN,
+    r"инн\s?/\s?(?:кпп|огрн\w*)|инн|inn|налогоплательщик\w*|"
+    r"налогов\w+ (?:номер|идентификатор)\w*|и\. ?н\. ?н\.?|"
+    r"реквизит\w*|идентификационн\w+ номер\w*": Personal.INN,
     r"снилс\w*|snils|страхов\w+ (?:номер|свидетельств)\w*|"
     r"пенсионн\w+ (?:номер|свидетельств|страхован)\w*": Personal.SNILS,
     r"паспорт\w*|пасп|загран\w*|passport|сери[яиюей]+": Personal.PASSPORT,
@@ -152,12 +158,13 @@ _WORDS: dict[str, Personal | None] = {
     r"с\.|стр\.?": None,
 }  # fmt: skip
 _KEYWORDS = re.compile(
-    "|".join(rf"(?P<k{i}>(?<![^\W_])(?:{words})(?![^\W_]))" for i, words in enumerate(_WORDS)), re.IGNORECASE
+    "|".join(rf"(?P<k{i}>(?<![^\W_])(?:{words})(?![^\W\d_]))" for i, words in enumerate(_WORDS)), re.IGNORECASE
 )
 _KINDS = list(_WORDS.values())
 _LOOK_BACK = 48
 _LONGEST_HEADING = 400
 _ASIDE = re.compile(r"\s?(?:\(|,(?=[^\n.;,\d)]{1,24}\))|[—–-]\s|(?<=\s)(?=[^\W\d]))[^\n.;,\d]{1,24}")
+_DENIED = re.compile(r"[\s(,—–-]*(?:не|not)\s", re.IGNORECASE)
 _UNITS = re.compile(
     r"\s*(?:₽|\$|€|руб|р\.|долл|евро|тыс|млн|млрд|трлн|человек|шт|кг|км|м²|га|байт|бит|секунд|мс|ms|лет|год|токен"
     r"|умнож|раздел|[×÷]|[*%]\s*\d)",
@@ -203,7 +210,7 @@ def _kinds(text: str) -> list[Personal | None]:
 def _aside(text: str, end: int) -> str:
     """What is said of a number right after it: "… (карта Альфы)", "… — мой телефон"."""
     found = _ASIDE.match(text, end)
-    return found[0] if found else ""
+    return found[0] if found and not _DENIED.match(found[0]) else ""
 
 
 def _heading(text: str, start: int) -> Personal | None:
