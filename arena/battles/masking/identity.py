@@ -20,16 +20,35 @@ _ABOUT_WORDS = re.compile(
     r"напиши (?:стих|рассказ|песн|диалог|сценари)\w*|write (?:a|an) (?:story|poem|song|dialogue|script))\b",
     re.IGNORECASE,
 )
+_CONFESSION = re.compile(r"\b(?:признайся|признайтесь|сознайся|сознавайся|колись|admit|confess)\b", re.IGNORECASE)
+_YES = re.compile(r", (?:right|correct|aren't you|верно|правда|да|так ведь|не так ли)\s*$", re.IGNORECASE)
+MAX_CONFESSED = 8  # words between the name and the end of a question that wants a yes
 _ARE_YOU = [
     fold_words(cue)
-    for cue in ("ты", "вы", "are you", "aren t you", "r u", "you are", "you re", "твой создатель", "твой разработчик")
+    for cue in (
+        "ты",
+        "вы",
+        "are you",
+        "aren t you",
+        "r u",
+        "you are",
+        "you re",
+        "твой создатель",
+        "твой разработчик",
+        "bist du",
+        "sind sie",
+        "es tu",
+        "eres",
+        "jesteś",
+    )
 ]
 _IS_THIS = [fold_words(cue) for cue in ("this is", "is this", "am i talking to")]
 _THIS = fold_words("это")[0]
 _BETWEEN = frozenset(
     fold_words(
         "a the really actually же случайно правда точно это не случаем часом разве ведь same based on not sure "
-        "продукт работаешь на базе основе от из"
+        "продукт работаешь на базе основе от из основан основана построен построена обучен обучена сделан сделана "
+        "basically just secretly simply only"
     )
 )
 
@@ -56,20 +75,26 @@ def asks_identity(prompt: str) -> bool:
 
 def _asks_by_name(prompt: str) -> bool:
     """Are you NAME? Ты случайно не NAME? Это NAME?"""
-    if "?" not in prompt:
+    confession = _CONFESSION.search(prompt) is not None
+    if "?" not in prompt and not confession:
         return False
     folds = [fold(char) for char in prompt]
     for position in word_starts(prompt, folds):
         found = _finder().at(prompt, folds, position, final=True)
-        if isinstance(found, Found) and _asked(list(words(folds[:position])), prompt[found.end :]):
+        if isinstance(found, Found) and _asked(list(words(folds[:position])), prompt[found.end :], confession):
             return True
     return False
 
 
-def _asked(before: list[str], after: str) -> bool:
-    """The question is put to the answerer and ends soon: "ты GPT-4?", not "вы Google Таблицы открываете как?"."""
+def _asked(before: list[str], after: str, confession: bool) -> bool:
+    """The question is put to the answerer and ends soon: "ты GPT-4?", not "вы Google Таблицы открываете как?".
+
+    Where it is told to confess, or asks for a yes at the end ("…, right?"), more words may follow the name.
+    """
     question, mark, _ = after.partition("?")
-    more = len(re.sub(r"^[-\w.]+", "", question).split()) if mark else 99
+    more = len(re.sub(r"^[-\w.]+", "", question).split()) if mark or confession else 99
+    if more <= MAX_CONFESSED and (confession or _YES.search(question)):
+        more = 0
     if before and before[-1] == _THIS:
         return more == 0
     while before and before[-1] in _BETWEEN:
