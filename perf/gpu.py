@@ -13,6 +13,7 @@ With `--dry-run` every step is taken on the CPU with the same models in small: i
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import json
 import os
@@ -27,11 +28,15 @@ from serving import ROOT, Server, client, has_gpu, listening, row_of
 
 sys.path.insert(0, str(ROOT))
 
+from arena.engines.local import LocalEngine
 from arena.engines.memory import GIB, Footprint, plan
+from arena.engines.nursery import Nursery
 from arena.engines.worker.spec import WorkerSpec
 
 TOGETHER = ("qwen2.5-7b", "qwen2.5-7b", "mistral-nemo-12b", "qwen2.5-32b")
 CONTEXT, TOKENS = 4096, 128
+SPARE_SECONDS = 20.0
+"""In this time a spare process has surely imported its libraries."""
 TINY = "tiny-"  # as `shapes` has it, which imports torch
 
 
@@ -115,11 +120,31 @@ def _together(names: Sequence[str], paths: Mapping[str, Path], arguments: argpar
             runs = list(pool.map(lambda worker: client(worker[0], 8, arguments.tokens), workers))
         real = arguments.memory.of(*(pid for _, pid, _ in workers)) / GIB
         totals = [row_of(worker[0], 8, run).total for worker, run in zip(workers, runs, strict=True)]
-    with worker(paths[names[0]], batch=8, room=arguments.folder / "again") as (_, _, seconds):
-        pass
+    seconds = asyncio.run(_switch(paths[names[-1]], paths[names[0]]))
     print(f"real {real:.1f} GiB; 8 streams each, tokens/s: {', '.join(f'{total:.0f}' for total in totals)}")
     print(f"switch to a cold {names[0]} from the page cache: {seconds:.1f} s")
     return {"predicted_gib": predicted, "real_gib": real, "totals": totals, "switch_s": seconds}
+
+
+async def _switch(first: Path, second: Path) -> float:
+    """Seconds from asking for a cold model until it answers, with another put away for it: as the arena does it, in
+    a process that has its libraries imported and no model yet."""
+    nursery = Nursery()
+    one, other = (LocalEngine(_spec(path, batch=8), nursery) for path in (first, second))
+    try:
+        await one.start()
+        await nursery.restock()
+        await asyncio.sleep(SPARE_SECONDS)
+        began = time.monotonic()
+        await one.unload()
+        await other.start()
+        return time.monotonic() - began
+    finally:
+        await asyncio.gather(one.close(), other.close(), nursery.close())
+
+
+def _spec(path: Path, *, batch: int, quantization: str = "nf4") -> WorkerSpec:
+    return WorkerSpec(str(path), quantization=quantization, context=CONTEXT, max_batch=batch, prefix_reuse=False)
 
 
 @contextlib.contextmanager
@@ -129,16 +154,8 @@ def worker(path: Path, *, batch: int, room: Path, quantization: str = "nf4") -> 
     socket = str(room / "w.sock")
     Path(socket).unlink(missing_ok=True)
     server = Server("worker", "local", uds=socket)
-    spec = WorkerSpec(str(path), quantization=quantization, context=CONTEXT, max_batch=batch, prefix_reuse=False)
-    command = [
-        sys.executable,
-        "-m",
-        "arena.engines.worker",
-        "--spec-json",
-        spec.to_json(),
-        "--socket",
-        server.uds or "",
-    ]
+    spec = _spec(path, batch=batch, quantization=quantization).to_json()
+    command = [sys.executable, "-m", "arena.engines.worker", "--spec-json", spec, "--socket", server.uds or ""]
     began = time.monotonic()
     with listening(server, command, room / "log") as process:
         yield server, process.pid, time.monotonic() - began

@@ -141,7 +141,8 @@ def _their_options(port: int) -> list[str]:
 @contextlib.contextmanager
 def listening(server: Server, command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A server process that accepts connections; killed at the end of the block."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    paths = filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
     with log.open("wb") as out, subprocess.Popen(command, env=environment, stdout=out, stderr=out) as process:
         try:
             wait_for(server, process, log)

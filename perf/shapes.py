@@ -27,6 +27,10 @@ from arena.engines.checkpoint import Checkpoint, Tensor
 
 SHARD_BYTES = 4 << 30
 
+STD = 0.01
+"""Of the weights. With 0.02, as models begin, nearly every column before the down projection would count as an outlier
+of LLM.int8(); in trained models few do."""
+
 SHAPES: Mapping[str, Mapping[str, Any]] = {
     "qwen2.5-7b": {
         "model_type": "qwen2", "hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28,
@@ -87,7 +91,8 @@ def write(name: str, folder: Path, *, force_nf4: bool = False) -> tuple[Path, bo
     family = FAMILIES["qwen2"]
     tokenizer = tokenizer_of(family)
     ends = [tokenizer.convert_tokens_to_ids(text) for text in family.terminators]
-    _save_shards(_values(tensors, ends, nf4), target)
+    silent = [*ends, *range(len(tokenizer), config.vocab_size)]
+    _save_shards(_values(tensors, silent, nf4), target)
     config.bos_token_id, config.eos_token_id = None, ends[0]
     if nf4:
         config.quantization_config = _nf4_config().to_dict()
@@ -113,17 +118,17 @@ def _nf4_config() -> Any:
     )
 
 
-def _values(tensors: Mapping[str, Any], ends: list[int], nf4: bool) -> Iterator[tuple[str, torch.Tensor]]:
-    """Every tensor of the checkpoint with random content, quantized where asked."""
+def _values(tensors: Mapping[str, Any], silent: list[int], nf4: bool) -> Iterator[tuple[str, torch.Tensor]]:
+    """Every tensor of the checkpoint with random content, quantized where asked; the silent ids are never drawn."""
     device = "cuda:0" if torch.cuda.is_available() else "cpu"
     generator = torch.Generator(device).manual_seed(0)
     for key, like in tensors.items():
         if "norm" in key:
             value = torch.ones(like.shape, dtype=torch.bfloat16)
         else:
-            value = torch.empty(like.shape, dtype=torch.bfloat16, device=device).normal_(std=0.02, generator=generator)
+            value = torch.empty(like.shape, dtype=torch.bfloat16, device=device).normal_(std=STD, generator=generator)
         if key == "lm_head.weight":
-            value[ends] = 0.0
+            value[silent] = 0.0
         if nf4 and value.dim() == 2 and "embed" not in key and key != "lm_head.weight":
             yield from _quantized(key, value)
         else:

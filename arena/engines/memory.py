@@ -30,8 +30,10 @@ NF4_NESTED_BLOCK = 256
 NF4_CONSTANTS = 16 * 4 + 256 * 4 + 4
 """Per quantized tensor: the sixteen levels, the map of the scales and their mean, in bytes."""
 
-CUDA_PROCESS = 600 * MIB
-"""What a CUDA context, its libraries' handles and their work space take in each worker."""
+CUDA_PROCESS = 800 * MIB
+"""What a CUDA context and its libraries' code take in each worker: 770 to 830 MiB on an H200, less on smaller GPUs."""
+CUDA_GRAPHS = 224 * MIB
+"""Recorded steps with their work space, and cuBLAS's."""
 CPU_PROCESS = 420 * MIB
 """What importing torch, transformers and bitsandbytes takes in each worker."""
 PREFILL_TOKENS: Mapping[Device, int] = {"cuda": 2048, "cpu": 512}
@@ -257,7 +259,8 @@ def _work_space(
     unpacked = 0
     if quantization in ("nf4", "int8", *_PACKED):
         unpacked = max((tensor.elements for tensor in checkpoint.tensors if _is_linear(tensor)), default=0) * item
-    return max(prompt, answer) + unpacked + batch * shape.vocabulary * SAMPLING_BYTES
+    passing = max(prompt, answer) if device == "cpu" else prompt + answer + CUDA_GRAPHS  # there it is kept for graphs
+    return passing + unpacked + batch * shape.vocabulary * SAMPLING_BYTES
 
 
 def _rounding(size: int) -> int:

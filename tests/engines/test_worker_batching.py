@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +267,53 @@ def test_a_model_that_breaks_fails_its_requests_and_goes_on(endless: Any) -> Non
     desk.answerer.stop()
 
 
+def test_steps_that_are_recorded_say_what_plain_ones_say(endless: Any) -> None:
+    """Padded to the shapes of a few graphs, at changing numbers of rows and lengths; read from one place in memory."""
+    questions = [(QUESTIONS[n % 3], 8 + 7 * n) for n in range(7)]
+    plain = _desk(endless)
+    expected = [plain.answer(plain.ask(text, max_tokens=limit)).text for text, limit in questions]
+    plain.answerer.stop()
+    recorded: list[Any] = []
+
+    def record(run: Any) -> Any:
+        recorded.append(run)
+        return run
+
+    desk = _desk(endless, max_batch=7, record=record)
+    tickets = [desk.ask(text, max_tokens=limit) for text, limit in questions]
+    assert [desk.answer(ticket).text for ticket in tickets] == expected
+    assert len(recorded) > 1
+    desk.answerer.stop()
+
+
+def test_a_model_whose_steps_cannot_be_recorded_takes_plain_ones(endless: Any, caplog: Any) -> None:
+    """It is tried once, the reason is logged, and nobody's answer suffers."""
+    attempts: list[Any] = []
+
+    def refuse(run: Any) -> Any:
+        attempts.append(run)
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    desk = _desk(endless, record=refuse)
+    answers = [desk.answer(desk.ask(QUESTIONS[0], max_tokens=20)) for _ in range(2)]
+    assert answers[0].text == answers[1].text
+    assert answers[0].error is None
+    assert len(attempts) == 1
+    assert "operation not permitted" in caplog.text
+    desk.answerer.stop()
+
+
+@pytest.mark.parametrize(("smallest", "largest"), [(1, 1), (1, 16), (16, 257), (16, 10)])
+def test_shapes_grow_by_a_half_at_most_and_end_at_the_largest(smallest: int, largest: int) -> None:
+    """Padding costs at most a third of a step, and a handful of graphs is enough."""
+    from arena.engines.worker.graphs import sizes
+
+    found = sizes(smallest, largest)
+    assert found[-1] == largest
+    assert found == sorted(set(found))
+    assert all(after <= max(before * 1.5, before + 1) for before, after in pairwise(found))
+
+
 def _load(path: Path, quantization: str = "fp32", **quirks: Any) -> Any:
     from arena.engines.worker.loading import load
 
@@ -273,14 +321,23 @@ def _load(path: Path, quantization: str = "fp32", **quirks: Any) -> Any:
     return load(WorkerSpec(str(path), quantization=quantization, device="cpu", **quirks))  # type: ignore[arg-type]
 
 
-def _desk(loaded: Any, *, blocks: int = 256, max_batch: int = 8, reuse: bool = True, prefill_tokens: int = 512) -> Desk:
+def _desk(
+    loaded: Any,
+    *,
+    blocks: int = 256,
+    max_batch: int = 8,
+    reuse: bool = True,
+    prefill_tokens: int = 512,
+    record: Any = None,
+) -> Desk:
     from arena.engines.worker.batching import Batcher
     from arena.engines.worker.paging import BlockPool
 
     desk = Desk(loaded, WorkerSpec("x", num_blocks=8))
     desk.answerer.stop()
     pool = BlockPool(blocks, 16, reuse=reuse)
-    desk.answerer = Batcher(loaded, desk._deliver, max_batch=max_batch, pool=pool, prefill_tokens=prefill_tokens)
+    options: dict[str, Any] = {"max_batch": max_batch, "prefill_tokens": prefill_tokens, "record": record}
+    desk.answerer = Batcher(loaded, desk._deliver, pool=pool, **options)
     desk.answerer.start()
     return desk
 

@@ -27,6 +27,7 @@ from arena.errors import ArenaError
 def main() -> None:
     """Run until the parent ends or the model is lost."""
     arguments = _arguments()
+    os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")  # what loading took in passing is free
     lifeline.ignore_interrupts()
     if arguments.spec_json:
         assignment: dict[str, Any] = {"spec": arguments.spec_json, "socket": arguments.socket, "port": arguments.port}

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from arena.engines.worker.answering import Ask, Deliver, Delta, Ticket, takes_the_process_along
+from arena.engines.worker.graphs import Inputs, Record, Steps
 from arena.engines.worker.loading import Loaded
 from arena.engines.worker.paging import BlockPool, PagedCache, Step
 from arena.engines.worker.sampling import Draw, next_tokens
@@ -44,7 +45,10 @@ class _Row(Ticket):
 
 
 class Batcher:
-    """Answers up to `max_batch` tickets at once in its own thread."""
+    """Answers up to `max_batch` tickets at once in its own thread.
+
+    With `record`, steps of answers under way are recorded as graphs and replayed.
+    """
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class Batcher:
         max_batch: int,
         pool: BlockPool,
         prefill_tokens: int = 512,
+        record: Record | None = None,
     ) -> None:
         self.steps = 0
         self.fatal: BaseException | None = None
@@ -63,6 +68,7 @@ class Batcher:
         self._cache = PagedCache(pool.size, pool.block_size)
         self._cache_name = _cache_name(loaded.model)
         self._table = np.zeros((max_batch, -(-loaded.prompter.context // pool.block_size) + 1), dtype=np.int64)
+        self._recorded = self._steps_with(record) if record else None
         self._slots = list(range(max_batch))
         self._waiting: deque[_Row] = deque()
         self._running: list[_Row] = []
@@ -206,25 +212,40 @@ class Batcher:
 
     def _forward(self, rows: Sequence[_Row], counts: Sequence[int]) -> torch.Tensor:
         """Logits [rows, vocabulary] behind each row's last computed token. Rows are padded on the left."""
-        block = self._pool.block_size
         slots = np.array([row.slot for row in rows])
         tokens, positions, places = self._laid_out(rows, counts, slots)
         blocks = self._blocks_for(max(row.computed + count for row, count in zip(rows, counts, strict=True)))
-        self._cache.step = Step(
+        read = self._table[slots, :blocks]
+        if self._recorded and tokens.shape[1] == 1:
+            return self._recorded(tokens, positions, places, read)
+        inputs = Inputs(
+            tokens=self._tensor(tokens),
+            positions=self._tensor(positions),
             write=self._tensor(places.reshape(-1)),
-            read=self._tensor(self._table[slots, :blocks].reshape(-1)),
-            queries=(queries := self._tensor(positions)),
-            length=blocks * block,
+            read=self._tensor(read.reshape(-1)),
+            length=blocks * self._pool.block_size,
         )
+        return self._compute(inputs)
+
+    def _compute(self, inputs: Inputs) -> torch.Tensor:
+        """One pass of the model: logits [rows, vocabulary] behind the last token of each row."""
+        step = Step(write=inputs.write, read=inputs.read, queries=inputs.positions, length=inputs.length)
+        self._cache.step = step
         output = self._loaded.model(
-            input_ids=self._tensor(tokens),
-            position_ids=queries,
+            input_ids=inputs.tokens,
+            position_ids=inputs.positions,
             **{self._cache_name: self._cache},
             use_cache=True,
             logits_to_keep=1,
-            arena_step=self._cache.step,
+            arena_step=step,
         )
         return output.logits[:, -1]  # type: ignore[no-any-return]
+
+    def _steps_with(self, record: Record) -> Steps:
+        """Graphs remember where they read: what the cache reads into must never grow."""
+        rows, blocks = self._table.shape
+        self._cache.read_at_most(rows * blocks)
+        return Steps(self._compute, self._device, record, rows=rows, blocks=blocks, block_size=self._pool.block_size)
 
     def _laid_out(
         self, rows: Sequence[_Row], counts: Sequence[int], slots: np.ndarray

@@ -71,6 +71,8 @@ def _load(spec: WorkerSpec, progress: Progress) -> Loaded:
     paged = _takes_our_attention(config, spec)
     with _WeightProgress(progress):
         model = _weights(spec.model, spec, config, ATTENTION if paged else None)
+        if model.device.type == "cuda":
+            torch.cuda.empty_cache()  # what loading took in passing
     draft = _weights(spec.draft, spec, AutoConfig.from_pretrained(spec.draft), None) if spec.draft else None
     single, texts = _split_stops(tokenizer, spec.stop)
     terminators = frozenset(_declared(config) | _declared(model.generation_config) | _declared(tokenizer) | single)

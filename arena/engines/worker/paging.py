@@ -140,7 +140,12 @@ class PagedCache(Cache):
         self._shape = (blocks + 1, block_size)  # one more for the trash
         self._pools: list[tuple[torch.Tensor, torch.Tensor] | None] = []
         self._held: dict[object, torch.Tensor] = {}
+        self._most_blocks = 0
         self.step: Step | None = None
+
+    def read_at_most(self, blocks: int) -> None:
+        """Promise that no pass reads more: what is read into is taken once, in full, and stays where it is."""
+        self._most_blocks = blocks
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: Any, **kwargs: Any
@@ -193,9 +198,8 @@ class PagedCache(Cache):
         held = self._held.get(key)
         if held is None or len(held) < blocks:
             self._held.pop(key, None)  # before more is taken
-            held = self._held[key] = torch.empty(
-                blocks + blocks // 4, *pool.shape[1:], dtype=pool.dtype, device=pool.device
-            )
+            room = max(self._most_blocks, blocks + blocks // 4)
+            held = self._held[key] = torch.empty(room, *pool.shape[1:], dtype=pool.dtype, device=pool.device)
         return held[:blocks]
 
     def _empty(self, like: torch.Tensor) -> torch.Tensor:

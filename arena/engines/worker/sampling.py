@@ -28,7 +28,7 @@ def next_tokens(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int]:
     """
     greedy = logits.argmax(dim=-1)
     if all(draw.temperature <= 0 for draw in draws):
-        return _checked(logits, greedy).tolist()
+        return _checked(logits, greedy)
     device = logits.device
     temperature = torch.tensor([draw.temperature for draw in draws], device=device)
     uniform = torch.tensor([draw.uniform for draw in draws], device=device, dtype=torch.float32)
@@ -39,7 +39,7 @@ def next_tokens(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int]:
     else:
         top_p = torch.tensor([draw.top_p for draw in draws], device=device)
         drawn = _nucleus(probabilities, top_p, uniform)
-    return _checked(logits, torch.where(temperature > 0, drawn, greedy)).tolist()
+    return _checked(logits, torch.where(temperature > 0, drawn, greedy))
 
 
 def _nucleus(probabilities: torch.Tensor, top_p: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
@@ -63,7 +63,9 @@ def _inverse_cdf(weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     return torch.minimum(index, last)
 
 
-def _checked(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    if torch.isnan(logits).any():
+def _checked(logits: torch.Tensor, tokens: torch.Tensor) -> list[int]:
+    """The tokens, fetched from the device once."""
+    found: list[int] = torch.where(torch.isnan(logits).any(dim=-1), -1, tokens).tolist()
+    if -1 in found:
         raise ArithmeticError("the model's logits are not numbers")
-    return tokens
+    return found

@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from socket import socket as Socket
+from typing import Any
 
 import torch
 import uvicorn
@@ -21,6 +22,7 @@ from arena.engines.worker import lifeline
 from arena.engines.worker.answering import Answerer, Ask, Deliver
 from arena.engines.worker.batching import Batcher
 from arena.engines.worker.checks import findings
+from arena.engines.worker.graphs import recorder
 from arena.engines.worker.loading import Loaded, load
 from arena.engines.worker.paging import BlockPool
 from arena.engines.worker.server import Identity, Post, Server
@@ -73,8 +75,15 @@ def answerer_for(loaded: Loaded, spec: WorkerSpec, deliver: Deliver) -> Answerer
     if not loaded.paged:
         return OneByOne(loaded, deliver)
     pool = BlockPool(cache_blocks(loaded, spec), spec.block_size, reuse=spec.prefix_reuse)
-    prefill = _PREFILL_TOKENS.get(loaded.model.device.type, 512)
-    return Batcher(loaded, deliver, max_batch=spec.max_batch, pool=pool, prefill_tokens=prefill)
+    device = loaded.model.device
+    prefill, record = _PREFILL_TOKENS.get(device.type, 512), recorder(device) if _on_one_gpu(loaded.model) else None
+    return Batcher(loaded, deliver, max_batch=spec.max_batch, pool=pool, prefill_tokens=prefill, record=record)
+
+
+def _on_one_gpu(model: Any) -> bool:
+    """Whether a step is the work of one GPU alone, so that it can be recorded."""
+    devices = {parameter.device for parameter in model.parameters()}
+    return len(devices) == 1 and devices.pop().type == "cuda"
 
 
 def cache_blocks(loaded: Loaded, spec: WorkerSpec) -> int:
@@ -148,5 +157,6 @@ async def _beat(task: asyncio.Task[None], answerer: Answerer) -> None:
 def _quiet_libraries() -> None:
     """One thread per core is torch's own default; warnings repeated at every product are not wanted."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every shape, half a second each
     if threads := os.environ.get("ARENA_WORKER_THREADS"):
         torch.set_num_threads(int(threads))
