@@ -24,6 +24,9 @@ from arena.ui.voters import Voters, language_of_request
 
 Updates = dict[Any, Any]
 
+WARNED = 6
+"""Seconds for which a warning stays: as long as the page's own notes."""
+
 MOST_TOPICS = 16
 """More topics than this are no choice any more (a dataset's cluster numbers): prompts come from all of them."""
 
@@ -288,4 +291,4 @@ class BattleEvents:
         settings = self._arena.settings
         limits = {"prompt_too_long": settings.max_prompt_chars, "too_many_turns": settings.max_turns}
         values = {"limit": number(limits[error.code], language)} if error.code in limits else {}
-        gr.Warning(say(language, key, **values))
+        gr.Warning(say(language, key, **values), duration=WARNED)

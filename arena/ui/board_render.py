@@ -36,7 +36,8 @@ def table(seen: Seen, language: str) -> str:
         f" · {say(language, 'board_live')}{_legend(seen, language)}</p>"
     )
     if not board.votes:
-        return f'{live}<p class="empty">{say(language, "board_empty")}</p>'
+        begin = f'<br><a href="?tab=battle">{say(language, "board_empty_act")}</a>'
+        return f'{live}<p class="empty">{say(language, "board_empty")}{begin}</p>'
     plates = {plate.name: plate for plate in view.nameplates}
     head = "".join(_heading(key, language) for key in COLUMNS)
     span = _span(board)

@@ -27,7 +27,30 @@ A_MOMENT = 60.0
 """Seconds: votes that all came within them say nothing by their times."""
 
 DIVERGING = [[0.0, SIDE_B], [0.5, "#f4f1ea"], [1.0, SIDE_A]]
-PALETTE = ("#0b7285", "#b4560c", "#364fc7", "#a61e4d", "#5c940d", "#6741d9", "#e67700", "#087f5b", "#495057", "#c2255c")
+PALETTE = ("#0b7285", "#a84f0a", "#702a52", "#908995", "#ba54ee", "#284482", "#678e45", "#4b4a18", "#7622c8", "#b72164")
+"""Found by search: any two differ by 0.13 in OKLab (ten chosen by eye: 0.03), neighbours by 0.18, and by 0.13 to those
+who see no red or no green; each stands out 3:1 on the light page and, brightened, on the dark one."""
+
+DASHES = ("solid", "dash", "dot", "longdashdot")
+"""Neighbouring lines differ in this too: it is told apart without any colour."""
+
+
+LONG_NAME = 20
+"""A name beside a plot that has more characters goes on in a second line: on a phone it would take the plot's place."""
+
+
+def _label(name: str) -> str:
+    """A name as a plot's row shows it: a long one in two lines, parted at the hyphen or space nearest its middle."""
+    places = [at + 1 for at, sign in enumerate(name[:-1]) if sign in "-_ /"]
+    if len(name) <= LONG_NAME or not places:
+        return name
+    at = min(places, key=lambda place: abs(place - len(name) / 2))
+    return f"{name[:at].rstrip()}<br>{name[at:]}"
+
+
+def _short(name: str) -> str:
+    """A name where rows are too low for two lines: its beginning and its end, which tell versions apart."""
+    return name if len(name) <= LONG_NAME + 4 else f"{name[: LONG_NAME - 5]}…{name[-8:]}"
 
 
 def forest(board: Leaderboard, language: str) -> go.Figure:
@@ -116,7 +139,7 @@ def wins(board: Leaderboard, language: str) -> go.Figure:
     matrix = _first(win_matrix(board))
     figure = _heat(matrix, colorscale=DIVERGING, zmin=0, zmax=1, format=".0%", language=language)
     said = "compare_unknown" if np.isnan(matrix.values).all() else "plot_probability"
-    _under(figure, say(language, said), board, language)
+    _titled(figure, say(language, said), board, language)
     return figure
 
 
@@ -124,12 +147,15 @@ def counts(board: Leaderboard, language: str) -> go.Figure:
     """How many battles each two fought."""
     matrix = _first(counts_matrix(board))
     figure = _heat(matrix, colorscale=[[0, "#f4f1ea"], [1, SIDE_A]], zmin=0, zmax=None, format=".0f", language=language)
-    _under(figure, say(language, "plot_counted"), board, language)
+    _titled(figure, say(language, "plot_counted"), board, language)
     return figure
 
 
-NARROW = 8
-"""A matrix of more models is as wide as its figures need, whatever the window."""
+NARROW = 4
+"""A matrix of more models is as wide as its figures need, whatever the window: a phone slides it sideways."""
+
+_LETTER = 7.2
+"""Pixels of a letter of the tick labels' 13, on the average and rather too many."""
 
 _RUSSIAN_TIMES = (([None, 86_399_999], "%H:%M\n%d.%m.%Y"), ([86_400_000, None], "%d.%m\n%Y"))
 """How times on an axis are written: distances of its ticks in milliseconds (months count as more)."""
@@ -140,19 +166,21 @@ def history(points: Sequence[HistoryPoint], board: Leaderboard, language: str, c
 
     Votes of a file that tells no times came all at once: then their order does.
     """
-    figure = _figure(420, language)
     timed = bool(points) and points[-1].at - points[0].at >= A_MOMENT
-    shown = [row.model for row in board.rows if row.rating is not None][: len(PALETTE)]
-    for index, model in enumerate(dict.fromkeys([*shown, *chosen])):
+    best = [row.model for row in board.rows if row.rating is not None][: len(PALETTE)]
+    shown = list(dict.fromkeys([*best, *chosen]))
+    figure = _figure(360 + 20 * len(shown), language)  # a phone lists the names one under the other
+    for index, model in enumerate(shown):
         own = _thinned([point for point in points if point.model == model])
         if own:
             times = [datetime.fromtimestamp(point.at, UTC) if timed else point.sequence for point in own]
-            figure.add_scatter(
-                x=times, y=[point.rating for point in own], mode="lines", line={"shape": "hv", "width": 2,
-                "color": PALETTE[index % len(PALETTE)], "dash": "solid" if index < len(PALETTE) else "dot"}, name=model,
-            )  # fmt: skip
-    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.14, "yanchor": "top"})
-    figure.update_yaxes(title=say(language, "plot_elo"))
+            line = {"shape": "hv", "width": 2, "color": PALETTE[index % len(PALETTE)], "dash": DASHES[index % 4]}
+            figure.add_scatter(x=times, y=[point.rating for point in own], mode="lines", line=line, name=model)
+    figure.update_layout(
+        showlegend=True, legend={"orientation": "h", "y": -0.14, "yanchor": "top", "itemwidth": 40},
+        hoverlabel={"namelength": -1},
+    )  # fmt: skip
+    _headline(figure, say(language, "plot_elo"))
     if not timed:
         figure.update_xaxes(title=say(language, "plot_order"))
     elif language == "ru":  # the library knows the names of months in English alone
@@ -237,11 +265,20 @@ def _first(matrix: Matrix) -> Matrix:
     return Matrix(matrix.names[:READABLE], matrix.values[:READABLE, :READABLE])
 
 
-def _under(figure: go.Figure, text: str, board: Leaderboard, language: str) -> None:
-    """A line under a matrix, which also says when only its beginning is shown."""
+def _titled(figure: go.Figure, text: str, board: Leaderboard, language: str) -> None:
+    """The line over a matrix, which also says when only its beginning is shown."""
     if len(board.rows) > READABLE:
-        text += " · " + say(language, "plot_first", shown=READABLE, all=number(len(board.rows), language))
-    _remark(figure, text)
+        shown = number(len(board.rows), language)
+        text += "<br>" + say(language, "plot_first", shown=READABLE, all=shown)
+    _headline(figure, text)
+
+
+def _headline(figure: go.Figure, text: str) -> None:
+    """A line at a plot's upper left: what is as wide as it needs begins on the screen, and so does this."""
+    figure.update_layout(
+        title={"text": text, "font": {"size": 13}, "x": 0, "xref": "container", "xanchor": "left", "y": 1,
+               "yref": "container", "yanchor": "top", "pad": {"l": 2, "t": 22 if "<br>" in text else 8}},
+    )  # fmt: skip
 
 
 def _remark(figure: go.Figure, text: str) -> None:
@@ -252,20 +289,27 @@ def _heat(
     matrix: Matrix, *, colorscale: list[list[object]], zmin: float, zmax: float | None, format: str, language: str
 ) -> go.Figure:
     names = list(matrix.names)
-    cell = 34 if len(names) <= 24 else 22
-    figure = _figure(max(260, 130 + cell * len(names)), language)
+    few = len(names) <= 24
+    size, wide, high = (13, 46, 34) if few else (10, 26, 22)
+    letter = _LETTER * size / 13
+    aslant = letter * max(map(len, names), default=0)  # the length of the longest name over a column
+    above = 60 + 0.64 * aslant
+    figure = _figure(round(max(200, above + 30 + high * len(names))), language)
     text = [["" if np.isnan(value) else f"{value:{format}}" for value in row] for row in matrix.values]
     figure.add_heatmap(
         x=names, y=names, z=matrix.values, text=text, texttemplate="%{text}" if len(names) <= READABLE else None,
-        textfont={"size": 12 if len(names) <= 24 else 9}, colorscale=colorscale, zmin=zmin, zmax=zmax, showscale=False,
+        textfont={"size": 12 if few else 9}, colorscale=colorscale, zmin=zmin, zmax=zmax, showscale=False,
         xgap=2, ygap=2, hoverongaps=False, hovertemplate="%{y} – %{x}: %{text}<extra></extra>",
     )  # fmt: skip
-    size = 13 if len(names) <= 24 else 10
-    figure.update_yaxes(autorange="reversed", showgrid=False, tickfont={"size": size}, dtick=1)
+    rows = [_label(name) if few else _short(name) for name in names]
+    figure.update_yaxes(
+        autorange="reversed", showgrid=False, tickfont={"size": size}, tickmode="array", tickvals=names, ticktext=rows
+    )
     figure.update_xaxes(side="top", tickangle=-40, showgrid=False, tickfont={"size": size}, dtick=1)
-    figure.update_layout(margin={"t": 90})
-    if len(names) > NARROW:  # a phone slides it sideways instead of pressing it together
-        figure.update_layout(width=150 + (44 if len(names) <= 24 else 26) * len(names))
+    figure.update_layout(margin={"t": 60, "b": 10})
+    if len(names) > NARROW:
+        left = letter * max(len(line) for name in rows for line in name.split("<br>"))
+        figure.update_layout(width=round(30 + left + wide * len(names) + 0.77 * letter * len(names[-1])))
     return figure
 
 
@@ -316,9 +360,10 @@ def _intervals(
 
 def _by_model(figure: go.Figure, names: Sequence[str], ends: tuple[float, float], language: str) -> None:
     """Points to the right, models from best to worst downwards."""
-    figure.update_xaxes(title=say(language, "board_rating"), range=list(ends))
+    figure.update_xaxes(title=say(language, "board_rating"), range=list(ends), nticks=6, tickangle=0)
+    labels = [_label(name) if len(names) <= READABLE else _short(name) for name in names]
     figure.update_yaxes(
-        tickmode="array", tickvals=list(range(len(names))), ticktext=list(names), range=[len(names) - 0.4, -0.6],
+        tickmode="array", tickvals=list(range(len(names))), ticktext=labels, range=[len(names) - 0.4, -0.6],
         tickfont={"size": 13 if len(names) <= 40 else 11},
     )  # fmt: skip
 

@@ -325,7 +325,7 @@ def _dressed(page: str, language: str) -> str:
     texts = {
         key: pair[language == "en"]
         for key, pair in TEXTS.items()
-        if key.startswith(("error_", "undo", "feedback", "link_", "copy_"))
+        if key.startswith(("error_", "undo", "feedback", "link_", "copy_", "close"))
     }
     data = json.dumps(texts, ensure_ascii=False).replace("<", "\\u003c")
     head = (

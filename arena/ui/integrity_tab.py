@@ -7,6 +7,7 @@ are named behind it. It is asked for when its tab is opened, since a look reads 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 
@@ -20,10 +21,14 @@ from arena.service import Arena
 from arena.service.integrity import Held, IntegrityDesk, IntegrityView, Suspect
 from arena.service.patrol import Sighting
 from arena.ui.operator import BehindTheDoor, Doorkeeper, door, named
+from arena.ui.render import carded
 from arena.ui.texts import number, percent, say
 
 SHOWN = 20
 """So many voters are listed, the flagged all."""
+
+Cells = tuple[str, ...]
+"""A row of a table, in HTML: whose it is, then the rest."""
 
 
 class IntegrityRoutes:
@@ -136,20 +141,19 @@ def _suspects(view: IntegrityView, language: str) -> str:
     return _table([f"integrity_{key}" for key in keys], [_suspect(one, language) for one in shown], language)
 
 
-def _suspect(one: Suspect, language: str) -> str:
+def _suspect(one: Suspect, language: str) -> Cells:
     bet, z = one.evidence.bet, one.evidence.agreement
     mark = "trusted" if one.trusted else "flagged" if one.flagged else ""
     said = f'<span class="mark">{say(language, f"integrity_{mark}")}</span>' if mark else ""
     cells = (
         number(one.evidence.votes, language),
         say(language, f"integrity_{bet.direction}", model=escape(bet.target)),
-        say(language, "integrity_of", score=number(bet.score, language, 1), battles=number(bet.battles, language)),
+        say(language, "integrity_of", score=_score(bet.score, language), battles=number(bet.battles, language)),
         number(bet.expected, language, 1),
         number(bet.log_e, language, 1),
         "—" if z is None else number(z, language, 1),
     )
-    code = f'<th scope="row"><code>{escape(one.code[:12])}</code>{said}</th>'
-    return f"<tr>{code}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    return (f"<code>{escape(one.code[:12])}</code>{said}", *cells)
 
 
 def _crowds(view: IntegrityView, language: str) -> str:
@@ -160,12 +164,12 @@ def _crowds(view: IntegrityView, language: str) -> str:
     return f"<h3>{say(language, 'integrity_crowds')}</h3>{_table(keys, rows, language)}"
 
 
-def _crowd(alarm: Alarm, language: str) -> str:
+def _crowd(alarm: Alarm, language: str) -> Cells:
     shift = alarm.shift
     who = say(language, "integrity_newest") if alarm.most is None else say(language, "integrity_few", votes=alarm.most)
-    score = say(language, "integrity_of", score=number(shift.score, language, 1), battles=shift.battles)
+    score = say(language, "integrity_of", score=_score(shift.score, language), battles=shift.battles)
     cells = (escape(shift.model), score, number(shift.expected, language, 1), number(shift.z or 0, language, 1))
-    return f'<tr><th scope="row">{who}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+    return (who, *cells)
 
 
 def _held(held: tuple[Held, ...], language: str) -> str:
@@ -173,17 +177,29 @@ def _held(held: tuple[Held, ...], language: str) -> str:
         return ""
     release = say(language, "integrity_release")
     rows = [
-        f'<tr><th scope="row"><code>{escape(one.code[:12])}</code></th><td>{len(one.sequences)}</td>'
-        f"<td>{escape(one.reason)}</td>"
-        f'<td><button type="button" data-integrity="restore" data-voter="{escape(one.code, quote=True)}">{release}'
-        "</button></td></tr>"
+        (
+            f"<code>{escape(one.code[:12])}</code>",
+            number(len(one.sequences), language),
+            escape(one.reason),
+            f'<button type="button" data-integrity="restore" data-voter="{escape(one.code, quote=True)}">{release}'
+            "</button>",
+        )
         for one in held
     ]
     keys = ["integrity_voter", "integrity_votes", "integrity_reason", "operator_acts"]
     return f"<h3>{say(language, 'integrity_held')}</h3>{_table(keys, rows, language)}"
 
 
-def _table(keys: list[str], rows: list[str], language: str) -> str:
-    head = "".join(f'<th scope="col">{say(language, key)}</th>' for key in keys)
-    body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
-    return f'<div class="operator-scroll"><table>{body}</table></div>'
+def _table(keys: Sequence[str], rows: Sequence[Cells], language: str) -> str:
+    headings = [say(language, key) for key in keys]
+    head = "".join(f'<th scope="col">{heading}</th>' for heading in headings)
+    body = "".join(carded(headings, row[0], row[1:]) for row in rows)
+    return (
+        f'<div class="operator-scroll"><table class="cards"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _score(value: float, language: str) -> str:
+    """Wins, ties counted as halves: a whole number without a decimal."""
+    return number(value, language, 0 if value == int(value) else 1)

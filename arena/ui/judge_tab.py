@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -12,12 +13,14 @@ import gradio as gr
 from arena.judge.agreement import Estimate, JudgeReport
 from arena.judge.desk import JudgeDesk, JudgesView
 from arena.store.records import JudgeStanding
+from arena.ui.render import carded
 from arena.ui.texts import number, percent, say
 from arena.ui.voters import language_of_request
 
 COLUMNS = (
     "with_ties", "without_ties", "kappa", "flips", "inconsistent", "longer", "length_preference", "self_preference",
 )  # fmt: skip
+KEYS = ("judge_name", "judge_language", "judge_judgments", "judge_unscored", *(f"judge_{key}" for key in COLUMNS))
 _SHARES = ("with_ties", "without_ties", "flips", "inconsistent", "longer")
 
 
@@ -44,13 +47,13 @@ def table(view: JudgesView, language: str) -> str:
     work = "".join(_work(standing, language) for standing in view.standings)
     if not view.reports:
         return f'<p class="empty">{say(language, "judge_empty")}</p>{work}'
-    keys = ("judge_name", "judge_language", "judge_judgments", "judge_unscored", *(f"judge_{key}" for key in COLUMNS))
-    head = "".join(f'<th scope="col">{say(language, key)}</th>' for key in keys)
-    rows = "".join(_row(report, report.judge in view.admitted, language) for report in view.reports)
+    headings = [say(language, key) for key in KEYS]
+    head = "".join(f'<th scope="col">{heading}</th>' for heading in headings)
+    rows = "".join(_row(report, report.judge in view.admitted, headings, language) for report in view.reports)
     least, battles = percent(view.gate.agreement, language), number(view.gate.battles, language)
     notes = (say(language, "judge_gate", share=least, battles=battles), say(language, "judge_note"))
     return (
-        f'<div class="board-scroll"><table class="board-table judges"><thead><tr>{head}</tr></thead>'
+        f'<div class="board-scroll"><table class="board-table judges cards"><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>{work}{''.join(f'<p class=note>{note}</p>' for note in notes)}"
     )
 
@@ -68,14 +71,16 @@ def _work(standing: JudgeStanding, language: str) -> str:
     return f'<p class="note">{line}</p>'
 
 
-def _row(report: JudgeReport, admitted: bool, language: str) -> str:
+def _row(report: JudgeReport, admitted: bool, headings: Sequence[str], language: str) -> str:
     mark = f'<span class="mark">{say(language, "judge_admitted")}</span>' if admitted and not report.language else ""
     spoken = say(language, f"slice_language_{report.language}") if report.language in ("ru", "en") else report.language
-    cells = "".join(f"<td>{_estimate(getattr(report, key), key in _SHARES, language)}</td>" for key in COLUMNS)
-    return (
-        f'<tr><th scope="row">{escape(report.judge)}{mark}</th><td>{escape(spoken) or say(language, "judge_all")}</td>'
-        f"<td>{number(report.judgments, language)}</td><td>{number(report.unscored, language)}</td>{cells}</tr>"
+    cells = (
+        escape(spoken) or say(language, "judge_all"),
+        number(report.judgments, language),
+        number(report.unscored, language),
+        *(_estimate(getattr(report, key), key in _SHARES, language) for key in COLUMNS),
     )
+    return carded(headings, escape(report.judge) + mark, cells)
 
 
 def _estimate(found: Estimate, share: bool, language: str) -> str:
@@ -88,5 +93,5 @@ def _estimate(found: Estimate, share: bool, language: str) -> str:
             return "…"
         return percent(value, language) if share else number(value, language, 2)
 
-    ends = "" if found.low is None and found.high is None else f"{shown(found.low)} … {shown(found.high)}<br>"
+    ends = "" if found.low is None and found.high is None else f"{shown(found.low)} … {shown(found.high)}<br> "
     return f"{shown(found.value)}<small>{ends}n = {number(found.n, language)}</small>"

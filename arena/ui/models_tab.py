@@ -17,9 +17,15 @@ from arena.errors import ModelUnavailable
 from arena.service import Arena
 from arena.service.watching import ModelReport, Report
 from arena.ui.operator import BehindTheDoor, Doorkeeper, door, named
+from arena.ui.render import carded
 from arena.ui.texts import TEXTS, number, percent, say
 
 ACTS = ("load", "evict", "enable", "disable")
+
+COLUMNS = (
+    "board_model", "operator_state", "operator_memory", "fact_speed", "operator_answers", "operator_failures",
+    "operator_spent", "operator_acts",
+)  # fmt: skip
 
 
 class OperatorRoutes:
@@ -65,15 +71,13 @@ def entrance(language: str) -> str:
 
 def page(report: Report, language: str) -> str:
     """Everything behind the door."""
-    head = "".join(
-        f"<th scope=col>{say(language, key)}</th>"
-        for key in ("board_model", "operator_state", "operator_memory", "fact_speed", "operator_answers",
-                    "operator_failures", "operator_spent", "operator_acts")
-    )  # fmt: skip
-    rows = "".join(_row(one, report, language) for one in report.models)
+    headings = [say(language, key) for key in COLUMNS]
+    head = "".join(f'<th scope="col">{heading}</th>' for heading in headings)
+    rows = "".join(_row(one, report, headings, language) for one in report.models)
     return (
         f"<h2>{say(language, 'tab_models')}</h2>{_summary(report, language)}{_memory(report, language)}"
-        f'<div class="operator-scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<div class="operator-scroll"><table class="cards"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
         f'<p><button type="button" data-leave>{say(language, "operator_leave")}</button></p>'
     )
 
@@ -130,22 +134,20 @@ def _legend(resident: Sequence[ModelReport], report: Report, language: str) -> s
     )
 
 
-def _row(one: ModelReport, report: Report, language: str) -> str:
-    name = escape(one.entry.name)
+def _row(one: ModelReport, report: Report, headings: Sequence[str], language: str) -> str:
     engine = f"operator_engine_{one.entry.engine}"
     runs = say(language, engine) if engine in TEXTS else one.entry.engine
     about = " · ".join(filter(None, (one.entry.precision, runs)))
     cells = (
-        f'<th scope="row">{name}<small>{escape(about)}</small></th>',
-        f"<td>{_state(one, language)}</td>",
-        f"<td>{_share(one, report, language)}</td>",
-        f"<td>{_speed(one, language)}</td>",
-        f"<td>{number(sum(one.tally.answers.values()), language)}</td>",
-        f"<td>{_failures(one)}</td>",
-        f"<td>{_money(one, language)}</td>",
-        f"<td>{_acts(one, language)}</td>",
+        _state(one, language),
+        _share(one, report, language),
+        _speed(one, language),
+        number(sum(one.tally.answers.values()), language),
+        _failures(one),
+        _money(one, language),
+        _acts(one, language),
     )
-    return f"<tr>{''.join(cells)}</tr>"
+    return carded(headings, f"{escape(one.entry.name)}<small>{escape(about)}</small>", cells)
 
 
 def _state(one: ModelReport, language: str) -> str:

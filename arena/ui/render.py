@@ -5,7 +5,7 @@ Everything that came from a person or a model is escaped here. No component and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 
 from arena.battles.stream import Phase
@@ -187,6 +187,16 @@ def my_data(code: str | None, language: str) -> str:
         f"<h1>{title}</h1>{known if code else nothing}"
         f'<p><a href="..">{say(language, "brand")}</a></p></body></html>'
     )
+
+
+def carded(headings: Sequence[str], first: str, cells: Sequence[str]) -> str:
+    """A row of a table of class `cards`: each cell knows its heading, beside which a phone shows it.
+
+    `first` is what the row's own heading holds; all are HTML, `headings` plain words, the first's among them.
+    """
+    named = zip(headings[1:], cells, strict=True)
+    rest = "".join(f'<td data-label="{escape(heading)}"><div>{cell}</div></td>' for heading, cell in named)
+    return f'<tr><th scope="row">{first}</th>{rest}</tr>'
 
 
 def sorting_heading(label: str, language: str, order: str, *, rising: bool = False, kind: str = "") -> str:

@@ -58,7 +58,26 @@ async def test_on_a_phone_the_sides_are_tabs_and_the_vote_bar_stays_within_reach
     width = await window.page.evaluate("document.documentElement.scrollWidth")
     assert width <= 390, "nothing pushes the page wider than the phone"
     await window.part("vote-b").tap()
+    names = await window.revealed()
+    for side, name in zip("ab", names, strict=True):
+        await expect(window.page.locator(f"#anonymous-battle [data-side={side}]")).to_contain_text(name)
+    await window.begin_again()
+    await window.ask_and_wait()
+    await expect(window.page.locator("#anonymous-battle [data-side=b]")).to_have_text("Модель B")
+
+
+async def test_whoever_votes_below_a_long_answer_is_shown_what_the_vote_said(
+    quick: ArenaProcess, open_window: Opened
+) -> None:
+    """It stands above the answers: the page goes there, and the whole of it lies on the screen."""
+    window = await open_window(quick, **PHONE)
+    await window.ask_and_wait()
+    await window.page.evaluate("document.querySelector('.pair').style.minHeight = '3000px'")
+    await window.page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    await window.part("vote-a").tap()
     await window.revealed()
+    await expect(window.part("undo")).to_be_in_viewport(ratio=1, timeout=PATIENCE)
+    await expect(window.part("verdict")).to_be_in_viewport(ratio=1)
 
 
 async def test_the_page_speaks_the_browsers_language_and_switches(quick: ArenaProcess, open_window: Opened) -> None:

@@ -101,7 +101,7 @@
     },
     async vote(battle, verdict) {
       document.querySelectorAll(".vote").forEach((button) => (button.disabled = true));
-      if (await post("vote", { battle, verdict }) && byKey) goOn();
+      if (await post("vote", { battle, verdict })) { told(); if (byKey) goOn(); }
       return battle;
     },
     async undo(battle) {
@@ -138,6 +138,31 @@
     if (next?.offsetParent && document.activeElement === document.body) next.focus({ preventScroll: true });
     else if (tries && byKey) setTimeout(goOn, 100, tries - 1);
   }
+
+  // ---- whoever voted below a long answer is shown what the vote said, which stands above it
+  function told(tries = 40) {
+    const row = $("#anonymous-verdict .split")?.closest(".verdict-row");
+    if (!row?.offsetParent) { if (tries) setTimeout(told, 100, tries - 1); return; }
+    const { top, bottom } = row.getBoundingClientRect();
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (top < 0 || bottom > innerHeight) row.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
+  }
+
+  // ---- the phone's two tabs bear the names as soon as the sides do; Gradio's notes close in the page's language
+  const label = (tab) => (tab.dataset.label ??= tab.textContent);
+  function named(head) {
+    const side = head.id.slice(-1), tab = $(`[data-side=${side}]`, head.closest(".arena-battle"));
+    const name = $(".name", head)?.textContent;
+    if (!tab) return;
+    const wanted = name ? `${side.toUpperCase()}\u00a0· ${name.replaceAll("_", "_\u200b")}` : label(tab);
+    if (label(tab) && tab.textContent !== wanted) tab.textContent = wanted;
+  }
+  new MutationObserver((changes) => {
+    const heads = new Set(changes.map(({ target }) => target.closest?.("[id$=-head-a], [id$=-head-b]")));
+    heads.delete(null), heads.delete(undefined);
+    heads.forEach(named);
+    document.querySelectorAll(".toast-close[aria-label=Close]").forEach((button) => (button.ariaLabel = texts.close));
+  }).observe(document.documentElement, { subtree: true, childList: true });
 
   // ---- what was written and not sent outlives a reload, a change of language and a restart of the server
   const drafts = () => [...document.querySelectorAll(".bar textarea")];

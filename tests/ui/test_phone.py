@@ -1,0 +1,59 @@
+"""What a phone's width does to tables, in a real browser, with the page's own stylesheet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+from test_board_on_page import ROUND, board_of, seen
+
+from arena.judge.agreement import Estimate, Gate, JudgeReport
+from arena.judge.desk import JudgesView
+from arena.ui import board_render, judge_tab, look
+from tests.prepare import chromium
+
+pytestmark = pytest.mark.browser
+
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def phone() -> Iterator[Page]:
+    """A window as wide as a phone's."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        yield browser.new_page(viewport=PHONE)  # type: ignore[arg-type]
+        browser.close()
+
+
+def show(phone: Page, html: str) -> None:
+    """Put a fragment on a page that is dressed as ours."""
+    phone.set_content(f"<!doctype html><style>{look.css()}</style><main class=board style='font: 16px DejaVu Sans; width: 340px'>{html}</main>")
+
+
+def test_a_judges_marks_do_not_squeeze_the_board(phone: Page) -> None:
+    """The table is as wide with the legend of its marks as without, so that names are read and not spelt."""
+    board = board_of(ROUND)
+    show(phone, board_render.table(seen(board), "ru"))
+    wide = phone.locator(".board-scroll").bounding_box()
+    show(phone, board_render.table(seen(board, rings={"first": 1010.0}), "ru"))
+    assert phone.locator(".legend").is_visible()
+    marked = phone.locator(".board-scroll").bounding_box()
+    assert wide is not None
+    assert marked is not None
+    assert marked["width"] == wide["width"] >= 340
+
+
+def test_a_judges_figures_stand_beside_their_headings(phone: Page) -> None:
+    """Twelve columns become a card: nothing lies beyond the edge, and each figure says what it is."""
+    figure = Estimate(0.61, 0.55, 0.66, 12_345)
+    report = JudgeReport("A judge", "", 12_345, 7, *[figure] * len(judge_tab.COLUMNS))
+    show(phone, judge_tab.table(JudgesView((report,), (), Gate()), "ru"))
+    cells = phone.locator(".judges td")
+    for place, box in enumerate([cell.bounding_box() for cell in cells.all()]):
+        assert box is not None
+        assert box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"], place  # noqa: PT018
+    assert phone.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    script = "cell => getComputedStyle(cell, '::before').content"
+    assert cells.nth(3).evaluate(script) == '"Согласие с людьми"'
