@@ -29,7 +29,8 @@ def phone() -> Iterator[Page]:
 
 def show(phone: Page, html: str) -> None:
     """Put a fragment on a page that is dressed as ours."""
-    phone.set_content(f"<!doctype html><style>{look.css()}</style><main class=board style='font: 16px DejaVu Sans; width: 340px'>{html}</main>")
+    looks = "font: 16px DejaVu Sans; width: 340px"
+    phone.set_content(f"<!doctype html><style>{look.css()}</style><main class=board style='{looks}'>{html}</main>")
 
 
 def test_a_judges_marks_do_not_squeeze_the_board(phone: Page) -> None:
