@@ -39,7 +39,9 @@ TOPICAL = 2.5
 LOOK_BACK = 200
 MAX_TAIL = 64
 _VERSION_WORDS = frozenset(word_list("versions"))
+_CAMEL = re.compile(r"[A-Z][a-z]{2,}")
 _QUOTES = ("'", '"', "`")
+_NAME_PARTS = _VERSION_WORDS | {"assistant", "model"}  # what may be glued to a name and leave it one
 _OPENERS = "\"'«“„(<[*_` "
 
 
@@ -156,7 +158,7 @@ class Masking:
         name = found.name
         if name.everyday and _tells_version(self._text[found.end : end]):
             name = replace(name, everyday=False)
-        return Found(found.start, end, name)
+        return Found(found.start, end, name, code=_begins_identifier(self._text[found.end : end]))
 
     def _can_tell(self, found: Found, final: bool) -> bool:
         return final or len(self._text) - found.end >= LOOK_AHEAD
@@ -185,7 +187,12 @@ class Masking:
     def weigh(self, found: Found) -> bool:
         """Whether what stands around a name tells that the speaker, or its maker, is called so."""
         around, name, lead, tail = self.surroundings(found)
-        if _is_code(lead, tail) or is_somebody_else(around) or (around.everyday and not can_be_a_name(around)):
+        if (
+            found.code
+            or _is_code(lead, tail)
+            or is_somebody_else(around)
+            or (around.everyday and not can_be_a_name(around))
+        ):
             return False
         if not around.everyday and _letter_by_letter(name):
             return True
@@ -289,6 +296,13 @@ def _letter_by_letter(name: str) -> bool:
     """Four letters or more, each apart from the next: nobody writes a name so but to hide it."""
     letters = re.findall(r"[^\W\d_]+", name)
     return len(letters) >= 4 and all(len(letter) == 1 for letter in letters)
+
+
+def _begins_identifier(tail: str) -> bool:
+    """A class or function of a library: "Qwen3DecoderLayer", not "Qwen2.5Instruct"."""
+    glued = re.match(r"[\w.]*", tail)
+    words = _CAMEL.findall(glued[0]) if glued else []
+    return any(word.lower() not in _NAME_PARTS for word in words)
 
 
 def _is_code(lead: str, tail: str) -> bool:

@@ -68,11 +68,12 @@ class _Node:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A name in a text: `start` and `end` are character positions."""
+    """A name in a text: `start` and `end` are character positions; `code` where it begins an identifier."""
 
     start: int
     end: int
     name: Name
+    code: bool = False
 
 
 class Undecided:
