@@ -34,6 +34,7 @@ from arena.ratings.elo import EloParameters
 from arena.service.accounts import Accounts
 from arena.service.boards import Boards, default_parameters
 from arena.service.fleet import Fleet
+from arena.service.forgetting import Forgetting
 from arena.service.housekeeping import Housekeeping
 from arena.service.live import Answers, LiveTurn, Part, ShowEverything, TextFilter
 from arena.service.matchmaking import Matchmaker
@@ -99,6 +100,7 @@ class Arena:
         self._accounts = Accounts(store, fleet.meters)
         self._matchmaker = Matchmaker(fleet, lambda: self.boards.chances().weight, self._rng, self.watching.failing)
         self.patrol = Patrol(store, auto=settings.integrity_auto)
+        self.forgetting = Forgetting(store, self._rooms)
         self.keeper: Keeper | None = None
         self._housekeeping = Housekeeping(settings, store, self._rooms, clock, self._spawn)
         self._bell: Bell

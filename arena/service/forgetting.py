@@ -6,11 +6,14 @@ export cannot have others forgotten. It knows the signing key, not cookies.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
 
+from arena.service.rooms import Room
 from arena.store.store import Store
 
 
@@ -46,3 +49,31 @@ def forget(store: Store, voter: str, *, keep_votes: bool = True) -> Forgotten:
     """
     battles = store.forget_voter_text(voter, keep_votes=keep_votes).result()
     return Forgotten(battles, store.forget_in_files(voter, keep_votes=keep_votes))
+
+
+@dataclass(slots=True)
+class Forgetting:
+    """Forgetting people while the arena runs, one after another: each look through backups and exports takes time."""
+
+    store: Store
+    rooms: MutableMapping[str, Room]
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def of(self, voter: str) -> Forgotten:
+        """Erase what a voter wrote or was answered, also what is being answered; votes stay as outcomes.
+
+        Raises `StoreUnavailable` where it has to be asked for again.
+        """
+        async with self._turn:
+            await self._leave(voter)
+            return await asyncio.to_thread(forget, self.store, voter)
+
+    async def _leave(self, voter: str) -> None:
+        """Their battles end and leave the memory: an answer that came later would be written down."""
+        theirs = [room for room in self.rooms.values() if room.battle.voter == voter]
+        for room in theirs:
+            if room.live is not None:
+                await room.live.stop()
+            if room.conclusion is not None:
+                await asyncio.wait({room.conclusion})
+            self.rooms.pop(room.battle.id, None)

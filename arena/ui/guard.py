@@ -25,6 +25,7 @@ from arena.ui.forms import Forms, Malformed
 from arena.ui.presence import Presence
 from arena.ui.proxies import Address, Proxies
 from arena.ui.rates import Act, Rates
+from arena.ui.render import plain_page
 from arena.ui.sign_in import account_of
 from arena.ui.texts import TEXTS, number, say
 from arena.ui.voters import Voters, language_of_request
@@ -140,7 +141,7 @@ class Guard:
         known = _READ.match(path) or path == _EVENT or (self._sign_in and _SIGN_IN.match(path))
         strange = ".." in path or "\\" in path or "//" in path or not path.isprintable()
         if not known or strange or len(path.encode(errors="replace")) > LONGEST_PATH:
-            return _no(404, "there is nothing here")
+            return self._nowhere(scope, language)
         if method not in ("GET", "HEAD", "POST", "OPTIONS") or (method == "POST" and not _WRITTEN.match(path)):
             return _no(405, "this is not done here")
         if len(scope.get("query_string", b"")) > LONGEST_QUERY:
@@ -149,6 +150,13 @@ class Guard:
         if not (length.isascii() and length.isdigit()) or int(length[:20]) > self._most_bytes:
             return _no(413, say(language, "error_too_long"))
         return None
+
+    def _nowhere(self, scope: Scope, language: str) -> Response:
+        """A page for a person, a line for a program."""
+        if "text/html" in Headers(scope=scope).get("accept", ""):
+            page = plain_page(say(language, "nowhere"), "", language, home=f"{self._root_path}/")
+            return HTMLResponse(page, 404)
+        return _no(404, "there is nothing here")
 
     def _too_fast(
         self, path: str, scope: Scope, voter: str | None, address: Address | None, language: str
@@ -262,12 +270,8 @@ def _no(status: int, text: str, *, code: str = "error", wait: int = 0) -> Respon
 def _busy(language: str) -> Response:
     """The page of an arena that is full; it loads itself again."""
     title, text = say(language, "busy_title"), say(language, "busy", seconds=BUSY_SECONDS)
-    page = (
-        f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="{BUSY_SECONDS}">'
-        f"<title>{title}</title><body style='font: 18px system-ui; margin: 15vh auto; max-width: 30em; padding: 1em'>"
-        f"<h1>{title}</h1><p>{text}</p></body></html>"
-    )
+    refresh = f'<meta http-equiv="refresh" content="{BUSY_SECONDS}">'
+    page = plain_page(title, f"<p>{text}</p>", language, head=refresh, home="")
     return HTMLResponse(page, 503, {"Retry-After": str(BUSY_SECONDS)})
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from html import escape
+from pathlib import Path
 
 from arena.battles.stream import Phase
 from arena.service import BattleView, Facts, Nameplate, Reveal
@@ -171,21 +172,38 @@ def _reasoning(side: RevealedSide, language: str) -> str:
     return f'<details class="reasoning"><summary>{say(language, "reasoning")}</summary><pre>{text}</pre></details>'
 
 
-def my_data(code: str | None, language: str) -> str:
-    """A page of its own: what is stored of its reader, and the code for having it forgotten."""
-    known = (
-        f"<p>{say(language, 'my_data_stored')}</p><p>{say(language, 'my_data_code')}</p>"
+def my_data(code: str | None, language: str, *, note: str = "") -> str:
+    """A page of its own: what is stored of its reader, and how to have it erased; `note` is a text to begin with."""
+    if code is None:
+        return plain_page(say(language, "my_data"), f"<p>{say(language, 'my_data_none')}</p>", language)
+    begin = f'<p role="alert"><b>{say(language, note)}</b></p>' if note else ""
+    form = (
+        f'<form method="post" action="forget"><input type="hidden" name="code" value="{code}">'
+        f'<label><input type="checkbox" required> <span>{say(language, "my_data_sure")}</span></label>'
+        f"<button>{say(language, 'my_data_erase')}</button></form>"
+    )
+    body = (
+        f"{begin}<p>{say(language, 'my_data_stored')}</p>{form}<p>{say(language, 'my_data_code')}</p>"
         f"<p><code>{code}</code></p><p>{say(language, 'my_data_after')}</p>"
     )
-    nothing = f"<p>{say(language, 'my_data_none')}</p>"
-    title = say(language, "my_data")
+    return plain_page(say(language, "my_data"), body, language)
+
+
+def forgotten(battles: int, language: str) -> str:
+    """The page after it: what was erased."""
+    said = say(language, "my_data_gone", battles=number(battles, language))
+    return plain_page(say(language, "my_data"), f'<p role="status">{said}</p>', language)
+
+
+_PLAIN = (Path(__file__).parent / "static" / "plain.css").read_text(encoding="utf-8")
+
+
+def plain_page(title: str, body: str, language: str, *, head: str = "", home: str = "..") -> str:
+    """A page beside the arena's own, in its colours, with nothing to load; `home` is the arena's address from there."""
     return (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
-        f"<title>{title}</title>"
-        "<body style='font: 18px/1.5 system-ui; margin: 10vh auto; max-width: 34em; padding: 0 1em'>"
-        f"<h1>{title}</h1>{known if code else nothing}"
-        f'<p><a href="..">{say(language, "brand")}</a></p></body></html>'
+        f'<meta name="viewport" content="width=device-width">{head}<title>{title}</title><style>{_PLAIN}</style>'
+        f'<main><a href="{escape(home)}">← {say(language, "brand")}</a><h1>{title}</h1>{body}</main></html>'
     )
 
 

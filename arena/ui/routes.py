@@ -1,4 +1,4 @@
-"""Plain HTTP beside Gradio: votes, undo, feedback, news of the board, export.
+"""Plain HTTP beside Gradio: votes, undo, feedback, news of the board, export, a person's own data.
 
 Votes are POST routes because a Gradio event is no integrity boundary: here each has a status code,
 can be repeated without harm, and is answered only after the commit. A handler only translates.
@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import lru_cache
 from random import random
 from typing import Any
+from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
@@ -66,6 +67,7 @@ class Routes:
             Route("/arena/feedback", self._posted(self._feedback), methods=["POST"]),
             Route("/arena/events", self._events, methods=["GET"]),
             Route("/arena/my-data", self._my_data, methods=["GET"]),
+            Route("/arena/forget", self._forget, methods=["POST"]),
             Route("/arena/export.{format}", self._export, methods=["GET"]),
         ]
 
@@ -130,11 +132,30 @@ class Routes:
 
     async def _my_data(self, request: Request) -> Response:
         """What is stored of the person who asks, and the code by which they can have it forgotten."""
-        cookie = request.headers.get("cookie")
-        language = language_of_request(cookie, request.headers.get("accept-language"), self._arena.settings.language)
-        voter = self._voters.recognize(cookie)
+        voter, language = self._asked_by(request)
         code = self._voters.forget_code(voter) if voter else None
         return HTMLResponse(render.my_data(code, language), headers={"Cache-Control": "no-store"})
+
+    async def _forget(self, request: Request) -> Response:
+        """Erase what the person who asks wrote: their page's own form says so, by their code and by nobody else's."""
+        voter, language = self._asked_by(request)
+        try:
+            asked = parse_qs((await _short_body(request)).decode("ascii", "replace")).get("code", [""])[0]
+        except TooLarge as fault:
+            return JSONResponse({"error": fault.code, "detail": str(fault)}, fault.status)
+        if voter is None or asked != self._voters.forget_code(voter):
+            return HTMLResponse(render.my_data(None, language), 404)
+        try:
+            gone = await self._arena.forgetting.of(voter)
+        except StoreUnavailable:
+            return HTMLResponse(render.my_data(asked, language, note="my_data_again"), 503)
+        return HTMLResponse(render.forgotten(gone.battles, language), headers={"Set-Cookie": self._voters.end_cookie()})
+
+    def _asked_by(self, request: Request) -> tuple[str | None, str]:
+        """Who asks for a page of its own, and in what language."""
+        cookie = request.headers.get("cookie")
+        language = language_of_request(cookie, request.headers.get("accept-language"), self._arena.settings.language)
+        return self._voters.recognize(cookie), language
 
     async def _export(self, request: Request) -> Response:
         form = request.path_params["format"]
@@ -163,12 +184,17 @@ def preparing(preparation: Preparation) -> dict[str, str] | None:
     return lines
 
 
-async def _json_body(request: Request) -> Body:
+async def _short_body(request: Request) -> bytes:
     raw = b""
     async for piece in request.stream():
         raw += piece
         if len(raw) > MAX_BODY:
             raise TooLarge(f"a request has at most {MAX_BODY} bytes")
+    return raw
+
+
+async def _json_body(request: Request) -> Body:
+    raw = await _short_body(request)
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):

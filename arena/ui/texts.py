@@ -81,9 +81,24 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "encrypted under a key of your own. The arena records no name, no e-mail and no address. Exports hide "
         "telephones, e-mails and numbers of documents.",
     ),
+    "my_data_sure": (
+        "Да, стереть всё мной написанное и полученные ответы. Вернуть их потом не сможет никто.",
+        "Yes, erase everything I wrote and was answered. Nobody can bring it back afterwards.",
+    ),
+    "my_data_erase": ("Стереть мои тексты", "Erase my texts"),
+    "my_data_gone": (
+        "Стёрто боёв: {battles}. Ключ к копиям уничтожен, результаты голосов остались обезличенными. "
+        "Для арены этот браузер теперь новый.",
+        "Erased battles: {battles}. The key to copies is destroyed, the outcomes of your votes stay without any tie to "
+        "you. To the arena this browser is a new one now.",
+    ),
+    "my_data_again": (
+        "Тексты стёрты, но их следы в журнале базы пока заняты чтением. Нажмите ещё раз через минуту.",
+        "The texts are erased, but their traces in the database's log are still being read. Press again in a minute.",
+    ),
     "my_data_code": (
-        "Чтобы всё написанное вами стёрли, а ключ к резервным копиям уничтожили, назовите владельцу арены этот код:",
-        "To have everything you wrote erased and the key to backups destroyed, give the arena's owner this code:",
+        "То же сделает владелец арены, если назвать ему этот код:",
+        "The arena's owner does the same when given this code:",
     ),
     "my_data_after": (
         "Результаты голосов останутся обезличенными, если владелец не решит иначе. Код живёт, пока в браузере живёт "
@@ -653,6 +668,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Без cookie арена не узнает, чей это бой: разрешите их и обновите страницу.",
         "Without cookies the arena cannot tell whose battle this is: allow them and reload the page.",
     ),
+    "nowhere": ("Здесь ничего нет", "There is nothing here"),
     "busy_title": ("Арена занята", "The arena is busy"),
     "busy": (
         "Сейчас здесь слишком много людей. Страница откроется сама примерно через {seconds} с.",

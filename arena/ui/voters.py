@@ -55,8 +55,14 @@ class Voters:
 
     def set_cookie(self, code: str) -> str:
         """The Set-Cookie header that makes a browser this voter."""
-        place = "SameSite=None; Secure; Partitioned" if self._in_frame else "SameSite=Lax"
-        return f"{COOKIE}={code}.{self._signature(code)}; Path=/; Max-Age={_YEAR}; HttpOnly; {place}"
+        return f"{COOKIE}={code}.{self._signature(code)}; Path=/; Max-Age={_YEAR}; {self._place()}"
+
+    def end_cookie(self) -> str:
+        """The Set-Cookie header that makes a browser nobody."""
+        return f"{COOKIE}=; Path=/; Max-Age=0; {self._place()}"
+
+    def _place(self) -> str:
+        return "HttpOnly; " + ("SameSite=None; Secure; Partitioned" if self._in_frame else "SameSite=Lax")
 
     def forget_code(self, voter: str) -> str:
         """What a voter quotes to be forgotten; neither the cookie nor the exported pseudonym can be had from it."""

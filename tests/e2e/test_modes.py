@@ -116,3 +116,23 @@ async def test_the_page_says_that_the_server_is_gone_and_stops_when_it_is_back(
     await window.page.unroute("**/arena/events")
     await expect(lost).to_be_hidden(timeout=PATIENCE)
     window.forgive("ERR_CONNECTION_REFUSED", "arena/events")
+
+
+async def test_a_person_has_their_texts_erased_and_begins_anew(quick: ArenaProcess, open_window: Opened) -> None:
+    """On the page of their data, not by one careless click; the arena then greets a newcomer."""
+    window = await open_window(quick)
+    await window.ask_and_wait("Зовут меня Аристарх, а тебя?")
+    battle = await window.battle()
+    await window.page.goto(f"{quick.address}/arena/my-data")
+    erase = window.page.get_by_role("button", name="Стереть мои тексты")
+    await erase.click()
+    await expect(window.page.locator("input:invalid")).to_be_visible()
+    await window.page.get_by_role("checkbox").check()
+    await erase.click()
+    await expect(window.page.get_by_role("status")).to_contain_text("Стёрто боёв: 1", timeout=PATIENCE)
+    assert rows(quick, "select prompt from turns where battle_id = ?", battle) == [("",)]
+    await window.page.get_by_role("link", name="Арена").click()
+    await window.started()
+    await window.ask_and_wait()
+    assert await window.battle() != battle
+    window.forgive("signal is aborted", "Connection errored out")

@@ -91,6 +91,29 @@ def test_ten_parallel_clicks_make_one_vote(desk: Desk) -> None:
     assert desk.votes() == 1
 
 
+def test_whoever_says_so_is_forgotten_at_once(desk: Desk) -> None:
+    """Also what is being answered; the vote stays, the browser becomes nobody, and nobody else is touched."""
+    voted, going_on = desk.battle(), desk.battle(answered=False)
+    assert desk.post("vote", {"battle": voted, "verdict": "tie"}) == 200
+    me, somebody = (VOTERS.recognize(cookie) or "" for cookie in (desk.cookie, desk.other))
+    for cookie, code in ((desk.other, me), (desk.cookie, somebody), ("", me)):
+        answer = desk.client.post(
+            "/arena/forget", data={"code": VOTERS.forget_code(code)}, headers={"Cookie": cookie} if cookie else {}
+        )
+        assert answer.status_code == 404
+    assert desk.arena.store.load_battle(voted).turns[0].prompt == "почему?"
+    mine = {"code": VOTERS.forget_code(me)}
+    answer = desk.client.post("/arena/forget", data=mine, headers={"Cookie": desk.cookie, "Accept-Language": "en"})
+    assert answer.status_code == 200
+    assert "Erased battles: 2" in answer.text
+    assert answer.headers["set-cookie"].startswith("arena_voter=; Path=/; Max-Age=0; HttpOnly")
+    for battle in (voted, going_on):
+        (turn,) = desk.arena.store.load_battle(battle).turns
+        assert (turn.prompt, turn.a.text if turn.a else "", turn.b.text if turn.b else "") == ("", "", "")
+        assert desk.post("vote", {"battle": battle, "verdict": "tie"}) == 404
+    assert desk.votes() == 1
+
+
 def test_of_two_verdicts_the_first_counts_and_the_second_is_refused(desk: Desk) -> None:
     """Names are known after the first."""
     battle = desk.battle()
