@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -20,6 +21,7 @@ from arena.engines.health import Health, ask
 from arena.engines.hub import Finding, Hub
 from arena.engines.memory import GIB, Device, Footprint, companions, company, estimated_weights, plan, weight_bytes
 from arena.engines.selftest import check_contestant, check_endpoint
+from arena.engines.worker.spec import PACKED, PACKED_NEEDS
 from arena.errors import AccessDenied, ArenaError, EndpointError
 from arena.service.fleet import endpoint
 from arena.service.worker_specs import worker_spec
@@ -298,6 +300,8 @@ def _reachable(entry: Contestant, hub: Hub, environ: Mapping[str, str]) -> Itera
             yield _tick("checkpoint", finding)
             if entry.draft:
                 yield _tick("draft", hub.look(entry.draft))
+            if entry.quantization in PACKED and find_spec("gptqmodel") is None:
+                yield Tick("package", False, f"{entry.quantization} needs gptqmodel", PACKED_NEEDS)
         case "openai":
             yield from _endpoint(entry, environ)
         case "recorded":

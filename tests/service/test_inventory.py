@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from safetensors.numpy import save_file
 from arena.config import Catalog, Contestant
 from arena.engines.gpus import Gpu
 from arena.engines.hub import Hub
-from arena.engines.memory import GIB, MIB
+from arena.engines.memory import CUDA_GRAPHS, CUDA_PROCESS, GIB, MIB
 from arena.service.inventory import Budget, Reservation, Tick, budget, check, footprint, reservations, take_inventory
 
 NOWHERE = "http://127.0.0.1:9"
@@ -57,7 +58,7 @@ def test_what_fits_together_is_told_for_enabled_models(tmp_path: Path, hub: Hub)
     """Each takes its own process; a disabled one keeps nobody company, yet says who would fit beside it."""
     folder = checkpoint(tmp_path / "a")
     entries = [local(name, folder, enabled=name != "off") for name in ("a", "b", "c", "off")]
-    found = {item.entry.name: item for item in inventory(hub, *entries, gib=1.5).items}
+    found = {item.entry.name: item for item in inventory(hub, *entries, gib=2.5).items}
     assert found["a"].beside == ("b", "c")
     assert found["a"].company == ("a", "b")
     assert found["off"].beside == ("a", "b", "c")
@@ -130,7 +131,7 @@ def test_the_json_holds_every_entry_and_no_secret(tmp_path: Path, hub: Hub) -> N
     found = inventory(hub, local("a", checkpoint(tmp_path / "a")), endpoint).as_dict()
     text = json.dumps(found, allow_nan=False)
     first, second = found["models"]
-    assert first["memory"]["total_gib"] == pytest.approx(0.59, abs=0.05)
+    assert first["memory"]["total_gib"] == pytest.approx((CUDA_PROCESS + CUDA_GRAPHS) / GIB, abs=0.01)
     assert second["memory"] is None
     assert found["budget"] == {"device": "cuda", "gib": 80.0, "said": "as asked"}
     assert "SOME_KEY" not in text
@@ -164,6 +165,17 @@ def test_self_tests_run_only_on_what_is_there(tmp_path: Path, hub: Hub) -> None:
     gone = list(check(local("a", "./gone"), hub, [test]))
     assert [tick.what for tick in there] == ["checkpoint", "template"]
     assert [(tick.what, tick.ok) for tick in gone] == [("checkpoint", False)]
+
+
+@pytest.mark.skipif(find_spec("gptqmodel") is not None, reason="the package is here")
+@pytest.mark.parametrize("quantization", ["gptq", "awq"])
+def test_a_missing_package_is_a_cross_with_the_command_that_mends_it(
+    tmp_path: Path, hub: Hub, quantization: str
+) -> None:
+    """Before anything is loaded, and before it would fail while people wait."""
+    found = list(check(local("a", checkpoint(tmp_path / "a"), quantization=quantization), hub))
+    assert [(tick.what, tick.ok) for tick in found] == [("checkpoint", True), ("package", False)]
+    assert found[1].mend == 'pip install optimum "gptqmodel<7.7"'
 
 
 def test_a_missing_key_is_a_cross_with_the_command_that_mends_it(hub: Hub) -> None:

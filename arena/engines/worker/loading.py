@@ -19,7 +19,7 @@ from transformers.utils import logging as transformers_logging
 from arena.engines.worker.answering import is_out_of_memory
 from arena.engines.worker.paging import ATTENTION
 from arena.engines.worker.prompting import Prompter
-from arena.engines.worker.spec import WorkerSpec
+from arena.engines.worker.spec import PACKED, PACKED_NEEDS, WorkerSpec
 from arena.errors import ModelUnavailable
 
 Progress = Callable[[float], None]
@@ -59,7 +59,9 @@ def load(spec: WorkerSpec, progress: Progress = lambda share: None) -> Loaded:
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise MemoryError(f"not enough memory to load {spec.model}: {_first_lines(error)}") from error
-        raise ModelUnavailable(f"{spec.model} cannot be loaded: {_first_lines(error)}") from error
+        packed = isinstance(error, ImportError) and spec.quantization in PACKED
+        reason = f"{spec.quantization} needs another package: {PACKED_NEEDS}" if packed else _first_lines(error)
+        raise ModelUnavailable(f"{spec.model} cannot be loaded: {reason}") from error
 
 
 def _load(spec: WorkerSpec, progress: Progress) -> Loaded:
@@ -106,7 +108,7 @@ def pick_device(spec: WorkerSpec) -> str:
 
 def _dtype(spec: WorkerSpec, device: str) -> Any:
     """The type of what is not quantized, and of activations."""
-    if spec.quantization in ("gptq", "awq"):
+    if spec.quantization in PACKED:
         return "auto"
     on_gpu = device != "cpu"
     return _DTYPES.get(spec.quantization) or (_gpu_dtype() if on_gpu else torch.float32)

@@ -13,6 +13,12 @@ from arena.errors import ConfigError
 
 Quantization = Literal["nf4", "int8", "bf16", "fp16", "fp32", "gptq", "awq"]
 
+PACKED = ("gptq", "awq")
+"""Published already quantized: read by a package of their own."""
+
+PACKED_NEEDS = 'pip install optimum "gptqmodel<7.7"'
+"""From 7.7 on that package replaces torch by 2.14, which nothing else here was tried with."""
+
 OUT_OF_MEMORY = "out_of_memory"
 """The kind of failure a worker reports when the model does not fit."""
 
