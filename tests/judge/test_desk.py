@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -30,21 +32,20 @@ def settings(tmp_path: Path) -> Settings:
 
 
 async def battles(store: Store, says: Callable[[Verdict], Verdict], *, unvoted: int = 0) -> None:
-    """Sixty voted battles, all judged, and some that only the judge saw."""
+    """Sixty voted battles, all judged, and some that only the judge saw; each step for all, so they share commits."""
     one, two = await store.register_contestants([Stored("one"), Stored("two")])
-    rng = random.Random(4)
-    for number in range(60 + unvoted):
-        record = await store.create_battle(NewBattle("me", Mode.ANONYMOUS, one.id, two.id, language="ru"))
-        await store.append_turn(record.id, "why?")
-        answer = Answer("because", AnswerState.COMPLETE)
-        await store.finish_turn(record.id, 0, answer, answer)
-        verdict = Verdict.MODEL_A if rng.random() < 0.7 else Verdict.MODEL_B
-        if number < 60:
-            await store.cast_vote(record.id, "me", verdict)
-        await store.queue_judgments([record.id], "judge")
-        await store.claim_judgments("judge", limit=1)
-        said = says(verdict)
-        await store.record_judgment(record.id, "judge", JudgmentResult(said, said, said))
+    rng, answer = random.Random(4), Answer("because", AnswerState.COMPLETE)
+    verdicts = [Verdict.MODEL_A if rng.random() < 0.7 else Verdict.MODEL_B for _ in range(60 + unvoted)]
+    new = NewBattle("me", Mode.ANONYMOUS, one.id, two.id, language="ru")
+    begun = [store.create_battle(new) for _ in verdicts]
+    ids = [(await battle).id for battle in begun]
+    asked = [store.append_turn(battle, "why?") for battle in ids]
+    said = [store.finish_turn(battle, 0, answer, answer) for battle in ids]
+    voted = [store.cast_vote(battle, "me", verdict) for battle, verdict in zip(ids[:60], verdicts, strict=False)]
+    await asyncio.gather(*asked, *said, *voted, store.queue_judgments(ids, "judge"))
+    await store.claim_judgments("judge", limit=len(ids))
+    found = [JudgmentResult(says(verdict), says(verdict), says(verdict)) for verdict in verdicts]
+    await asyncio.gather(*(store.record_judgment(*one) for one in zip(ids, repeat("judge"), found, strict=False)))
 
 
 def human_board(store: Store, settings: Settings):  # type: ignore[no-untyped-def]

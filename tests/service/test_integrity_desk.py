@@ -46,14 +46,16 @@ def rigged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with open_store(Settings(storage=folder)) as store:
         records = store.register_contestants([Contestant(name) for name in NAMES]).result()
         numbers = [record.id for record in records]
-        rng = np.random.default_rng(3)
+        rng, votes = np.random.default_rng(3), []
         for i in range(340):
             voter = RIGGER if i % 17 == 0 else f"honest-{i % 17}"
             a, b = (int(one) for one in rng.choice(4, 2, replace=False))
             verdict = honest(rng, a, b)
             if voter == RIGGER and 3 in (a, b):
                 verdict = Verdict.MODEL_A if a == 3 else Verdict.MODEL_B
-            cast(store, voter, numbers[a], numbers[b], verdict, "Почему небо голубое?" if i < 34 else f"Вопрос {i}")
+            battle = NewBattle(voter, Mode.ANONYMOUS, numbers[a], numbers[b])
+            votes.append((battle, verdict, "Почему небо голубое?" if i < 34 else f"Вопрос {i}"))
+        cast(store, votes)
     return folder
 
 
@@ -71,12 +73,17 @@ def honest(rng: np.random.Generator, a: int, b: int) -> Verdict:
     return Verdict.MODEL_A if rng.random() < 1 / (1 + np.exp(-0.8 * (b - a))) else Verdict.MODEL_B
 
 
-def cast(store: Store, voter: str, a: int, b: int, verdict: Verdict, prompt: str) -> None:
-    battle = store.create_battle(NewBattle(voter, Mode.ANONYMOUS, a, b)).result()
-    turn = store.append_turn(battle.id, prompt).result()
+def cast(store: Store, votes: list[tuple[NewBattle, Verdict, str]]) -> None:
+    """Each step for all battles, so they share commits."""
     answer = Answer("Ответ.", AnswerState.COMPLETE)
-    store.finish_turn(battle.id, turn, answer, answer).result()
-    store.cast_vote(battle.id, voter, verdict).result()
+    begun = [store.create_battle(battle) for battle, _, _ in votes]
+    ids = [battle.result().id for battle in begun]
+    asked = [store.append_turn(one, prompt) for one, (_, _, prompt) in zip(ids, votes, strict=True)]
+    turns = [turn.result() for turn in asked]
+    said = [store.finish_turn(one, turn, answer, answer) for one, turn in zip(ids, turns, strict=True)]
+    done = [store.cast_vote(one, battle.voter, verdict) for one, (battle, verdict, _) in zip(ids, votes, strict=True)]
+    for pending in (*said, *done):
+        pending.result()
 
 
 def ratings(store: Store) -> Mapping[str, tuple[float, float]]:
