@@ -28,6 +28,8 @@ from arena.ratings.connectivity import Piece, pieces
 from arena.ratings.intervals import contrast_deviation, laplacian, pseudo_inverse, win_probabilities
 
 _OUTCOMES = np.array([0.0, 0.5, 1.0])
+_OF_THE_OTHER = np.array([2, 1, 0, 3])
+"""Each outcome's index as the other contestant has it."""
 
 
 class JointCounts:
@@ -44,8 +46,10 @@ class JointCounts:
     def of(cls, names: Sequence[str], a: IntArray, b: IntArray, human: FloatArray, judge: FloatArray) -> JointCounts:
         """Count columns; a NaN is "no verdict"."""
         counts = cls(names)
-        for first, second, one, other in ((a, b, human, judge), (b, a, 1 - human, 1 - judge)):
-            np.add.at(counts.table, (_indices(one), _indices(other), first, second), 1.0)
+        shape = counts.table.shape
+        places = np.ravel_multi_index((_indices(human), _indices(judge), a, b), shape)
+        once = np.bincount(places, minlength=counts.table.size).reshape(shape)
+        counts.table += once + once[np.ix_(_OF_THE_OTHER, _OF_THE_OTHER)].swapaxes(2, 3)
         return counts
 
     def add(self, a: int, b: int, human: float | None, judge: float | None, amount: float = 1.0) -> None:
@@ -87,10 +91,10 @@ def _index(outcome: float | None) -> int:
 
 
 def _indices(outcomes: FloatArray) -> IntArray:
-    known = np.isin(outcomes, _OUTCOMES)
-    if not (known | np.isnan(outcomes)).all():
+    unknown = np.isnan(outcomes)
+    if not (unknown | (outcomes == 0) | (outcomes == 0.5) | (outcomes == 1)).all():
         raise ValueError("joint counts need outcomes of 0, ½ or 1")
-    return np.where(known, 2 * np.nan_to_num(outcomes), 3).astype(int)
+    return np.where(unknown, 3, 2 * outcomes).astype(int)
 
 
 def _other(outcome: float | None) -> float | None:
