@@ -16,6 +16,7 @@ import typer.testing
 from sqlalchemy import create_engine
 from typer.main import get_command
 
+import arena.ui  # noqa: F401  # before Gradio, whoever imports it: test_stubs
 from arena.battles.masking import masker
 from arena.store import connections, migrate
 from perf.promises import is_line
