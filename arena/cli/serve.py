@@ -53,6 +53,7 @@ def serve(
 def run(settings: Settings) -> None:
     """Open the arena and serve it until it is stopped."""
     keep_few_heaps()
+    gc.set_threshold(YOUNG, 10, 10)  # what loading makes stays: looking through it took a tenth of the start
     write_logs(settings.log_level)
     for name, meant in unknown_variables().items():
         log.warning("%s is no setting of this program%s", name, f"; did you mean {meant}?" if meant else "")

@@ -18,14 +18,16 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arena.engines.limits import Gate
 from arena.engines.nursery import Nursery, WorkerProcess
-from arena.engines.openai import OpenAIEngine
 from arena.engines.worker.spec import OUT_OF_MEMORY, WorkerSpec
 from arena.errors import EndpointError, EngineTimeout, ModelUnavailable
 from arena.types import Chunk, Conversation, Decoding, Finish
+
+if TYPE_CHECKING:
+    from arena.engines.openai import OpenAIEngine
 
 _LOG = logging.getLogger(__name__)
 _QUEUE = 100_000  # the worker queues by itself; the client must not
@@ -102,6 +104,9 @@ class LocalEngine:
         patience: Patience = Patience(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        from arena.engines.openai import OpenAIEngine  # half a second that whoever has no model need not wait
+
+        self._of_worker = OpenAIEngine
         self.spec = spec
         self.answering = 0
         self.state = ModelState()
@@ -233,7 +238,7 @@ class LocalEngine:
                 return
 
     def _connect(self, socket: Path) -> OpenAIEngine:
-        return OpenAIEngine(
+        return self._of_worker(
             "local",
             "http://worker/v1",
             uds=socket,

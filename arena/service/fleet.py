@@ -8,14 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from arena.config import Catalog, Contestant, Judge, Settings
 from arena.engines.base import Engine
 from arena.engines.fake import FakeEngine, Script, failing, saying
 from arena.engines.limits import Gate, Meter
 from arena.engines.local import Phase
-from arena.engines.openai import OpenAIEngine
 from arena.engines.pool import Snapshot
 from arena.engines.recorded import RecordedEngine
 from arena.errors import (
@@ -30,6 +29,9 @@ from arena.errors import (
     SpendingCapReached,
 )
 from arena.service.views import Preparation
+
+if TYPE_CHECKING:
+    from arena.engines.openai import OpenAIEngine
 
 FAILURES: Mapping[str, type[EngineError]] = {
     failure.code: failure
@@ -302,6 +304,8 @@ def endpoint(
     entry: Contestant, settings: Settings, meter: Meter | None = None, gate: Gate | None = None
 ) -> OpenAIEngine:
     """The engine of a contestant that runs elsewhere. Raises `ConfigError` where its key is missing."""
+    from arena.engines.openai import OpenAIEngine  # half a second that whoever has no endpoint need not wait
+
     key = os.environ.get(entry.api_key_env) if entry.api_key_env else None
     if entry.api_key_env and not key:
         raise ConfigError(
