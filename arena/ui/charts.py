@@ -229,15 +229,23 @@ def radar(view: TaskTable, language: str) -> go.Figure:
             line={"color": PALETTE[index], "dash": "dot" if entry.quoted else "solid"},
         )  # fmt: skip
     axis = {"gridcolor": GRID, "linecolor": GRID}
+    round_it = {"tickfont": {"size": 12}, **axis}
     figure.update_layout(
-        polar={"bgcolor": "rgba(0,0,0,0)", "radialaxis": {"range": [0, 10], **axis}, "angularaxis": axis},
-        showlegend=True, legend={"orientation": "h", "y": -0.15}, margin={"l": 60, "r": 60},
+        polar={"bgcolor": "rgba(0,0,0,0)", "radialaxis": {"range": [0, 10], **axis}, "angularaxis": round_it},
+        showlegend=True, legend={"orientation": "h", "y": -0.15}, margin={"l": 92, "r": 92},
     )  # fmt: skip
     return figure
 
 
 def _rating(entry: Entry) -> float | None:
     return entry.rating
+
+
+def _inwards(places: Sequence[float]) -> list[str]:
+    """Where each point's name stands over it: at the edges it runs inwards, since beyond them it would be cut."""
+    low, high = min(places), max(places)
+    thirds = [(place - low) / (high - low) if high > low else 0.5 for place in places]
+    return ["top right" if third < 1 / 3 else "top left" if third > 2 / 3 else "top center" for third in thirds]
 
 
 def _cloud(
@@ -250,7 +258,8 @@ def _cloud(
         if points:
             figure.add_scatter(
                 x=[point[0] for point in points], y=[point[1] for point in points], text=[point[2] for point in points],
-                mode="markers+text" if len(points) <= 12 else "markers", textposition="top center", cliponaxis=False,
+                mode="markers+text" if len(points) <= 12 else "markers", cliponaxis=False,
+                textposition=_inwards([float(point[0] or 0.0) for point in points]),
                 marker={"size": 11, "symbol": symbol, "color": color},
                 name=say(language, "bench_quoted" if quoted else "bench_ours"),
                 hovertemplate="%{text}: %{y:.2f} (%{x:.0f})<extra></extra>",
