@@ -403,6 +403,8 @@ class Arena:
         async with room.lock:
             masked = live.masked or self._masker.asks_identity(room.battle.turns[-1].prompt)
             await self._write_down(room, answers, index, masked=masked)
+            if room.live is live:
+                room.rest()
 
     async def _write_down(self, room: Room, answers: Answers, index: int, *, masked: bool) -> None:
         a, b = answers["a"], answers.get("b")

@@ -54,6 +54,10 @@ class Room:
         self.a, self.b = a, b
         self.battle = replace(self.battle, contestant_a=a.name, contestant_b=b.name, propensity=propensity)
 
+    def rest(self) -> None:
+        """The turn is written down: let go of its tasks, and with them of the request that each began in."""
+        self.live = self.conclusion = None
+
     def view(self, *, now: float, undo_seconds: float, scale: Scale) -> BattleView:
         """The battle as its owner may see it now."""
         battle = self.battle

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -51,11 +51,27 @@ class Presence:
             self.left(session)
 
 
+class _Shared:
+    """Stands for what was built where Gradio would copy it for a page: a page's copy holds only what changed there.
+
+    Nothing here renders anew, so that no page has events of its own.
+    """
+
+    def __init__(self, built: Any) -> None:
+        self._built = built
+
+    def __copy__(self) -> Any:
+        copied = type(self._built)(self._built.root_block)
+        copied.blocks, copied.fns = ChainMap({}, self._built.blocks), self._built.fns
+        copied.fn_id, copied.renderables = self._built.fn_id, self._built.renderables
+        return copied
+
+
 class _LeanState(state_holder.SessionState):
     """What Gradio keeps of a page, without a second copy of every component's configuration: nothing here reads it."""
 
     def __init__(self, blocks: Any) -> None:
-        super().__init__(SimpleNamespace(default_config=blocks.default_config, blocks={}))  # type: ignore[arg-type]
+        super().__init__(SimpleNamespace(default_config=_Shared(blocks.default_config), blocks={}))  # type: ignore[arg-type]
 
     def _update_config(self, key: int) -> None:
         pass

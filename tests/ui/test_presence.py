@@ -52,5 +52,8 @@ def test_gradio_keeps_little_of_a_page_and_nothing_of_one_that_left(monkeypatch:
     holder["page"][box._id] = gr.Textbox(value="x")
     assert holder["page"].blocks_config.blocks[box._id].value == "x"
     assert holder["page"].config_values == {}
+    assert holder["another"].blocks_config.blocks[box._id] is box
+    assert holder["another"].blocks_config.fns is demo.default_config.fns
+    forgetter(demo)("another")
     forgetter(demo)("page")
     assert list(holder.session_data) == list(holder.time_last_used) == ["before"]

@@ -1,0 +1,112 @@
+"""What Python keeps of people who came, voted and left: the short form of `perf.sessions`.
+
+    python -m perf.kept [--sessions 120]
+
+The arena's server runs in this process, and what it remembers for a minute is remembered for a moment. Blocks that
+Python holds after a full collection are counted between one crowd and the next: a name in a table that nobody clears is
+one or more for each session, however small it is. Memory that the C library holds is the long form's business.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import sys
+import tempfile
+import weakref
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from arena.config import Catalog, Contestant, Settings
+from arena.engines import fake
+from arena.service import Arena, housekeeping, open_store
+from arena.service.fleet import Fleet
+from arena.service.opening import masker_of
+from arena.store import sealing
+from arena.ui import presence, rates
+from arena.ui.app import launch
+from perf.promises import tell
+from perf.sessions import Visit, events_of
+from tests.e2e.arena_process import free_port
+
+MOMENT = 0.3
+"""Seconds that ended battles, pages and buckets stay, in place of a minute."""
+
+FEW = 16
+"""Entries of the caches that are bounded: full after one crowd."""
+
+AT_ONCE = 8
+WARM_UP = 2
+"""Crowds before the one that is measured: caches of a fixed size fill."""
+
+MOST_BLOCKS = 0.5
+"""A session. What is kept of each is a whole number of blocks; the rest is what the interpreter does meanwhile."""
+
+PLENTY = 1_000_000
+"""A pace that nobody comes near: it is kept count of and stops nobody."""
+
+
+def measured(sessions: int, folder: Path) -> float:
+    """Blocks that each session of the last crowd left behind."""
+    housekeeping.ENDED_SECONDS = presence.LINGER = rates.FULL_AFTER = MOMENT
+    fake.REMEMBERED = sealing.KEYS_KEPT_OPEN = FEW
+    catalog = Catalog(tuple(Contestant(name=name, engine="fake") for name in ("alpha", "beta")))
+    settings = Settings(
+        storage=folder, host="127.0.0.1", port=free_port(), asks_per_minute=PLENTY, votes_per_minute=PLENTY,
+        address_share=PLENTY,
+    )  # fmt: skip
+    made: list[Arena] = []
+
+    def make() -> Arena:
+        engines = {entry.name: fake.FakeEngine(fake.saying("One answer.")) for entry in catalog.enabled}
+        made.append(Arena(settings, catalog, open_store(settings), Fleet(catalog, engines), masker=masker_of(catalog)))
+        return made[0]
+
+    demo = launch(make, prevent_thread_lock=True)
+    door = SimpleNamespace(port=settings.port, address=f"http://127.0.0.1:{settings.port}")
+    try:
+        counts = [asyncio.run(_after(door, made[0], sessions)) for _ in range(WARM_UP + 1)]
+    finally:
+        demo.close()
+    return (counts[-1] - counts[-2]) / sessions
+
+
+async def _after(door: Any, arena: Arena, sessions: int) -> int:
+    """The blocks that are held after so many sessions, once the last has been forgotten."""
+    events, left = await asyncio.to_thread(events_of, door), iter(range(sessions))
+
+    async def people() -> None:
+        for _ in left:
+            await Visit(door, events).whole()
+
+    await asyncio.gather(*(people() for _ in range(AT_ONCE)))
+    for _ in range(100):
+        await asyncio.sleep(MOMENT)
+        if not arena._rooms:
+            break
+    await asyncio.sleep(3 * MOMENT)
+    await Visit(door, events).whole()  # whoever comes next clears the buckets of those before
+    await asyncio.sleep(3 * MOMENT)
+    for _ in range(3):
+        gc.collect()
+    cursors = sum(type(one) is weakref.ref for one in gc.get_objects())  # sqlite3 clears its list every 200th
+    return sys.getallocatedblocks() - cursors
+
+
+def main() -> int:
+    """Print the line; 1 when the promise was broken."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sessions", type=int, default=120, help="of each of three crowds")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="arena-kept-") as name:
+        kept = measured(chosen.sessions, Path(name))
+    size = f"{chosen.sessions} sessions after twice as many"
+    held = tell("blocks that Python keeps of a finished session", asked=f"{MOST_BLOCKS} at most",
+                measured=f"{kept:.2f}", size=size, held=kept <= MOST_BLOCKS)  # fmt: skip
+    return int(not held)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
