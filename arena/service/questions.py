@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arena.ratings.comparisons import Comparisons, IntArray, PairCounts
 from arena.ratings.crowds import duplicates
@@ -30,24 +31,40 @@ _REST = 10.0
 
 
 class Questions:
-    """Remembers a digest per battle of one store. Safe to call from any thread; blocks."""
+    """Remembers of every vote of one store which question it was cast on, in 16 bytes. Safe to call from any thread;
+    blocks."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._digests: dict[str, bytes | None] = {}
+        self._votes: NDArray[np.int64] = np.empty(0, np.int64)  # numbers in order
+        self._asked: NDArray[np.uint64] = np.empty(0, np.uint64)  # digests of their questions, 0 without text
 
     def numbers(self, votes: Sequence[VoteRecord]) -> IntArray:
         """A number per distinct first message, −1 where the battle has no text."""
+        wanted = np.array([vote.sequence for vote in votes], dtype=np.int64)
         with self._lock:
-            new = [vote.battle_id for vote in votes if vote.battle_id not in self._digests]
-            for start in range(0, len(new), _AT_ONCE):
-                part = new[start : start + _AT_ONCE]
-                texts = self._store.first_messages(part)
-                self._digests |= {battle: same_question(texts.get(battle, "")) for battle in part}
-            digests = [self._digests[vote.battle_id] for vote in votes]
-        known = {digest: index for index, digest in enumerate(dict.fromkeys(filter(None, digests)))}
-        return np.array([-1 if digest is None else known[digest] for digest in digests], dtype=np.int64)
+            self._learn([votes[place] for place in np.flatnonzero(~np.isin(wanted, self._votes)).tolist()])
+            asked = self._asked[np.searchsorted(self._votes, wanted)]
+        known, place = np.unique(asked, return_inverse=True)
+        return place - int(len(known) > 0 and known[0] == 0)
+
+    def _learn(self, votes: Sequence[VoteRecord]) -> None:
+        """Take in the questions of votes that are new here."""
+        asked = np.zeros(len(votes), dtype=np.uint64)
+        for start in range(0, len(votes), _AT_ONCE):
+            part = votes[start : start + _AT_ONCE]
+            texts = self._store.first_messages([vote.battle_id for vote in part])
+            asked[start : start + _AT_ONCE] = [_digest(texts.get(vote.battle_id, "")) for vote in part]
+        numbers = np.concatenate([self._votes, np.array([vote.sequence for vote in votes], dtype=np.int64)])
+        order = np.argsort(numbers, kind="stable")
+        self._votes, self._asked = numbers[order], np.concatenate([self._asked, asked])[order]
+
+
+def _digest(question: str) -> int:
+    """Eight bytes of a question's digest; 0 where there is none."""
+    digest = same_question(question)
+    return 0 if digest is None else int.from_bytes(digest[:8], "little")
 
 
 class OnceCounted:

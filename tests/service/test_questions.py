@@ -12,6 +12,7 @@ from arena.config import Settings
 from arena.offline import ONCE_COLUMN, Rating, rate_file
 from arena.service.boards import ONCE, Boards, default_parameters
 from arena.service.opening import open_store
+from arena.service.questions import Questions
 from arena.store.records import Contestant, NewBattle
 from arena.store.store import Store
 from arena.types import Answer, AnswerState, Mode, Track, Verdict
@@ -50,6 +51,20 @@ def test_a_question_that_many_asked_weighs_as_much_as_one(store: Store) -> None:
     assert plain.board.row("alpha").rating > plain.board.row("beta").rating + 100  # type: ignore[operator]
     assert once.board.row("alpha").rating == pytest.approx(once.board.row("beta").rating)
     assert (once.board.votes, once.board.row("alpha").battles, once.version) == (13, 13, plain.version)
+
+
+def test_what_was_read_is_not_read_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Votes in any order have their question's number, the same as before, and only new ones are asked for."""
+    questions, votes = Questions(store), list(store.votes())
+    first = questions.numbers(votes[3:])
+    read: list[int] = []
+    ask = store.first_messages
+    monkeypatch.setattr(store, "first_messages", lambda battles: read.append(len(battles)) or ask(battles))
+    numbers = questions.numbers(votes[::-1])[::-1]
+    assert read == [3]
+    assert (numbers[3:] == first).all()
+    assert len(set(numbers.tolist())) == 4
+    assert questions.numbers([]).tolist() == []
 
 
 def test_judgments_have_no_such_board(store: Store) -> None:
