@@ -19,9 +19,10 @@ def tell(promise: str, *, asked: str, measured: str, size: str, held: bool) -> b
     return held
 
 
-def is_line(text: str) -> bool:
-    """Whether a harness's line of output tells of a promise."""
-    return text.startswith((f"{HELD} ", f"{BROKEN} ")) and text.count(" | ") >= 3
+def line_in(text: str) -> str | None:
+    """The promise that a line of a harness tells, without pytest's marks before it; None where it tells none."""
+    found = text.lstrip(".sxXFE").rstrip()
+    return found if found.startswith((f"{HELD} ", f"{BROKEN} ")) and found.count(" | ") >= 3 else None
 
 
 def spread(seconds: list[float]) -> str:

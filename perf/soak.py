@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from perf.promises import BROKEN, is_line, line_of
+from perf.promises import BROKEN, line_in, line_of
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -92,8 +92,8 @@ def run(part: Part, scale: float, show: Callable[[str], object]) -> list[str]:
         assert process.stdout is not None
         for line in process.stdout:
             show(line.rstrip())
-            if is_line(line):
-                lines.append(line.rstrip())
+            if told := line_in(line):
+                lines.append(told)
     if not lines or (process.returncode and not any(line.startswith(BROKEN) for line in lines)):
         promise, asked = part.promise
         size = ", ".join(f"{name.strip('-')} {size}" for name, size in sizes.items()) or "see its own lines"

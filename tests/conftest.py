@@ -19,7 +19,7 @@ from typer.main import get_command
 import arena.ui  # noqa: F401  # before Gradio, whoever imports it: test_stubs
 from arena.battles.masking import masker
 from arena.store import connections, migrate
-from perf.promises import is_line
+from perf.promises import line_in
 
 gc.disable()  # until all is imported
 
@@ -72,7 +72,7 @@ def _place(item: pytest.Item) -> int:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What was promised and what was measured, a line each, though the tests' own output is not shown."""
     reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
-    told = [line for report in reports for line in report.capstdout.splitlines() if is_line(line)]
+    told = [told for report in reports for line in report.capstdout.splitlines() if (told := line_in(line))]
     if told:
         terminalreporter.section("promises")
         for line in told:
