@@ -57,6 +57,19 @@ async def test_a_link_opens_the_view_that_it_was_taken_from(quick: ArenaProcess,
     await other.page.wait_for_url(lambda url: "tab=board" not in url, timeout=PATIENCE)
 
 
+async def test_nothing_jumps_when_the_board_arrives(quick: ArenaProcess, open_window: Opened) -> None:
+    """What stands under the table waits for it, by the browser's own measure of what moved without being asked."""
+    window = await board_of(open_window, quick)
+    await window.context.add_init_script(
+        "window.moved = 0; new PerformanceObserver(seen => seen.getEntries().forEach(one => "
+        "window.moved += one.hadRecentInput ? 0 : one.value)).observe({type: 'layout-shift', buffered: true})"
+    )
+    await window.page.goto(f"{quick.address}/?tab=board", timeout=PATIENCE)
+    await expect(window.page.locator("#board-table tbody tr")).to_have_count(2, timeout=PATIENCE)
+    await window.page.locator("#board-plot .js-plotly-plot .scatterlayer").wait_for(state="attached", timeout=PATIENCE)
+    assert await window.page.evaluate("window.moved") < 0.1, "web.dev calls more than this a bad page"
+
+
 async def test_elo_of_a_slice_is_not_passed_off(quick: ArenaProcess, open_window: Opened) -> None:
     """Bradley–Terry is shown, the filter says so, and so does a sentence."""
     page = (await board_of(open_window, quick)).page
