@@ -30,7 +30,8 @@ def phone() -> Iterator[Page]:
 def show(phone: Page, html: str) -> None:
     """Put a fragment on a page that is dressed as ours."""
     looks = "font: 16px DejaVu Sans; width: 340px"
-    phone.set_content(f"<!doctype html><style>{look.css()}</style><main class=board style='{looks}'>{html}</main>")
+    page = f"<main class=board style='{looks}'><div id=board-table>{html}</div></main>"
+    phone.set_content(f"<!doctype html><style>{look.css()}</style>{page}")
 
 
 def test_a_judges_marks_do_not_squeeze_the_board(phone: Page) -> None:
