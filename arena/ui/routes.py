@@ -52,6 +52,12 @@ class TooLarge(BadRequest):
     status, code = 413, "too_long"
 
 
+class Nobody(BadRequest):
+    """The request has no cookie that we signed."""
+
+    code = "cookies"
+
+
 class Routes:
     """Handlers over one arena."""
 
@@ -76,7 +82,7 @@ class Routes:
             voter = self._voters.recognize(request.headers.get("cookie"))
             try:
                 if voter is None:
-                    raise BadRequest("no voter: load the page first, with cookies allowed")
+                    raise Nobody("no voter: load the page first, with cookies allowed")
                 await act(voter, await _json_body(request))
             except BadRequest as fault:
                 return JSONResponse({"error": fault.code, "detail": str(fault)}, fault.status)

@@ -221,7 +221,11 @@ def test_without_a_cookie_of_ours_nobody_votes(desk: Desk) -> None:
     """None, a forged one, one for another code."""
     battle = desk.battle()
     for cookie in ("x=1", "arena_voter=me.00000000", desk.cookie.replace("me.", "you.")):
-        assert desk.post("vote", {"battle": battle, "verdict": "tie"}, cookie) == 400
+        body = {"battle": battle, "verdict": "tie"}
+        answer = desk.client.post("/arena/vote", json=body, headers={"Cookie": cookie})
+        assert (answer.status_code, answer.json()["error"]) == (400, "cookies"), (
+            "the page says that cookies are missing"
+        )
     assert desk.votes() == 0
 
 
