@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
@@ -40,12 +41,16 @@ def files_page() -> str:
 def _modules() -> Iterator[Path]:
     for top in ("arena", "perf"):
         found = (path for path in (ROOT / top).rglob("*.py") if not {".venv", "__pycache__"} & set(path.parts))
-        yield from sorted((path for path in found if ast.get_docstring(ast.parse(path.read_text("utf-8")))),
-                          key=lambda path: (path.parent, path.name))  # fmt: skip
+        yield from sorted(filter(_said, found), key=lambda path: (path.parent, path.name))
+
+
+@cache
+def _said(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
 
 
 def _phrase(path: Path) -> str:
-    text = (ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").split("\n\n")[0].replace("\n", " ")
+    text = _said(path).split("\n\n")[0].replace("\n", " ")
     first = re.split(r"(?<=[.!?])\s+(?=[A-ZА-Я`])", text, maxsplit=1)[0]
     return first.rstrip(":").replace("|", r"\|")
 

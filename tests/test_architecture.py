@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,23 +60,34 @@ HEAVY = {"arena.engines.worker": MODELS, "arena.engines.toys": MODELS, "arena.en
          "arena.engines.selftest": MODELS}  # fmt: skip
 
 
-def modules() -> Iterator[tuple[str, Path]]:
-    for path in sorted(ROOT.rglob("*.py")):
-        parts = path.relative_to(ROOT.parent).with_suffix("").parts
-        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+@cache
+def modules() -> tuple[tuple[str, Path], ...]:
+    """Every module by its name, with its file."""
+    names = {path: path.relative_to(ROOT.parent).with_suffix("").parts for path in sorted(ROOT.rglob("*.py"))}
+    return tuple((".".join(parts[:-1] if parts[-1] == "__init__" else parts), path) for path, parts in names.items())
 
 
-def imported(path: Path) -> Iterator[str]:
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def imported(path: Path) -> tuple[str, ...]:
     """Every module a file imports, wherever in the file, except for type checking only."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            node.body = []
-    for node in ast.walk(tree):
+    found: list[str] = []
+    left: list[ast.AST] = [tree_of(path)]
+    while left:
+        node = left.pop()
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            left += node.orelse
+        elif not isinstance(node, ast.expr):  # no import stands within an expression
+            left += ast.iter_child_nodes(node)
+    return tuple(found)
 
 
 def within(name: str, allowed: set[str]) -> bool:
@@ -124,7 +136,7 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 
 def test_every_module_says_what_it_is_for() -> None:
     """A module opens with what it does."""
-    silent = [m for m, path in modules() if path.stat().st_size and not ast.get_docstring(ast.parse(path.read_text()))]
+    silent = [name for name, path in modules() if path.stat().st_size and not ast.get_docstring(tree_of(path))]
     assert not silent
 
 
