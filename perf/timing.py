@@ -228,17 +228,20 @@ def battles(count: int, seed: int, *, equal: bool, blind: bool = True) -> list[S
 
 
 def told(seen: Sequence[Seen], *, chunks: bool, trees: int = 100) -> dict[str, Score]:
-    """How well each guesser does on the second half, by times and sizes or also by the models' own chunks."""
+    """How well each guesser does on the second half, by times and sizes or also by the models' own chunks.
+
+    Without trees the second guesser is left out.
+    """
     rows = np.stack([clues(one) for one in seen])
     yes = np.array([one.a_faster for one in seen], dtype=float)
     between, both = np.split(rows, 2, axis=1)
     if not chunks:
         between, both = between[:, :SIZES], both[:, :SIZES]
     everything = np.column_stack((between, both))
-    return {
-        "logistic regression": score(logistic, between, yes),
-        "boosted trees": score(lambda x, y: boosted(x, y, trees=trees), everything, yes),
-    }
+    found = {"logistic regression": score(logistic, between, yes)}
+    if trees:
+        found["boosted trees"] = score(lambda x, y: boosted(x, y, trees=trees), everything, yes)
+    return found
 
 
 def main() -> int:

@@ -18,6 +18,7 @@ from typer.main import get_command
 
 import arena.ui  # noqa: F401  # before Gradio, whoever imports it: test_stubs
 from arena.battles.masking import masker
+from arena.cli.serve import YOUNG
 from arena.store import connections, migrate
 from perf.promises import line_in
 
@@ -57,6 +58,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_finish() -> None:
     """A million objects of imported modules live until the end: the garbage collector need not walk them each time."""
     gc.freeze()
+    gc.set_threshold(YOUNG, 10, 10)  # as a running arena has it
     gc.enable()
 
 
