@@ -10,7 +10,7 @@ probability ≤ α at any time); G. Shafer, "Testing by betting", JRSS A 2021.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -94,8 +94,15 @@ class BetSequences:
         return np.asarray(running[self.start + self.length] - running[self.start])
 
 
-def spread_of_tastes(sequences: BetSequences, out: BoolArray) -> float:
+def spread_of_tastes(parts: Iterable[BetSequences], out: BoolArray) -> float:
     """Spread of tastes by moments: how much more sequences' scores vary than chance has them vary."""
+    surplus, whole = np.sum([_variation(one, out) for one in parts], axis=0)
+    estimate = np.sqrt(max(float(surplus), 0.0) / whole) if whole else 0.0
+    return float(np.clip(estimate, *TASTE))
+
+
+def _variation(sequences: BetSequences, out: BoolArray) -> tuple[float, float]:
+    """By how much scores vary beyond chance, and by how much they would at a spread of 1."""
     p = 1 / (1 + np.exp(-sequences.logit))
     decisive = 1 - sequences.tie
     mean = decisive * p + sequences.tie / 2
@@ -104,9 +111,7 @@ def spread_of_tastes(sequences: BetSequences, out: BoolArray) -> float:
     pull = sequences.sums(decisive * p * (1 - p))
     inside = ~out[sequences.voter]
     surplus = np.minimum(gap**2, 9 * chance) - chance  # a rigger's gap is no taste
-    whole = float((pull[inside] ** 2).sum())
-    estimate = np.sqrt(max(float(surplus[inside].sum()), 0.0) / whole) if whole else 0.0
-    return float(np.clip(estimate, *TASTE))
+    return float(surplus[inside].sum()), float((pull[inside] ** 2).sum())
 
 
 def bets(sequences: BetSequences, taste: float) -> tuple[FloatArray, FloatArray]:
@@ -151,9 +156,8 @@ def _bets_on(sequences: BetSequences, taste: float) -> tuple[FloatArray, FloatAr
     return total, peak
 
 
-def least_wealth(sequences: BetSequences, wealth: FloatArray, alone: float, limit: float) -> FloatArray:
-    """Per contestant (rows) and direction (columns) the standing log-wealth that flags: `alone`, and where a league
-    is at work that from which a voter more likely belongs to it, if that is less.
+def league_gains(sequences: BetSequences, wealth: FloatArray) -> FloatArray:
+    """What bets on leagues make of these sequences: per share of accomplices, contestant and direction the log-wealth.
 
     If a share s of the voters are riggers, one bet on all of them makes Π(1 − s + s·Eᵥ) of the voters'
     wealths Eᵥ: its mean is 1 for honest voters, and many small suspicions add up. (Those who are flagged on
@@ -165,8 +169,14 @@ def least_wealth(sequences: BetSequences, wealth: FloatArray, alone: float, limi
         for way in range(ways):
             gain = np.logaddexp(np.log1p(-s), np.log(s) + wealth[:, way])
             of_share[:, way] = np.bincount(sequences.target, gain, size)
-    share = np.array(_ACCOMPLICES)[sums.argmax(axis=0)]
-    league = sums.max(axis=0) - np.log(len(_ACCOMPLICES)) > limit
+    return sums
+
+
+def least_wealth(gains: FloatArray, alone: float, limit: float) -> FloatArray:
+    """Per contestant (rows) and direction (columns) the standing log-wealth that flags: `alone`, and where a league
+    is at work that from which a voter more likely belongs to it, if that is less. `gains` are all sequences'."""
+    share = np.array(_ACCOMPLICES)[gains.argmax(axis=0)]
+    league = gains.max(axis=0) - np.log(len(_ACCOMPLICES)) > limit
     return np.where(league, np.minimum(alone, np.log((1 - share) / share)), alone)
 
 

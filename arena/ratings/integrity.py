@@ -12,8 +12,9 @@ for an operator; nothing here knows people, addresses or databases.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from arena.ratings.betting import (
     BetSequences,
     bets,
     honest_mean,
+    league_gains,
     least_wealth,
     spread_of_tastes,
 )
@@ -207,13 +209,25 @@ def _round(rows: Comparisons, out: BoolArray) -> tuple[_Evidence, float, float]:
     ties = float((rows.outcome[kept] == 0.5).mean()) if kept.any() else 0.0
     known = rows.where(rows.voter >= 0)
     logit = _log_odds(_leads(rows, known, out), ties)
-    sequences = BetSequences.of(known, logit, ties)
-    taste = spread_of_tastes(sequences, out)
-    wealth = bets(sequences, taste)
+    agreement = _agreement(known, logit, out)
     limits = _threshold(rows, STANDING), _threshold(rows, EVER)
-    least = least_wealth(sequences, np.where(wealth[0] > limits[0], 0, wealth[0]), limits[0], _threshold(rows, _LEAGUE))
-    agreement, votes = _agreement(known, logit, out), np.bincount(_voters(known), minlength=len(out))
-    return _evidence(sequences, wealth, limits, least, agreement, votes), taste, ties
+    parts = _by_voters(_voters(known), len(out))
+    taste = spread_of_tastes((BetSequences.of(known.where(at), logit[at], ties) for at in parts), out)
+    found, gains = [], []
+    for at in parts:
+        sequences = BetSequences.of(known.where(at), logit[at], ties)
+        wealth = bets(sequences, taste)
+        gains.append(league_gains(sequences, np.where(wealth[0] > limits[0], 0, wealth[0])))
+        found.append(_evidence(sequences, wealth, limits, agreement))
+    least = least_wealth(np.sum(gains, axis=0), limits[0], _threshold(rows, _LEAGUE))
+    return _joined(found, least, limits[1]), taste, ties
+
+
+def _by_voters(voter: IntArray, voters: int) -> Sequence[IntArray]:
+    """Where the votes of some thousands of voters stand, and of the next, each in order of arrival."""
+    order = np.argsort(voter, kind="stable")
+    ends = np.searchsorted(voter, np.arange(0, voters + AT_ONCE, AT_ONCE), sorter=order)
+    return [np.sort(order[first:last]) for first, last in pairwise(ends.tolist()) if first < last]
 
 
 def _voters(known: Comparisons) -> IntArray:
@@ -297,36 +311,42 @@ def _log_odds(leads: FloatArray, ties: float) -> FloatArray:
 
 
 def _evidence(
-    sequences: BetSequences,
-    wealth: tuple[FloatArray, FloatArray],
-    limits: tuple[float, float],
-    least: FloatArray,
-    agreement: FloatArray,
-    votes: IntArray,
+    sequences: BetSequences, wealth: tuple[FloatArray, FloatArray], limits: tuple[float, float], agreement: FloatArray
 ) -> _Evidence:
-    """Of every voter the bet that comes nearest to a limit or furthest beyond it, and what it is worth."""
+    """Of every voter the bet that comes nearest to a limit or furthest beyond it; who is flagged is not known yet."""
     now, peak = wealth
     nearest = np.maximum(now - limits[0], peak - limits[1])
     order = np.lexsort((-nearest.max(axis=1), sequences.voter))
     best = order[np.flatnonzero(np.diff(sequences.voter[order], prepend=-1))]
     way = nearest[best].argmax(axis=1)
-    voter, target = sequences.voter[best], sequences.target[best]
-    log_e, highest = now[best, way], peak[best, way]
+    voter, nobody = sequences.voter[best], np.zeros(len(best), dtype=bool)
     return _Evidence(
         sequences.names,
         voter,
-        votes[voter],
-        target,
+        np.bincount(sequences.voter, sequences.length)[voter].astype(int) // 2,
+        sequences.target[best],
         way,
-        log_e,
-        highest,
+        now[best, way],
+        peak[best, way],
         sequences.length[best],
         sequences.sums(sequences.won)[best],
         sequences.sums(honest_mean(sequences))[best],
         agreement[voter],
-        (log_e > least[target, way]) | (highest > limits[1]),
-        agreement[voter] < OPPOSED,
+        nobody,
+        nobody,
     )
+
+
+def _joined(parts: Sequence[_Evidence], least: FloatArray, ever: float) -> _Evidence:
+    """The evidence on all voters: `least` is the standing wealth that flags, `ever` that of the peak."""
+    columns = {
+        one.name: np.concatenate([getattr(part, one.name) for part in parts])
+        for one in fields(_Evidence)
+        if one.name != "names"
+    }
+    found = _Evidence(parts[0].names, **columns)
+    favours = (found.log_e > least[found.target, found.way]) | (found.highest > ever)
+    return replace(found, favours=favours, opposes=found.agreement < OPPOSED)
 
 
 def _agreement(known: Comparisons, log_odds: FloatArray, out: BoolArray) -> FloatArray:
