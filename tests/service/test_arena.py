@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
 from pathlib import Path
+from weakref import ref
 
 import pytest
 
@@ -76,6 +79,36 @@ async def test_a_battle_is_asked_watched_and_voted(opened: Opened) -> None:
     assert {after.reveal.a.nameplate.name, after.reveal.b.nameplate.name} == {"one", "two"}
     assert (after.reveal.a.rating_after, after.reveal.b.rating_after) == (1002.0, 998.0)
     assert arena.boards.view().board.votes == 1
+
+
+class Request:
+    """What a page sends, large and soon over."""
+
+
+REQUEST: ContextVar[Request] = ContextVar("request")
+
+
+async def test_an_answered_battle_lets_go_of_the_request_that_began_it(opened: Opened) -> None:
+    """A task remembers in what context it began; a battle that waits for its vote needs none of that."""
+    arena = opened(one=saying("a"), two=saying("b"))
+    await arena.start()
+    began: list[ref[Request]] = []
+
+    async def request() -> str:
+        REQUEST.set(Request())
+        began.append(ref(REQUEST.get()))
+        return await arena.ask(ME, "почему небо голубое?")
+
+    battle = await asyncio.create_task(request())
+    async for _ in arena.watch(ME, battle):
+        pass
+    for _ in range(250):  # what the answer set going ends by itself
+        gc.collect()
+        if began[0]() is None:
+            break
+        await asyncio.sleep(0.02)
+    assert began[0]() is None
+    assert arena.view(ME, battle).can_vote
 
 
 async def test_ten_parallel_votes_count_once(opened: Opened) -> None:
