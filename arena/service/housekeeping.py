@@ -89,11 +89,10 @@ class Housekeeping:
                 log.info("backed up to %s", made)
 
     async def _give_back(self) -> None:
-        """Hand freed memory back to the machine, which the C library keeps for itself; where it can (glibc)."""
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        while trim is not None:
+        """Hand freed memory back now and then."""
+        while True:
             await asyncio.sleep(TRIM_SECONDS)
-            await asyncio.to_thread(trim, 0)
+            await asyncio.to_thread(give_back)
 
     async def _announce(self, bell: Bell, preparation: Callable[[], Preparation]) -> None:
         """Tell listeners how the preparation goes, as long as it goes."""
@@ -101,6 +100,13 @@ class Housekeeping:
             bell.ring()
             await asyncio.sleep(1.0)
         bell.ring()
+
+
+def give_back() -> None:
+    """Hand freed memory back to the machine, which the C library keeps for itself; where it can (glibc)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def until_backup(every: float, latest: float | None, now: float) -> float:

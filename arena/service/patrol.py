@@ -13,13 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from arena.errors import StoreError
+from arena.service.housekeeping import give_back
 from arena.service.integrity import Finding, IntegrityDesk, reason_of, reason_of_crowd
 from arena.store.store import Store
 
 log = logging.getLogger(__name__)
 
 MOST = 50_000
-"""The newest so many votes are looked at: a second or two of one core."""
+"""The newest so many votes are looked at: a fraction of a second of one core."""
 
 FEWEST, SHARE = 50, 0.02
 """A look is worth its while after so many new votes, and after so large a share of those it would read."""
@@ -59,7 +60,8 @@ class Patrol:
         while True:
             await asyncio.sleep(self._tick)
             try:
-                await asyncio.to_thread(self.look_if_due)
+                if await asyncio.to_thread(self.look_if_due) is not None:
+                    await asyncio.to_thread(give_back)
             except StoreError as error:
                 log.warning("votes were not looked over: %s", error)
             except Exception:
