@@ -258,3 +258,4 @@ def _softcapped(
 
 
 AttentionInterface.register(ATTENTION, paged_attention)
+torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every shape, and prompts are of every shape

@@ -33,6 +33,8 @@ from arena.errors import ModelUnavailable
 BEAT_SECONDS = 1.0
 _CPU_CACHE_TOKENS = 65_536
 _PREFILL_TOKENS = {"cpu": 512, "cuda": 2048}
+_RECORDED = ("nf4", "bf16", "fp16")
+"""Whose steps may become graphs: int8 asks the device within a product; gptq and awq were never seen recorded."""
 
 
 async def serve(spec: WorkerSpec, *, socket: str | None, port: int | None) -> None:
@@ -76,8 +78,15 @@ def answerer_for(loaded: Loaded, spec: WorkerSpec, deliver: Deliver) -> Answerer
         return OneByOne(loaded, deliver)
     pool = BlockPool(cache_blocks(loaded, spec), spec.block_size, reuse=spec.prefix_reuse)
     device = loaded.model.device
-    prefill, record = _PREFILL_TOKENS.get(device.type, 512), recorder(device) if _on_one_gpu(loaded.model) else None
-    return Batcher(loaded, deliver, max_batch=spec.max_batch, pool=pool, prefill_tokens=prefill, record=record)
+    recorded = spec.quantization in _RECORDED and _on_one_gpu(loaded.model)
+    return Batcher(
+        loaded,
+        deliver,
+        max_batch=spec.max_batch,
+        pool=pool,
+        prefill_tokens=_PREFILL_TOKENS.get(device.type, 512),
+        record=recorder(device) if recorded else None,
+    )
 
 
 def _on_one_gpu(model: Any) -> bool:
@@ -157,6 +166,5 @@ async def _beat(task: asyncio.Task[None], answerer: Answerer) -> None:
 def _quiet_libraries() -> None:
     """One thread per core is torch's own default; warnings repeated at every product are not wanted."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every shape, half a second each
     if threads := os.environ.get("ARENA_WORKER_THREADS"):
         torch.set_num_threads(int(threads))
