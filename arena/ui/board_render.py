@@ -195,7 +195,8 @@ def _row(
     place: int, row: Row, plate: Nameplate | None, span: tuple[float, float], ring: float | None, language: str
 ) -> str:
     rank = str(row.rank_low) if row.rank_low == row.rank_high else f"{row.rank_low}–{row.rank_high}"
-    rating = say(language, "unrated") if row.rating is None else number(row.rating, language)
+    unrated = f'<span class="unrated">{say(language, "unrated")}</span>'
+    rating = unrated if row.rating is None else number(row.rating, language)
     marks = "".join(
         f'<span class="mark">{say(language, key)}</span>'
         for key, shown in (("retired", row.retired), ("preliminary", row.preliminary and not row.retired))
@@ -209,7 +210,7 @@ def _row(
     return (
         f'<tr data-find="{sought}"><td class="rank" data-value="{place}">{rank}</td>'
         f'<th scope="row" class="model" data-value="{escape(row.model)}">{escape(row.model)}'
-        f"{marks}{toy}<small>{escape(' · '.join(part for part in about if part))}</small></th>"
+        f" {marks}{toy}<small>{escape(' · '.join(part for part in about if part))}</small></th>"
         f'<td class="rating" data-value="{_plain(row.rating)}">{rating}</td>'
         f'<td class="interval">{_track(row, span, ring, language)}</td>'
         f'<td class="battles" data-value="{row.battles}">{number(row.battles, language)}</td>'

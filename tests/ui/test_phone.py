@@ -47,6 +47,20 @@ def test_a_judges_marks_do_not_squeeze_the_board(phone: Page) -> None:
     assert marked["width"] == wide["width"] >= 340
 
 
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_what_is_not_determined_stays_within_its_cell(phone: Page, language: str) -> None:
+    """The words are longer than a rating, and a young board has nothing but them."""
+    show(phone, board_render.table(seen(board_of([("first", "second", 1.0)])), language))
+    cells = phone.locator("td.rating")
+    assert cells.count() == 3
+    for n in range(3):
+        cell, words = cells.nth(n).bounding_box(), cells.nth(n).locator(".unrated").bounding_box()
+        assert cell is not None
+        assert words is not None
+        assert cell["x"] <= words["x"]
+        assert words["x"] + words["width"] <= cell["x"] + cell["width"]
+
+
 def test_a_judges_figures_stand_beside_their_headings(phone: Page) -> None:
     """Twelve columns become a card: nothing lies beyond the edge, and each figure says what it is."""
     figure = Estimate(0.61, 0.55, 0.66, 12_345)
