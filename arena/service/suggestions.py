@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from random import Random
 
@@ -40,15 +40,22 @@ class Suggestions:
         """The topic of a suggested prompt; empty for what a voter wrote."""
         return self._topics.get(prompt, "")
 
-    def some(self, language: str, count: int, rng: Random, topic: str = "") -> tuple[Suggestion, ...]:
-        """So many different prompts, of one topic or of different topics as far as there are."""
+    def some(
+        self, language: str, count: int, rng: Random, topic: str = "", shown: Collection[str] = ()
+    ) -> tuple[Suggestion, ...]:
+        """So many different prompts, of one topic or of different topics as far as there are; those shown come last."""
+
+        def seen(one: Suggestion) -> bool:
+            return one.text in shown
+
         known = [one for one in self._by_language[language] if topic in ("", one.topic)]
         rng.shuffle(known)
+        known.sort(key=seen)
         first: dict[str, Suggestion] = {}
         for suggestion in known:
             first.setdefault(suggestion.topic, suggestion)
         rest = [suggestion for suggestion in known if first[suggestion.topic] is not suggestion]
-        return tuple([*first.values(), *rest][:count])
+        return tuple(sorted([*first.values(), *rest], key=seen)[:count])
 
 
 def _says_something(topic: str) -> bool:

@@ -7,7 +7,7 @@ from the page and is only ever a question; whose it is, the signed cookie says.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from random import Random
 from typing import Any
 
@@ -54,8 +54,8 @@ class BattleEvents:
         for button in tab.suggestions:
             button.click(self.ask, [button, tab.battle, *tab.choices], begun, **common).then(**follow, **common)
         tab.battle.change(None, [tab.battle], [], js=remember, **common)
-        tab.others.click(self.suggest, [tab.topic], list(tab.suggestions), **common)
-        tab.topic.input(self.suggest, [tab.topic], list(tab.suggestions), **common)
+        for other in (tab.others.click, tab.topic.input):
+            other(self.suggest, [tab.topic, *tab.suggestions], list(tab.suggestions), **common)
         tab.stop.click(self.stop, [tab.battle], [], **common)
         tab.again.click(self.again, [tab.battle], [], **common).then(**follow, **common)
         for button in (tab.new, tab.new_after):
@@ -138,10 +138,10 @@ class BattleEvents:
         suggestions = self._offered(language)
         return {**self._blank(language), **suggestions, self._tab.battle: ""}
 
-    async def suggest(self, request: gr.Request, topic: str | None) -> Sequence[Any]:
-        """Other prompts to begin with, of the chosen topic."""
+    async def suggest(self, request: gr.Request, topic: str | None, *shown: str | None) -> Sequence[Any]:
+        """Prompts to begin with, of the chosen topic and other than those shown, as far as there are."""
         _, language = self._asked_by(request)
-        return self._suggestions(language, topic or "")
+        return self._suggestions(language, topic or "", {text for text in shown if text})
 
     async def offer_names(self, request: gr.Request) -> Any:
         """The contestants to choose from, when the tab is opened."""
@@ -272,8 +272,8 @@ class BattleEvents:
         offered: Updates = {self._tab.topic: gr.update(choices=choices if shown else [], value="", visible=shown)}
         return offered | dict(zip(self._tab.suggestions, self._suggestions(language, ""), strict=True))
 
-    def _suggestions(self, language: str, topic: str) -> list[Any]:
-        found = self._arena.suggestions.some(language, SUGGESTIONS, self._rng, topic)
+    def _suggestions(self, language: str, topic: str, shown: Collection[str] = ()) -> list[Any]:
+        found = self._arena.suggestions.some(language, SUGGESTIONS, self._rng, topic, shown)
         texts = [suggestion.text for suggestion in found]
         return [gr.update(value=text, visible=True) for text in texts] + [gr.update(visible=False)] * (
             SUGGESTIONS - len(texts)

@@ -42,3 +42,18 @@ def test_a_clusters_number_is_no_topic_and_its_name_is(tmp_path: Path) -> None:
     assert suggestions.topics("ru") == ("Cards and dice",)
     assert [suggestions.topic_of(f"prompt {cluster}") for cluster in clusters] == ["", "", "Cards and dice", ""]
     assert len(suggestions.some("ru", 4, random.Random(1))) == 4
+
+
+def test_other_prompts_are_others_as_far_as_there_are(tmp_path: Path) -> None:
+    """Whatever the dice say, what stands on the page comes again only when nothing else is left."""
+    lines = [{"question_id": n, "category": f"topic {n % 5}", "turns": [f"prompt {n}"]} for n in range(15)]
+    suggestions = suggested(tmp_path, lines)
+    for seed in range(200):
+        rng = random.Random(seed)
+        shown = {one.text for one in suggestions.some("ru", 4, rng)}
+        others = {one.text for one in suggestions.some("ru", 4, rng, shown=shown)}
+        assert len(others) == 4
+        assert not others & shown
+        of_one = {one.text for one in suggestions.some("ru", 4, rng, "topic 3", shown={"prompt 3"})}
+        assert of_one == {"prompt 3", "prompt 8", "prompt 13"}
+        assert [one.text for one in suggestions.some("ru", 3, rng, "topic 3", shown={"prompt 3"})][2] == "prompt 3"
