@@ -12,8 +12,8 @@ from perf.stage import ballots_in
 
 pytestmark = pytest.mark.soak
 
-VOTES, CLIENTS, KINDS = 600, 32, ("load", "idle", "load")
-"""The store alone is killed ten times in tests/store; here each kill costs a start of the server."""
+VOTES, CLIENTS = 5_010, 32
+KINDS = ("load",) * 4 + ("idle",) + ("load",) * 5
 
 
 def test_a_killed_server_keeps_what_it_acknowledged(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from perf.stage import waiting_battles
 pytestmark = pytest.mark.soak
 
 HERE = Path(__file__).parent
-KILLS = int(os.environ.get("ARENA_SOAK_KILLS", "10"))
+KILLS = int(os.environ.get("ARENA_SOAK_KILLS", "4"))
 VOTES_PER_KILL = int(os.environ.get("ARENA_SOAK_VOTES", "500"))
 CUTS = int(os.environ.get("ARENA_SOAK_CUTS", "200"))
 FAULTS = int(os.environ.get("ARENA_SOAK_FAULTS", "20"))
