@@ -18,13 +18,11 @@ from random import Random
 
 from arena.battles.battle import Battle, clean_prompt
 from arena.battles.masking import Masker
-from arena.battles.pairing import Pairing
-from arena.config import Catalog, Contestant, Settings
+from arena.config import Catalog, Settings
 from arena.engines.energy import EnergyShares, shares_of_this_machine
 from arena.errors import (
     AlreadyVoted,
     ArenaError,
-    BattleError,
     Busy,
     ModelUnavailable,
     TooManyTurns,
@@ -33,25 +31,25 @@ from arena.errors import (
 from arena.ratings.elo import EloParameters
 from arena.service.accounts import Accounts
 from arena.service.boards import Boards, default_parameters
+from arena.service.casting import Casting
 from arena.service.fleet import Fleet
 from arena.service.forgetting import Forgetting
 from arena.service.housekeeping import Housekeeping
-from arena.service.live import Answers, LiveTurn, Part, ShowEverything, TextFilter
+from arena.service.live import Answers, LiveTurn, Part
 from arena.service.matchmaking import Matchmaker
 from arena.service.news import Bell
 from arena.service.operating import Operator
 from arena.service.patrol import Patrol
-from arena.service.prompts import markup_of, slices_of
-from arena.service.rooms import Redact, Room, room_of
+from arena.service.prompts import language_of, markup_of, slices_of
+from arena.service.rooms import Room, room_of
 from arena.service.segments import Keeper, not_kept
 from arena.service.suggestions import Suggestions
 from arena.service.views import BattleView, Preparation
 from arena.service.vote_fits import VoteFits
 from arena.service.watching import Report, Watching, log_turn
-from arena.store import records
-from arena.store.records import ContestantRecord, NewBattle, VoteExists
+from arena.store.records import NewBattle, VoteExists
 from arena.store.store import Store
-from arena.types import BattleStatus, Decoding, Mode, Side, Verdict
+from arena.types import BattleStatus, Mode, Side, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -93,12 +91,12 @@ class Arena:
         self._masker = masker
         self._energy = energy or shares_of_this_machine()
         self._rooms: dict[str, Room] = {}
-        self._contestants: dict[str, ContestantRecord] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.watching = Watching(fleet)
         self.operator = Operator(fleet, self._spawn)
         self._accounts = Accounts(store, fleet.meters)
         self._matchmaker = Matchmaker(fleet, lambda: self.boards.chances().weight, self._rng, self.watching.failing)
+        self._casting = Casting(store, fleet, self._matchmaker, masker, self._energy, self._rng)
         self.patrol = Patrol(store, auto=settings.integrity_auto)
         self.forgetting = Forgetting(store, self._rooms)
         self.keeper: Keeper | None = None
@@ -112,9 +110,7 @@ class Arena:
 
     async def start(self) -> None:
         """Register the contestants, tidy up after the last run, begin to prepare models and to reap."""
-        entries = [_stored(entry) for entry in self.catalog.enabled]
-        for record in await self.store.register_contestants(entries):
-            self._contestants[record.name] = record
+        await self._casting.register(self.catalog.enabled)
         for battle_id in self.store.battles_with(statuses=[BattleStatus.ANSWERING]):
             await self.store.set_battle_status(battle_id, BattleStatus.FAILED)
         self._bell = Bell()
@@ -316,8 +312,8 @@ class Arena:
     # ---------------------------------------------------------------- inside
 
     async def _open(self, voter: str, mode: Mode, choice: Sequence[str], prompt: str) -> Room:
-        pairing = self._matchmaker.pair() if mode is Mode.ANONYMOUS else self._chosen(mode, choice)
-        a, b = self._contestants[pairing.a], self._contestants[pairing.b] if pairing.b else None
+        pairing = self._casting.pair(mode, choice)
+        a, b = self._casting.on_record(pairing)
         new = NewBattle(
             voter=voter,
             mode=mode,
@@ -329,19 +325,13 @@ class Arena:
             seed=self._rng.randrange(2**31),
         )
         record = await self.store.create_battle(new)
-        room = room_of(record, self._redact(mode), None)
+        room = room_of(record, self._casting.redact(mode), None)
         self._rooms[record.id] = room
         return room
 
-    def _chosen(self, mode: Mode, choice: Sequence[str]) -> Pairing:
-        wanted = 1 if mode is Mode.DIRECT else 2
-        if len(choice) != wanted or any(name not in self.fleet.ready() for name in choice):
-            raise BattleError(f"choose {wanted} of the contestants that can answer now")
-        return Pairing(choice[0], choice[1] if wanted == 2 else "", 1.0)
-
     async def _begin(self, room: Room, asked: Battle) -> None:
         """Store the question, then let both sides answer it. The room's lock is held."""
-        parts = self._parts(room, asked)
+        parts = self._casting.parts(room, asked)
         index = await self.store.append_turn(asked.id, asked.turns[-1].prompt)
         room.battle = asked
         room.touched = time.monotonic()
@@ -364,38 +354,8 @@ class Arena:
                 if not first or attempt == OTHER_PAIRS:
                     raise
                 log.warning("battle %s takes another pair: %s", room.battle.id, error)
-                await self._take_another_pair(room)
-        return self._parts(room, room.battle)
-
-    async def _take_another_pair(self, room: Room) -> None:
-        pairing = self._matchmaker.pair()
-        a, b = self._contestants[pairing.a], self._contestants[pairing.b]
-        async with room.lock:
-            await self.store.replace_pair(room.battle.id, a.id, b.id, pairing.propensity)
-            room.take(a, b, pairing.propensity)
-
-    def _parts(self, room: Room, asked: Battle) -> Mapping[Side, Part]:
-        return {side: self._part(room, asked, side) for side in asked.sides}
-
-    def _part(self, room: Room, asked: Battle, side: Side) -> Part:
-        record = room.contestant(side)
-        entry = self.fleet.entries.get(record.name) if record else None
-        if entry is None:
-            raise BattleError("a contestant of this battle takes no part any more: start a new one")
-        engine, decoding = self.fleet.engine(entry.name), self._decoding(entry)
-        energy = self._energy if entry.engine == "local" else None
-        return Part(engine, asked.conversation(side), decoding, self._filter(asked), energy)
-
-    def _filter(self, asked: Battle) -> TextFilter:
-        if asked.mode is not Mode.ANONYMOUS:
-            return ShowEverything()
-        return self._masker.answering(asked.turns[-1].prompt)
-
-    def _decoding(self, entry: Contestant) -> Decoding:
-        decoding = entry.decoding
-        stop = (*decoding.stop, *entry.chat.stop)
-        seed = decoding.seed if decoding.seed is not None else self._rng.randrange(2**31)
-        return replace(decoding, stop=stop, seed=seed)
+                await self._casting.take_another_pair(room)
+        return self._casting.parts(room, room.battle)
 
     async def _conclude(self, room: Room, live: LiveTurn, index: int) -> None:
         """Write the answers down as soon as they are complete."""
@@ -433,7 +393,7 @@ class Arena:
             record = self.store.load_battle(battle_id, voter=voter)
             voted = record.status in (BattleStatus.VOTED, BattleStatus.RETRACTED)
             receipt = self.store.find_vote(battle_id, voter) if voted else None
-            room = self._rooms[battle_id] = room_of(record, self._redact(Mode(record.mode)), receipt)
+            room = self._rooms[battle_id] = room_of(record, self._casting.redact(Mode(record.mode)), receipt)
         if room.battle.voter != voter:
             raise UnknownBattle("there is no such battle")
         room.touched = time.monotonic()
@@ -446,35 +406,8 @@ class Arena:
         steps = math.ceil(self.fleet.seconds(room.names) / WARMING_STEP)
         return replace(seen, warming=max(1, steps) * WARMING_STEP)
 
-    def _redact(self, mode: Mode) -> Redact:
-        """Finished answers as they streamed: masked before the vote, where names are hidden."""
-        if mode is not Mode.ANONYMOUS:
-            return lambda prompt, text: text
-        return lambda prompt, text: self._masker.answering(prompt).whole(text)[0]
-
     def _spawn(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _stored(entry: Contestant) -> records.Contestant:
-    """A catalogue's entry as the board remembers it."""
-    return records.Contestant(
-        name=entry.name,
-        fingerprint=entry.fingerprint,
-        organisation=entry.organisation or "",
-        parameters=entry.parameters,
-        quantization=entry.precision or "",
-        licence=entry.licence or "",
-        family=entry.family or "",
-        toy=entry.toy,
-    )
-
-
-def language_of(text: str) -> str:
-    """`ru` when at least a third of the letters are Cyrillic, else `en`."""
-    letters = [char for char in text if char.isalpha()]
-    cyrillic = sum("а" <= char.lower() <= "я" or char in "ёЁ" for char in letters)
-    return "ru" if letters and cyrillic * 3 >= len(letters) else "en"

@@ -1,4 +1,4 @@
-"""What a battle is about, read off its texts: the slices it belongs to, and the style of its answers.
+"""What a battle is about, read off its texts: its language, the slices it belongs to, the style of its answers.
 
 Plain rules that can be told in a sentence, so that a reader of a slice knows what is in it. It calls no model.
 """
@@ -53,6 +53,13 @@ def is_hard(prompt: str) -> bool:
     demands = max(len(_POINT.findall(prompt)), len(_SENTENCE.findall(prompt)))
     signs = (len(prompt) >= LONG, demands >= SEVERAL, has_code(prompt), has_mathematics(prompt))
     return sum(signs) >= 2
+
+
+def language_of(text: str) -> str:
+    """`ru` when at least a third of the letters are Cyrillic, else `en`."""
+    letters = [char for char in text if char.isalpha()]
+    cyrillic = sum("а" <= char.lower() <= "я" or char in "ёЁ" for char in letters)
+    return "ru" if letters and cyrillic * 3 >= len(letters) else "en"
 
 
 def slices_of(battle: Battle) -> tuple[str, ...]:
