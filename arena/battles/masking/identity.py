@@ -15,33 +15,14 @@ from arena.battles.masking.names import Found, NameFinder, build, word_starts
 
 QUESTIONS = Path(__file__).with_name("questions.txt")
 _QUOTED = re.compile(r"«[^»]*»|“[^”]*”|„[^“]*“|\"[^\"]*\"|```.*?```|`[^`]*`", re.DOTALL)
-_ABOUT_WORDS = re.compile(
-    r"\b(переведи\w*|перевод\w*|translate\w*|translation|перефразируй\w*|rewrite|rephrase|исправь\w*|proofread|"
-    r"напиши (?:стих|рассказ|песн|диалог|сценари)\w*|write (?:a|an) (?:story|poem|song|dialogue|script))\b",
-    re.IGNORECASE,
-)
-_CONFESSION = re.compile(r"\b(?:признайся|признайтесь|сознайся|сознавайся|колись|admit|confess)\b", re.IGNORECASE)
 _YES = re.compile(r", (?:right|correct|aren't you|верно|правда|да|так ведь|не так ли)\s*$", re.IGNORECASE)
 MAX_CONFESSED = 8  # words between the name and the end of a question that wants a yes
 _ARE_YOU = [
     fold_words(cue)
-    for cue in (
-        "ты",
-        "вы",
-        "are you",
-        "aren t you",
-        "r u",
-        "you are",
-        "you re",
-        "твой создатель",
-        "твой разработчик",
-        "bist du",
-        "sind sie",
-        "es tu",
-        "eres",
-        "jesteś",
-    )
-]
+    for cue in ("ты", "вы", "твой создатель", "твой разработчик", "ты похож на", "ты похожа на", "ты из", "are you",
+        "aren t you", "r u", "you are", "you re", "you must be", "you come from", "you belong to", "you work for",
+        "you sound like", "you sound a lot like", "bist du", "sind sie", "es tu", "eres", "jesteś")
+]  # fmt: skip
 _IS_THIS = [fold_words(cue) for cue in ("this is", "is this", "am i talking to")]
 _THIS = fold_words("это")[0]
 _BETWEEN = frozenset(
@@ -53,29 +34,45 @@ _BETWEEN = frozenset(
 )
 
 
-def _questions() -> re.Pattern[str]:
-    lines = [line for line in QUESTIONS.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
-    lists = dict(line.split(" = ", 1) for line in lines if line.startswith("<"))
-    shapes = "|".join(line for line in lines if not line.startswith("<"))
-    for name, alternatives in lists.items():
-        shapes = shapes.replace(name, alternatives)
-    return re.compile(shapes, re.IGNORECASE)
+def _shapes() -> dict[str, re.Pattern[str]]:
+    """The sections of `questions.txt`, each as one expression."""
+    header, *sections = QUESTIONS.read_text(encoding="utf-8").split("\n[")
+    lists = dict(line.split(" = ", 1) for line in header.splitlines() if line.startswith("<"))
+    shapes: dict[str, re.Pattern[str]] = {}
+    for name, body in (section.split("]\n", 1) for section in sections):
+        joined = "|".join(body.split("\n")).strip("|")
+        for word, alternatives in lists.items():
+            joined = joined.replace(word, alternatives)
+        shapes[name] = re.compile(joined, re.IGNORECASE)
+    return shapes
 
 
-_QUESTION = _questions()
+_SHAPES = _shapes()
+
+
+def _has(shape: str, prompt: str) -> bool:
+    return _SHAPES[shape].search(prompt) is not None
 
 
 def asks_identity(prompt: str) -> bool:
     """Whether the prompt asks who answers: its name, its maker, what it is built on, whether it is some NAME."""
-    plain = _QUOTED.sub(" ", prompt.replace("ё", "е").replace("Ё", "Е").replace("’", "'"))
-    if _ABOUT_WORDS.search(plain):
+    prompt = prompt.replace("ё", "е").replace("Ё", "Е").replace("’", "'")
+    plain = _QUOTED.sub(" ", prompt)
+    if _wants_own_words(prompt):
+        return True
+    if _has("about words", plain) or (_has("made up", plain) and not _has("of yourself", plain)):
         return False
-    return _QUESTION.search(plain) is not None or _asks_by_name(plain)
+    return _has("asks", plain) or _asks_by_name(plain)
+
+
+def _wants_own_words(prompt: str) -> bool:
+    """An introduction to complete («продолжи: меня зовут») or what was said before to repeat, quoted or not."""
+    return (_has("to complete", prompt) and _has("left open", prompt)) or _has("repeat", prompt)
 
 
 def _asks_by_name(prompt: str) -> bool:
     """Are you NAME? Ты случайно не NAME? Это NAME?"""
-    confession = _CONFESSION.search(prompt) is not None
+    confession = _has("confession", prompt)
     if "?" not in prompt and not confession:
         return False
     folds = [fold(char) for char in prompt]
