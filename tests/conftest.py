@@ -11,6 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import typer.testing
 from sqlalchemy import create_engine
@@ -30,6 +31,16 @@ os.environ.setdefault("ARENA_TEST_CACHE", str(ROOT / "build" / "test-cache"))
 os.environ["OMP_NUM_THREADS"] = "1"  # two threads on contended cores are several times slower than one
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["PYTHONHASHSEED"] = "0"  # for the processes that tests start
+
+SOAKING = any(name.startswith("ARENA_SOAK_") for name in os.environ)
+
+hypothesis.settings.register_profile(
+    "arena",
+    deadline=None,  # how long an example takes is the machine's affair
+    derandomize=not SOAKING,  # the same examples in every run: new ones are looked for by perf/soak
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("arena")
 
 _LAST = ("soak", "postgres", "torch", "browser")
 """Marks of costly tests, in the order in which they run after everything else."""

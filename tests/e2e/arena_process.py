@@ -14,6 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 240.0
+_HELD: list[socket.socket] = []
+"""Sockets that keep the ports that were given away."""
 
 
 class ArenaProcess:
@@ -87,10 +89,16 @@ def environment(**options: str) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that nobody else is given until this process ends.
+
+    It stays bound: whoever asks for that very port and reuses addresses, as servers do, may listen on it all the same,
+    and neither another server nor an outgoing connection is given it meanwhile.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    _HELD.append(held)
+    return int(held.getsockname()[1])
 
 
 Staged = Callable[..., ArenaProcess]

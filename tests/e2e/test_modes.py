@@ -40,7 +40,7 @@ async def test_the_address_names_the_tab_for_a_reload_and_the_way_back(
     await expect(chosen).to_have_text("Рейтинг", timeout=PATIENCE)
     await expect(window.page.locator("#board-table")).to_be_visible(timeout=PATIENCE)
     await window.open_tab("Бой вслепую")
-    assert "tab=" not in window.page.url
+    await expect(window.page).not_to_have_url(re.compile("tab="))
     window.forgive("signal is aborted", "Connection errored out")  # of the page that the reload cut
 
 

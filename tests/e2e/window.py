@@ -14,8 +14,10 @@ LAUNCH = [
     "--disable-sync", "--no-first-run",
 ]  # fmt: skip
 
-PATIENCE = 30_000
+PATIENCE = 60_000
 """Milliseconds to wait for what must come: generous, since the machine may be busy with everything else."""
+
+expect.set_options(timeout=PATIENCE)
 
 RECORD_FRAMES = """
 window.frames_seen = {a: [], b: []};
@@ -35,6 +37,7 @@ class Window:
 
     def __init__(self, context: BrowserContext, page: Page, address: str) -> None:
         self.context, self.page, self.address = context, page, address
+        page.set_default_timeout(PATIENCE)
         self.troubles: list[str] = []
         self.requests: list[str] = []
         page.on(

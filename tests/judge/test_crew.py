@@ -75,7 +75,7 @@ async def test_a_judge_that_is_also_a_contestant_is_loaded_once(store: Store, tm
     await fleet.start()
     crew = JudgeCrew(Catalog((ALPHA, BETA), (judge,)), settings, store, fleet)
     await crew.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not any(one.done for one in store.judge_standings()):  # noqa: ASYNC110  # another task's work
             await asyncio.sleep(0.01)
     await crew.close()

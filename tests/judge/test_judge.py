@@ -111,7 +111,7 @@ async def test_a_run_ends_with_its_last_job(store: Store) -> None:
 
     judge = BattleJudge("judge", FakeEngine(fair), store, sleep=for_ever)
     await judge.enqueue()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert (await judge.run()).done == 1
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+
+import pytest
 
 from arena.battles.stream import Frame, Phase
 from arena.engines.energy import EnergyShares
@@ -14,10 +17,17 @@ from arena.types import AnswerState, Decoding, Message, Role
 QUESTION = (Message(Role.USER, "why?"),)
 
 
-def turn_of(a: Script, b: Script) -> tuple[LiveTurn, FakeEngine, FakeEngine]:
+def turn_of(a: Script, b: Script, **more: Callable[[], float]) -> tuple[LiveTurn, FakeEngine, FakeEngine]:
     one, two = FakeEngine(a), FakeEngine(b)
     parts = {"a": Part(one, QUESTION, Decoding()), "b": Part(two, QUESTION, Decoding())}
-    return LiveTurn(parts, blind=True), one, two  # type: ignore[arg-type]
+    return LiveTurn(parts, blind=True, **more), one, two  # type: ignore[arg-type]
+
+
+async def shown(turn: LiveTurn) -> None:
+    """Until something of both answers may be seen."""
+    async with asyncio.timeout(60):
+        while not (turn.frame().a and turn.frame().b):  # noqa: ASYNC110  # the clock's doing
+            await asyncio.sleep(0.01)
 
 
 async def test_both_answers_are_kept_whole_with_their_facts() -> None:
@@ -44,7 +54,7 @@ async def test_a_failing_side_ends_the_other_and_hides_which_it_was() -> None:
 async def test_a_stop_closes_both_models_and_keeps_what_was_shown() -> None:
     """The judged text is what the voter saw."""
     turn, one, two = turn_of(saying("word " * 500, tokens_per_second=80), saying("text " * 500, tokens_per_second=80))
-    await asyncio.sleep(0.6)
+    await shown(turn)
     answers = await turn.stop()
     assert (one.open_streams, two.open_streams) == (0, 0)
     assert answers["a"].state is AnswerState.STOPPED
@@ -54,14 +64,16 @@ async def test_a_stop_closes_both_models_and_keeps_what_was_shown() -> None:
 
 async def test_a_turn_that_nobody_watches_is_neglected_and_a_watched_one_is_not() -> None:
     """Generation belongs to the battle, but not for ever."""
-    turn, _, _ = turn_of(saying("word " * 500, tokens_per_second=80), saying("text"))
-    await asyncio.sleep(0.05)
+    now = 100.0
+    turn, _, _ = turn_of(saying("word " * 500, tokens_per_second=1), saying("text"), now=lambda: now)
+    now += 9
     turn.seen()
-    assert not turn.neglected(0.01)
-    await asyncio.sleep(0.05)
-    assert turn.neglected(0.01)
+    now += 9
+    assert not turn.neglected(10)
+    now += 2
+    assert turn.neglected(10)
     await turn.stop()
-    assert not turn.neglected(0.01)
+    assert not turn.neglected(10)
 
 
 async def test_the_energy_of_both_answers_is_kept_also_of_a_turn_that_was_stopped() -> None:
@@ -79,8 +91,8 @@ async def test_the_energy_of_both_answers_is_kept_also_of_a_turn_that_was_stoppe
         for side in ("a", "b")
     }
     turn = LiveTurn(parts, blind=True)  # type: ignore[arg-type]
-    await asyncio.sleep(0.3)
+    await shown(turn)
     answers = await turn.stop()
     joules = [answer.joules for answer in answers.values()]
     assert all(joules)
-    assert sum(one or 0 for one in joules) == 75.0 - 25.0
+    assert sum(one or 0 for one in joules) == pytest.approx(75.0 - 25.0)

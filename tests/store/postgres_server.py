@@ -95,7 +95,7 @@ class PostgresServer:
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         import psycopg
 
-        for _ in range(600):
+        for _ in range(2400):
             if process.poll() is not None:
                 raise Unavailable(f"PostgreSQL ended with status {process.returncode}")
             try:
@@ -104,7 +104,7 @@ class PostgresServer:
                 time.sleep(0.05)
             else:
                 return
-        raise Unavailable("PostgreSQL did not start within 30 s")
+        raise Unavailable("PostgreSQL did not start within two minutes")
 
     @property
     def _data(self) -> Path:

@@ -167,8 +167,11 @@ def test_a_full_disk_acknowledges_nothing_and_heals(file_store: Store) -> None:
     version = file_store.board_version()
     file_store._database.limit_pages(1)
     for i, battle_id in enumerate(battles):
+        both_wait = threading.Event()
+        file_store._write(lambda _, begin=both_wait: begin.wait(60))  # so that one transaction takes both
         filler = file_store.log("filler", "x" * 100_000)  # more than any page that is free already could take
         cast = file_store.cast_vote(battle_id, f"v{i}", Verdict.TIE)
+        both_wait.set()
         for refused in (filler, cast):
             with pytest.raises(StoreUnavailable, match="full"):
                 refused.result()
@@ -514,7 +517,7 @@ def test_postgresql_dying_costs_refusals_and_no_vote(postgres: PostgresServer, o
     for i, battle_id in enumerate(battles):
         if i == 10:
             postgres.restart()
-        for _ in range(50):
+        for _ in range(1200):
             try:
                 receipt = store.cast_vote(battle_id, f"v{i}", Verdict.MODEL_A).result()
             except StoreUnavailable:
