@@ -17,7 +17,7 @@ from arena.errors import ArenaError
 from arena.service import Arena, BattleView
 from arena.types import Mode
 from arena.ui import render
-from arena.ui.battle_tab import SUGGESTIONS, BattleTab
+from arena.ui.battle_tab import PUT_AWAY, SUGGESTIONS, BattleTab
 from arena.ui.routes import REASONS
 from arena.ui.texts import TEXTS, number, say, topic_name
 from arena.ui.voters import Voters, language_of_request
@@ -184,7 +184,7 @@ class BattleEvents:
         tab = self._tab
         voted = self._mode is Mode.ANONYMOUS and view.reveal is not None  # the panel of the vote offers the next battle
         return {
-            tab.stop: gr.update(visible=view.writing),
+            tab.stop: gr.update(visible=view.writing or PUT_AWAY),
             tab.again: gr.update(visible=view.can_try_again),
             tab.send: gr.update(visible=not view.writing),
             tab.new: gr.update(visible=not view.writing and not voted),
@@ -225,7 +225,8 @@ class BattleEvents:
             tab.stage: gr.update(visible=False),
             tab.prompt: self._invitation(language),
             tab.send: gr.update(visible=True),
-            **{button: gr.update(visible=False) for button in (tab.stop, tab.again, tab.new)},
+            tab.stop: gr.update(visible=PUT_AWAY),
+            **{button: gr.update(visible=False) for button in (tab.again, tab.new)},
             **{choice: gr.update(interactive=True) for choice in tab.choices},
         }
         for slots in tab.sides.values():

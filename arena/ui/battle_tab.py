@@ -6,7 +6,7 @@ It places components and gives them names; what happens is in `battle_events`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 
@@ -15,6 +15,9 @@ from arena.ui.texts import say
 
 VERDICT_BUTTONS = ("a", "tie", "bad", "b")
 SUGGESTIONS = 4
+PUT_AWAY: Literal["hidden"] = "hidden"
+"""Not shown and yet in the page: what was taken out of it misses what it is told while Gradio puts it in again."""
+
 LATEX: list[dict[str, str | bool]] = [
     {"left": "$$", "right": "$$", "display": True},
     {"left": "\\(", "right": "\\)", "display": False},
@@ -77,7 +80,7 @@ def build_battle(mode: Mode, i18n: gr.I18n) -> BattleTab:
 
 
 def _button(
-    mode: Mode, part: str, text: Any, look: str | list[str], *, width: int = 100, shown: bool = True
+    mode: Mode, part: str, text: Any, look: str | list[str], *, width: int = 100, shown: bool | Literal["hidden"] = True
 ) -> gr.Button:
     return gr.Button(text, visible=shown, elem_id=f"{mode}-{part}", elem_classes=look, size="sm", min_width=width)
 
@@ -140,7 +143,7 @@ def _bar(mode: Mode, i18n: gr.I18n) -> dict[str, Any]:
                 container=False, lines=1, max_lines=6, scale=8, elem_id=f"{mode}-prompt",
             )  # fmt: skip
             send = _button(mode, "send", i18n("send"), "prim")
-            stop = _button(mode, "stop", i18n("stop"), "ghost", shown=False)
+            stop = _button(mode, "stop", i18n("stop"), "ghost", shown=PUT_AWAY)
             again = _button(mode, "again", i18n("again"), "ghost", width=80, shown=False)
             new = _button(mode, "new", i18n("new_chat" if direct else "new_battle"), "ghost", shown=False)
     return {"votes": votes, "vote": vote, "prompt": prompt, "send": send, "stop": stop, "again": again, "new": new}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -40,7 +41,10 @@ async def brightness(window: Window) -> float:
 async def test_on_a_phone_the_sides_are_tabs_and_the_vote_bar_stays_within_reach(
     quick: ArenaProcess, open_window: Opened
 ) -> None:
-    """One side at a time, switched by a tap; every verdict lies within the window and is large enough for a thumb."""
+    """One side at a time, switched by a tap; every verdict lies within the window and is large enough for a thumb.
+
+    The bar takes two rows, whatever is offered in it: the rest of the window is the answers'.
+    """
     window = await open_window(quick, **PHONE)
     await window.ask_and_wait()
     a, b = window.part("side-a"), window.part("side-b")
@@ -55,6 +59,11 @@ async def test_on_a_phone_the_sides_are_tabs_and_the_vote_bar_stays_within_reach
         assert box["x"] >= 0 and box["x"] + box["width"] <= 390, name  # noqa: PT018
         assert box["y"] >= 0 and box["y"] + box["height"] <= 844, name  # noqa: PT018
         assert box["height"] >= 44, name
+    await expect(window.part("stop")).to_be_hidden(timeout=PATIENCE)
+    assert await rows_of_the_bar(window) == 2
+    await window.part("prompt").locator("textarea").fill("А подробнее?")
+    assert await rows_of_the_bar(window) == 2
+    await expect(window.part("send")).to_be_visible()
     width = await window.page.evaluate("document.documentElement.scrollWidth")
     assert width <= 390, "nothing pushes the page wider than the phone"
     await window.part("vote-b").tap()
@@ -64,6 +73,28 @@ async def test_on_a_phone_the_sides_are_tabs_and_the_vote_bar_stays_within_reach
     await window.begin_again()
     await window.ask_and_wait()
     await expect(window.page.locator("#anonymous-battle [data-side=b]")).to_have_text("Модель B")
+
+
+async def rows_of_the_bar(window: Window) -> int:
+    """In how many rows the buttons and the field under the answers stand."""
+    script = """() => [...document.querySelectorAll('#anonymous-battle .bar :is(button, textarea)')]
+        .filter((one) => one.offsetParent).map((one) => one.getBoundingClientRect().bottom)"""
+    bottoms = sorted(await window.page.evaluate(script))
+    return 1 + sum(lower - upper > 10 for upper, lower in itertools.pairwise(bottoms))
+
+
+async def test_a_long_line_of_code_does_not_widen_an_answer_on_a_phone(
+    quick: ArenaProcess, open_window: Opened
+) -> None:
+    """It is slid in its own box; the sentences around it stay within the window and where they were."""
+    window = await open_window(quick, **PHONE)
+    await window.ask_and_wait()
+    script = """() => { const code = document.createElement('pre'); code.textContent = 'long_name '.repeat(60);
+        document.querySelector('#anonymous-answer-a .md').append(code); }"""
+    await window.page.evaluate(script)
+    box = await window.part("side-a").bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 390
 
 
 async def test_whoever_votes_below_a_long_answer_is_shown_what_the_vote_said(
