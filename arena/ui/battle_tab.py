@@ -185,9 +185,14 @@ def _vote_button(mode: Mode, key: str, i18n: gr.I18n) -> gr.Button:
 
 
 def welcome_html(mode: Mode, language: str) -> str:
-    """The words above the suggestions."""
+    """The words above the suggestions, and those that stand there while fewer than two models take part."""
     link = f'<a href="arena/my-data" target="_blank" rel="noopener">{say(language, "my_data")}</a>'
-    consent = f"{say(language, 'consent')} {link}"
+    consent = f'<p class="consent">{say(language, "consent")} {link}</p>'
     about = {Mode.ANONYMOUS: "welcome_battle", Mode.NAMED: "welcome_named", Mode.DIRECT: "welcome_direct"}[mode]
     keys = f'<p class="keys">{say(language, "keys_hint")}</p>' if mode is Mode.ANONYMOUS else ""
-    return f'<h1>{say(language, "welcome")}</h1><p>{say(language, about)}</p>{keys}<p class="consent">{consent}</p>'
+    words = f"<h1>{say(language, 'welcome')}</h1><p>{say(language, about)}</p>{keys}{consent}"
+    if mode is Mode.DIRECT:
+        return words
+    act = f'<a href="?tab=direct">{say(language, "alone_act")}</a>'
+    alone = f"<h1>{say(language, 'alone_title')}</h1><p>{say(language, 'alone')}</p>{act}"
+    return f'<div class="paired">{words}</div><div class="alone">{alone}</div>'

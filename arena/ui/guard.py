@@ -153,7 +153,7 @@ class Guard:
 
     def _nowhere(self, scope: Scope, language: str) -> Response:
         """A page for a person, a line for a program."""
-        if "text/html" in Headers(scope=scope).get("accept", ""):
+        if _by_a_person(scope):
             page = plain_page(say(language, "nowhere"), "", language, home=f"{self._root_path}/")
             return HTMLResponse(page, 404)
         return _no(404, "there is nothing here")
@@ -169,13 +169,19 @@ class Guard:
             act = "vote"
         elif path == "/" and voter is None:
             act = "arrival"
-        return self._paced(act, voter, address, language) if act else None
+        return self._paced(act, scope, voter, address, language) if act else None
 
-    def _paced(self, act: Act, voter: str | None, address: Address | None, language: str) -> Response | None:
+    def _paced(
+        self, act: Act, scope: Scope, voter: str | None, address: Address | None, language: str
+    ) -> Response | None:
         wait = math.ceil(self._rates.wait(act, voter, address))
         if not wait:
             return None
-        return _no(429, say(language, "error_too_fast", seconds=wait), code="too_fast", wait=wait)
+        text = say(language, "error_too_fast", seconds=wait)
+        if _by_a_person(scope):
+            page = plain_page(say(language, "too_fast"), f"<p>{text}</p>", language, home=f"{self._root_path}/")
+            return HTMLResponse(page, 429, {"Retry-After": str(wait)})
+        return _no(429, text, code="too_fast", wait=wait)
 
     async def _event(
         self,
@@ -209,7 +215,7 @@ class Guard:
             )
             await refused(scope, receive, send)
             return
-        if refusal := self._paced("ask" if event.asks else "event", voter, address, language):
+        if refusal := self._paced("ask" if event.asks else "event", scope, voter, address, language):
             await refusal(scope, receive, send)
             return
         scope = {**scope, "headers": _as_json(scope, len(event.body))}
@@ -265,6 +271,11 @@ def _no(status: int, text: str, *, code: str = "error", wait: int = 0) -> Respon
     """A refusal in the words that Gradio's page and our script show."""
     headers = {"Retry-After": str(wait)} if wait else {}
     return JSONResponse({"error": code, "detail": text}, status, headers)
+
+
+def _by_a_person(scope: Scope) -> bool:
+    """Whether the answer is shown as it is: a browser opens an address or sends a form, and no script asks."""
+    return "text/html" in Headers(scope=scope).get("accept", "")
 
 
 def _busy(language: str) -> Response:

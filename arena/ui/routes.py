@@ -174,7 +174,12 @@ class Routes:
 @lru_cache(maxsize=4)
 def news_line(preparation: Preparation, version: int) -> str:
     """What every page is told of these, written once for all of them."""
-    news = {"version": version, "done": preparation.done, "preparing": preparing(preparation)}
+    news = {
+        "version": version,
+        "done": preparation.done,
+        "preparing": preparing(preparation),
+        "alone": preparation.total < 2,
+    }
     return f"data: {json.dumps(news, ensure_ascii=False)}\n\n"
 
 

@@ -48,6 +48,14 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Choose two models and compare. These battles are not rated.",
     ),
     "welcome_direct": ("Выберите модель и поговорите с ней.", "Choose a model and talk to it."),
+    "alone_title": ("Для боя нужны две модели", "A battle needs two models"),
+    "alone": (
+        "Сейчас участвует меньше двух. Чтобы начались бои, добавьте вторую в models.yaml и перезапустите арену. "
+        "С той, что есть, можно поговорить.",
+        "Fewer than two take part now. For battles, add a second one to models.yaml and restart the arena. "
+        "The one that is here can be talked to.",
+    ),
+    "alone_act": ("Открыть диалог", "Open the chat"),
     "topic": ("Тема", "Topic"),
     "any_topic": ("Любая", "Any"),
     "topic_animals": ("Животные", "Animals"),
@@ -669,6 +677,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Without cookies the arena cannot tell whose battle this is: allow them and reload the page.",
     ),
     "nowhere": ("Здесь ничего нет", "There is nothing here"),
+    "too_fast": ("Слишком быстро", "Too fast"),
     "busy_title": ("Арена занята", "The arena is busy"),
     "busy": (
         "Сейчас здесь слишком много людей. Страница откроется сама примерно через {seconds} с.",

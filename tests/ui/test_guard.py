@@ -94,6 +94,19 @@ def test_who_votes_too_fast_is_told_when_to_try_again(tmp_path: Path, language: 
     assert words in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(("language", "words"), [("ru", "Слишком быстро"), ("en", "Too fast")])
+def test_who_sends_the_form_of_my_data_too_fast_is_shown_a_page(tmp_path: Path, language: str, words: str) -> None:
+    """A browser shows what it is answered: their language, not a program's line. So it is at the door."""
+    _, client = guarded(tmp_path, votes_per_minute=1)
+    cookie = Voters(b"a key of at least sixteen bytes").set_cookie("me").split(";")[0]
+    headers = {"Cookie": cookie, "Accept-Language": language, "Accept": "text/html,*/*;q=0.8"}
+    answer = [client.post("/arena/forget", data={"code": "x"}, headers=headers) for _ in range(2)][-1]
+    assert (answer.status_code, answer.headers["content-type"]) == (429, "text/html; charset=utf-8")
+    assert f'<html lang="{language}">' in answer.text
+    assert f"<h1>{words}</h1>" in answer.text
+    assert int(answer.headers["retry-after"]) > 0
+
+
 def test_a_place_that_became_free_is_given_to_the_next(tmp_path: Path) -> None:
     """Being full is no state that stays."""
     guard, client = guarded(tmp_path, max_streams=1)

@@ -10,7 +10,10 @@ from test_board_on_page import ROUND, board_of, seen
 
 from arena.judge.agreement import Estimate, Gate, JudgeReport
 from arena.judge.desk import JudgesView
+from arena.types import Mode
 from arena.ui import board_render, judge_tab, look
+from arena.ui.battle_tab import welcome_html
+from arena.ui.texts import say
 from tests.prepare import chromium
 
 pytestmark = pytest.mark.browser
@@ -45,6 +48,20 @@ def test_a_judges_marks_do_not_squeeze_the_board(phone: Page) -> None:
     assert wide is not None
     assert marked is not None
     assert marked["width"] == wide["width"] >= 340
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_an_arena_of_one_model_offers_a_chat_and_no_battle(phone: Page, language: str) -> None:
+    """It says at once what a battle needs, in place of what nobody can answer; with a second model all is there."""
+    field = "<div class=bar><textarea></textarea></div>"
+    welcome = f"<div class=welcome><div class=welcome-text>{welcome_html(Mode.ANONYMOUS, language)}</div></div>"
+    show(phone, f"<div class='arena-battle mode-anonymous'>{welcome}{field}</div>")
+    for alone in (True, False):
+        phone.evaluate("alone => document.documentElement.classList.toggle('arena-alone', alone)", alone)
+        assert phone.locator("textarea").is_visible() is not alone
+        assert phone.get_by_text(say(language, "welcome")).is_visible() is not alone
+        assert phone.get_by_text(say(language, "alone_title")).is_visible() is alone
+        assert phone.get_by_role("link", name=say(language, "alone_act")).is_visible() is alone
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])

@@ -21,9 +21,10 @@ from arena.errors import StoreUnavailable
 from arena.service import Arena, open_store
 from arena.service.fleet import Fleet
 from arena.service.opening import masker_of
+from arena.service.views import Preparation
 from arena.store import connections
 from arena.types import Mode
-from arena.ui.routes import COMMENT_LIMIT, Routes
+from arena.ui.routes import COMMENT_LIMIT, Routes, news_line
 from arena.ui.texts import TEXTS
 from arena.ui.voters import Voters
 
@@ -307,3 +308,9 @@ def test_a_comment_at_its_limit_is_kept_whole(desk: Desk) -> None:
     assert desk.post("feedback", {"battle": battle, "reasons": ["useful"], "comment": comment}) == 200
     (vote,) = desk.arena.store.votes()
     assert vote.comment == comment
+
+
+def test_every_page_hears_whether_a_battle_is_possible() -> None:
+    """With fewer than two contestants none is, however ready they are; with two still loading, one will be."""
+    for ready, total, alone in ((1, 1, True), (0, 0, True), (0, 2, False), (2, 2, False)):
+        assert json.loads(news_line(Preparation(ready, total), 1).removeprefix("data: "))["alone"] is alone

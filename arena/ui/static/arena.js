@@ -244,6 +244,7 @@
     news.onmessage = (event) => {
       const now = JSON.parse(event.data);
       offline(false);
+      document.documentElement.classList.toggle("arena-alone", now.alone); // fewer than two models: no battle is offered
       const strip = $("#arena-preparing");
       if (strip) {
         strip.hidden = !now.preparing;
