@@ -677,7 +677,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Without cookies the arena cannot tell whose battle this is: allow them and reload the page.",
     ),
     "nowhere": ("Здесь ничего нет", "There is nothing here"),
-    "too_fast": ("Слишком быстро", "Too fast"),
+    "too_fast": ("Подождите немного", "One moment, please"),
     "busy_title": ("Арена занята", "The arena is busy"),
     "busy": (
         "Сейчас здесь слишком много людей. Страница откроется сама примерно через {seconds} с.",

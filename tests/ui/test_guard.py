@@ -94,7 +94,7 @@ def test_who_votes_too_fast_is_told_when_to_try_again(tmp_path: Path, language: 
     assert words in answer.json()["detail"]
 
 
-@pytest.mark.parametrize(("language", "words"), [("ru", "Слишком быстро"), ("en", "Too fast")])
+@pytest.mark.parametrize(("language", "words"), [("ru", "Подождите немного"), ("en", "One moment, please")])
 def test_who_sends_the_form_of_my_data_too_fast_is_shown_a_page(tmp_path: Path, language: str, words: str) -> None:
     """A browser shows what it is answered: their language, not a program's line. So it is at the door."""
     _, client = guarded(tmp_path, votes_per_minute=1)
