@@ -16,7 +16,7 @@ from arena.errors import ConfigError, FileFormatError
 from arena.ratings.bradley_terry import Ties
 from arena.ratings.comparisons import Comparisons, PairCounts
 from arena.ratings.elo import EloParameters, Scale
-from arena.ratings.leaderboard import Anchor, Leaderboard, bradley_terry_board, elo_board, style_board
+from arena.ratings.leaderboard import Anchor, Leaderboard, Row, bradley_terry_board, elo_board, style_board
 from arena.ratings.separation import Separation, separation
 from arena.ratings.style import STYLE_FEATURES, Variant
 from arena.store.files import STYLE_COLUMNS, YES, read_comparisons
@@ -154,10 +154,20 @@ def compared(
         if name not in names:
             message = f"there is no contestant {name!r} on this board"
             raise ConfigError(message, key="--compare", suggestion=nearest(name, names, most=3) or _beginning(names))
+    _require_comparable(board.row(first), board.row(second))
     try:
         return separation(rate_by(replace(rating, anchor=Anchor(second, rating.start))), first, second)
     except (ValueError, ConfigError) as error:
         raise ConfigError(str(error), key="--compare") from error
+
+
+def _require_comparable(one: Row, other: Row) -> None:
+    if one.piece != other.piece:
+        message = f"{one.model!r} and {other.model!r} never met, directly or through anyone"
+        raise ConfigError(message, key="--compare")
+    for row in (one, other):
+        if not row.identified:
+            raise ConfigError(f"votes do not determine a rating of {row.model!r}", key="--compare")
 
 
 def _beginning(names: Sequence[str]) -> str:

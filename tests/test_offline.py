@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import random
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -294,3 +295,33 @@ def test_an_exports_slices_are_those_of_the_page(tmp_path: Path, slice: str, vot
     code, output = cli("--votes", path, f"--slice={slice}", "--json")
     assert code == 0, output
     assert json.loads(output)["votes"] == votes
+
+
+def test_two_that_never_met_are_not_compared(tmp_path: Path) -> None:
+    """The refusal says so, and not that one of them lacks what an anchor needs."""
+    path = tmp_path / "battles.csv"
+    path.write_text(HEADER + "a,b,tie,ru\nc,d,tie,ru\nd,e,model_a,ru\n", encoding="utf-8")
+    assert "'a' and 'c' never met" in cli("--votes", path, "--compare", "a", "c")[1]
+    assert "do not determine a rating of 'e'" in cli("--votes", path, "--compare", "d", "e")[1]
+
+
+@pytest.mark.parametrize("option", [("--feature", "tokens"), ("--variant", "fastchat")])
+def test_how_style_is_controlled_is_not_asked_in_vain(styled: Path, option: tuple[str, str]) -> None:
+    """Without --style-control the board would be another one than was meant."""
+    code, output = cli("--votes", styled, *option)
+    assert (code, "add --style-control" in output) == (2, True)
+
+
+def test_a_strangers_name_has_no_power_over_the_terminal(tmp_path: Path) -> None:
+    """In the table and in the notes under it control characters are spelled out."""
+    path = tmp_path / "battles.csv"
+    path.write_text(HEADER + "\x1b[2Jred,b,model_a,ru\n", encoding="utf-8")
+    code, output = cli("--votes", path)
+    assert (code, output.count("\\x1b[2Jred"), "\x1b" in output) == (0, 2, False)
+
+
+def test_the_head_of_a_board_reads_as_words(small: Path) -> None:
+    """An anchor as its name and rating, a strength that was estimated without its sixteen figures."""
+    said = " ".join(cli("--votes", small, "--anchor", "y=1100", "--ties", "davidson")[1].split())
+    assert "anchor y at 1100.0" in said
+    assert re.search(r"tie_strength \d+\.\d{1,4}\b", said)

@@ -24,7 +24,7 @@ def forget(
     """Erase every text of one person from the database, its log, backups and exports, and the key to other copies."""
     with told():
         settings = Settings.from_environment(database=database, storage=storage)
-        with open_store(settings) as store:
+        with open_store(settings, new=False) as store:
             voter = voter_of(store, settings.signing_key(), code)
             if voter is None:
                 typer.echo(

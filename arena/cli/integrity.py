@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from arena.cli.storage import opened
-from arena.cli.terminal import Column, DatabaseOption, StorageOption, console, fitted, told
+from arena.cli.terminal import Column, DatabaseOption, StorageOption, console, fitted, told, visible
 from arena.service.integrity import IntegrityDesk, IntegrityView, Suspect, reason_of, reason_of_crowd
 
 SHOWN = 10
@@ -97,7 +97,7 @@ def _print(out: Console, view: IntegrityView) -> None:
     title = f"{view.votes} votes of {view.voters} voters; flagged above {view.threshold:.1f}"
     out.print(fitted(out, COLUMNS, rows, title=title))
     for line in _lines(view):
-        out.print(line, markup=False)
+        out.print(visible(line), markup=False)
 
 
 def _row(one: Suspect) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
@@ -17,7 +18,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from arena.cli.terminal import Column, console, fitted, told
+from arena.cli.terminal import Column, console, fitted, told, visible
 from arena.config import Settings
 from arena.errors import ConfigError
 from arena.offline import ONCE_COLUMN, Method, Rating, anchor_of, compared, rate_file, tag_of
@@ -97,6 +98,9 @@ def leaderboard(
 ) -> None:
     """Show ratings with their intervals, ranks and what is not known."""
     with told():
+        if (feature or variant is not Variant.OURS) and not style_control:
+            message = "--feature and --variant say how style is controlled for, and it is not"
+            raise ConfigError(message, suggestion="add --style-control")
         features = tuple(feature or (STYLE_FEATURES if votes else FEATURES))
         wanted = _slice(language, topic, slice or [])
         rating = Rating(
@@ -125,7 +129,7 @@ def _from_database(database: str | None, rating: Rating) -> Leaderboard:
     from an export. Raises `ConfigError` for an anchor without a rating.
     """
     settings = Settings.from_environment(database=database)
-    with closing(open_store(settings)) as store:
+    with closing(open_store(settings, new=False)) as store:
         try:
             board = _as_on_the_page(store, rating, settings)
         except ValueError as error:
@@ -185,9 +189,9 @@ def _print(board: Leaderboard, pair: Separation | None) -> None:
         out.print(f"{len(board.rows)} models, {retired} no longer taking part; whoever was ever drawn stays listed")
     _print_style(out, board)
     for note in board.notes:
-        out.print(note, style="yellow", markup=False)
+        out.print(visible(note), style="yellow", markup=False)
     if pair:
-        out.print(pair.sentence(), markup=False)
+        out.print(visible(pair.sentence()), markup=False)
 
 
 def _with_remarks(board: Leaderboard, drawn: bool) -> tuple[list[Column], list[tuple[str, ...]]]:
@@ -218,7 +222,13 @@ def _print_style(out: Console, board: Leaderboard) -> None:
 
 def _stated(board: Leaderboard) -> str:
     named = {name: value for name, value in board.parameters.items() if value is not None}
-    return board.method + ": " + ", ".join(f"{name} {value}" for name, value in named.items())
+    return board.method + ": " + ", ".join(f"{name} {_value(value)}" for name, value in named.items())
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):  # the anchor
+        return " at ".join(map(str, value.values()))
+    return str(round(value, 4) if isinstance(value, float) else value)
 
 
 def _cells(row: Row, drawn: bool) -> tuple[str, ...]:

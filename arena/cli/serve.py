@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import gc
 import logging
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from arena.cli.logs import write_logs
 from arena.cli.terminal import told
 from arena.config import Settings, unknown_variables
+from arena.errors import ConfigError
 
 if TYPE_CHECKING:
     from arena.service import Arena
@@ -32,6 +35,7 @@ HEAPS = 2
 free between what they still use, 48 MB after some thousand visitors where two hold 8."""
 
 _M_ARENA_MAX = -8  # malloc.h
+_PORT = (errno.EADDRINUSE, errno.EACCES)
 
 
 def serve(
@@ -57,6 +61,7 @@ def run(settings: Settings) -> None:
     write_logs(settings.log_level)
     for name, meant in unknown_variables().items():
         log.warning("%s is no setting of this program%s", name, f"; did you mean {meant}?" if meant else "")
+    require_free(settings.host, settings.port)
     with _steps("loading the program", "opening the votes", "building the page") as begin:
         begin()
         from arena.service import open_arena
@@ -69,10 +74,27 @@ def run(settings: Settings) -> None:
             return arena
 
         demo = launch(opened, prevent_thread_lock=True)
-    address = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0") else settings.host
+    address = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0") else settings.host_in_address
     typer.echo(f"Arena: http://{address}:{settings.port}{settings.root_path}/")
     look_for_garbage_among_what_is_new()
     demo.block_thread()
+
+
+def require_free(host: str, port: int) -> None:
+    """Say at once that nobody can listen there: Gradio says so after the whole start, without the reason.
+
+    Gradio looks at the port of this machine's own address too, whatever the host. Raises `ConfigError`.
+    """
+    for address in dict.fromkeys((host.strip("[]"), "127.0.0.1")):
+        try:
+            family, kind, protocol, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, kind, protocol) as trial:
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                trial.bind(place)
+        except OSError as error:
+            key, mend = ("--port", "name a free one") if error.errno in _PORT else ("--host", "127.0.0.1 or 0.0.0.0")
+            message = f"cannot listen on port {port} of {address}: {error.strerror}"
+            raise ConfigError(message, key=key, suggestion=mend) from error
 
 
 @contextmanager

@@ -26,9 +26,9 @@ from arena.store.store import Store
 
 
 @contextmanager
-def opened(database: str | None, storage: Path | None) -> Iterator[Store]:
+def opened(database: str | None, storage: Path | None, *, new: bool = False) -> Iterator[Store]:
     """The store that the options and the environment name; a running server may have it open too."""
-    store = open_store(Settings.from_environment(database=database, storage=storage))
+    store = open_store(Settings.from_environment(database=database, storage=storage), new=new)
     try:
         yield store
     finally:

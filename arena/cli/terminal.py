@@ -53,6 +53,7 @@ NO_EDGE = 240
 """Columns of what is no terminal: a pipe has no edge, so tables stay whole there."""
 
 _NARROWEST = 8
+_STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _UNBOUNDED = 10_000
 
 
@@ -76,6 +77,7 @@ def fitted(on: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]]
     Where it is too wide, lesser columns are left out, and a line under it names them; where that is not
     enough, the widest words are folded, after their hyphens if they can be. `look` is rich's own.
     """
+    rows = [[visible(cell) for cell in row] for row in rows]
     shown = list(range(len(columns)))
     table = _table(columns, rows, shown, look)
     while (excess := _excess(on, table)) > 0:
@@ -85,6 +87,11 @@ def fitted(on: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]]
         shown.remove(least)
         table = _table(columns, rows, shown, look)
     return table
+
+
+def visible(text: str) -> str:
+    """A stranger's text without power over the terminal: its control characters are spelled out."""
+    return _STEERING.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def _excess(on: Console, table: Table) -> int:

@@ -52,7 +52,7 @@ def import_votes(
     storage: StorageOption = None,
 ) -> None:
     """Take in every battle of a file, or nothing when a row is wrong; battles already here are passed over."""
-    with told(), opened(database, storage) as store, progress("Importing") as shown:
+    with told(), opened(database, storage, new=True) as store, progress("Importing") as shown:
         report = store.import_votes(source, progress=shown)
     notes = [f"{report.already_here} were here already"] if report.already_here else []
     notes += [f"{report.named} with known names passed over"] if report.named else []

@@ -280,6 +280,11 @@ class Settings(BaseModel):
                 else _phrase(cls, name),
             ) from None
 
+    @property
+    def host_in_address(self) -> str:
+        """The host as an address of the web holds it: IPv6 stands in brackets."""
+        return f"[{self.host}]" if ":" in self.host and not self.host.startswith("[") else self.host
+
     def signing_key(self) -> bytes:
         """The key for cookies: the `secret`, else a random one kept in storage/secret with mode 0600."""
         if self.secret is not None:
@@ -292,6 +297,8 @@ class Settings(BaseModel):
             return _kept_secret(file)
         with os.fdopen(descriptor, "w") as stream:
             stream.write(secrets.token_hex(32))
+            stream.flush()
+            os.fsync(stream.fileno())  # the keys that it wraps will be on the disk as well
         return _kept_secret(file)
 
     def signing_keys(self) -> tuple[bytes, ...]:

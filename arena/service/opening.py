@@ -16,11 +16,17 @@ from arena.service.boards import default_parameters
 from arena.service.borrowed_models import BorrowedModels
 from arena.service.fleet import LocalModels, build_fleet
 from arena.service.local_models import PooledModels
+from arena.store.connections import require_file
 from arena.store.store import Store
 
 
-def open_store(settings: Settings) -> Store:
-    """The database that the settings name, with Elo as they state it."""
+def open_store(settings: Settings, *, new: bool = True) -> Store:
+    """The database that the settings name, with Elo as they state it.
+
+    Raises `StoreError` where there is none and no new one is wanted.
+    """
+    if not new:
+        require_file(settings.database, settings.storage)
     parameters = default_parameters(settings.elo_k, settings.elo_start, settings.elo_scale)
 
     def step(rating_a: float, rating_b: float, outcome: float) -> tuple[float, float]:

@@ -45,6 +45,10 @@ def make_backup(database: Database, target: Path, *, keys: bool) -> Path:
     """See `Store.backup`."""
     if database.path is None:
         raise StoreError("PostgreSQL is backed up by its own tools: pg_dump")
+    if target.is_dir():
+        raise StoreError(f"{target} is a folder: name a file in it")
+    if target.resolve() == database.path:
+        raise StoreError(f"{target} is the database itself: a backup is another file")
     with translated():
         target.parent.mkdir(parents=True, exist_ok=True)
         copy_database(database.path, target, keys=keys)
@@ -172,7 +176,12 @@ def _set_aside(path: Path, folder: Path, now: float) -> Path | None:
 
 
 def _require_sound(source: Path) -> None:
-    found = revision_of(source)
+    if not source.is_file():
+        raise StoreError(f"{source} is no file: name a backup")
+    try:
+        found = revision_of(source)
+    except StoreUnavailable as error:
+        raise StoreError(f"{source} is not a backup of an arena ({error.__cause__})") from error
     if found is None:
         raise StoreError(f"{source} is not a backup of an arena")
     if found not in known_schemas(SCRIPTS):

@@ -47,6 +47,29 @@ _TAKE_TURN = "SELECT value FROM counters WHERE name = 'sequence' FOR UPDATE"
 """PostgreSQL: the row that numbers every change is also the turn to write, so writers never deadlock."""
 
 
+def _address(url: str | None, storage_dir: Path) -> URL:
+    try:
+        parsed = make_url(url or f"sqlite:///{storage_dir / 'arena.db'}")
+    except ArgumentError:
+        raise StoreError("the database URL cannot be read: write sqlite:///PATH or postgresql://…") from None
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise StoreError(f"{parsed.get_backend_name()} is not supported: use sqlite:///PATH or postgresql://…")
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise StoreError("a database in memory loses every vote: give a path, sqlite:///PATH")
+    return parsed
+
+
+def require_file(url: str | None, storage_dir: Path) -> None:
+    """Raise `StoreError` where the SQLite file that is meant is not there: a mistyped path is not an empty arena."""
+    address = _address(url, storage_dir)
+    if address.get_backend_name() == "sqlite" and not Path(str(address.database)).exists():
+        raise StoreError(
+            f"no database at {address.database}: start the arena once, or name its --database or ARENA_STORAGE"
+        )
+
+
 class Database:
     """Where the data lives: makes connections, holds the locks of a SQLite file, names faults."""
 
@@ -65,16 +88,7 @@ class Database:
 
         Raises `StoreError` for a URL of another kind.
         """
-        try:
-            parsed = make_url(url or f"sqlite:///{storage_dir / 'arena.db'}")
-        except ArgumentError:
-            raise StoreError("the database URL cannot be read: write sqlite:///PATH or postgresql://…") from None
-        if parsed.drivername in ("postgresql", "postgres"):
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-            raise StoreError(f"{parsed.get_backend_name()} is not supported: use sqlite:///PATH or postgresql://…")
-        if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
-            raise StoreError("a database in memory loses every vote: give a path, sqlite:///PATH")
+        parsed = _address(url, storage_dir)
         database = cls(parsed, storage_dir, secrets)
         for folder in {storage_dir, database.path.parent if database.path else storage_dir}:
             with translated():

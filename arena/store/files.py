@@ -13,6 +13,7 @@ import math
 import re
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +67,10 @@ METADATA_COLUMN = "conv_metadata"
 
 _ACTIVE = re.compile(r"'*(?:[\t\r\n]|\s*[=+\-@|%＝＋－＠])")
 _BIGGEST_CELL = 64 * 2**20
+_HEAVIEST = 1e9
+"""The most that a row may weigh: squares of weights are summed."""
+_HALF = re.compile(r"[\ud800-\udfff]")
+"""Half a character, which JSON may hold and no database or terminal takes."""
 
 
 def disarm(cell: str) -> str:
@@ -155,7 +160,7 @@ def models_of(row: Row) -> tuple[str, str]:
     for columns in MODEL_COLUMNS:
         if columns[0] in row and columns[1] in row:
             return _name(row, columns[0]), _name(row, columns[1])
-    raise ValueError("columns model_a and model_b (or left and right) are needed")
+    raise ValueError(f"columns model_a and model_b (or left and right) are needed; {_there(row)}")
 
 
 def voter_of(row: Row) -> str:
@@ -167,7 +172,7 @@ def voter_of(row: Row) -> str:
 def verdict_of(row: Row) -> Verdict:
     """What `winner` says. Raises `ValueError` for anything but the known spellings."""
     if "winner" not in row:
-        raise ValueError("column winner is needed")
+        raise ValueError(f"column winner is needed; {_there(row)}")
     winner = row["winner"]
     verdict = WINNERS.get(winner) if isinstance(winner, str) else None
     if verdict is None:
@@ -176,11 +181,13 @@ def verdict_of(row: Row) -> Verdict:
 
 
 def weight_of(row: Row) -> float:
-    """The row's weight, 1 where none is given. Raises `ValueError` unless it is a finite number above 0."""
+    """The row's weight, 1 where none is given. Raises `ValueError` unless it is above 0 and at most 1e9."""
     value = row.get("weight")
     weight = 1.0 if value is None or value == "" else _amount(value, "weight")
     if weight == 0:
         raise ValueError("weight 0 means that the row does not count: remove the row")
+    if weight > _HEAVIEST:
+        raise ValueError(f"weight {value!r} is above {_HEAVIEST:.0e}: one row would be the whole board")
     return weight
 
 
@@ -270,9 +277,14 @@ def _amount(value: Any, column: str) -> float:
 
 def _name(row: Row, column: str) -> str:
     value = row[column]
-    if value is None or isinstance(value, float | bool | Mapping | list) or not str(value).strip():
+    name = "" if value is None or isinstance(value, float | bool | Mapping | list) else str(value)
+    if not name.strip() or _HALF.search(name):
         raise ValueError(f"{column} {value!r} is not a model's name")
-    return str(value)
+    return name
+
+
+def _there(row: Row) -> str:
+    return f"there are: {', '.join(row)}"[:300]
 
 
 @contextmanager
@@ -282,7 +294,7 @@ def _text(path: Path) -> Iterator[TextIO]:
         opener = gzip.open if path.suffix.lower() == ".gz" else open
         with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
             yield file
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise FileFormatError(f"cannot be read: {error}", path=path) from error
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -31,6 +32,8 @@ from arena.store.voting import Rules
 from arena.types import Answer, AnswerState, BattleStatus, Conversation, Mode, Role, Track
 
 CHUNK = 1000
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Control characters, which steer a terminal, and those that turn a line around."""
 Progress = Callable[[int, int], None]
 
 
@@ -63,9 +66,23 @@ def import_rows(
 def _battles_in(path: Path) -> Iterator[tuple[int, ImportedBattle | None]]:
     for line, row in read_rows(path):
         try:
-            yield line, imported(row)
+            battle = imported(row)
+            if battle is not None:
+                _require_words(battle)
+            yield line, battle
         except ValueError as error:
             raise FileFormatError(str(error), path=path, line=line) from None
+
+
+def _require_words(battle: ImportedBattle) -> None:
+    """What stands on the page must be visible, what names a thing must be storable as it is: `ValueError` otherwise."""
+    for name in (battle.model_a, battle.model_b):
+        if _UNSEEN.search(name):
+            raise ValueError(f"model {name!r} has characters that nobody sees in its name: take them out")
+    for word in (battle.question_id, battle.fingerprint_a, battle.fingerprint_b, battle.language, battle.topic,
+                 *battle.slices, *battle.reasons):  # fmt: skip
+        if storable(word) != word:
+            raise ValueError(f"{word!r} holds characters that no database takes: take them out")
 
 
 class _Import:

@@ -90,7 +90,7 @@ def launch(make: Callable[[], Arena], *, prevent_thread_lock: bool = False) -> g
     arena = make()
     settings = arena.settings
     in_frame = bool(os.environ.get("SPACE_ID"))
-    voters = Voters(settings.signing_key(), in_frame=in_frame)
+    voters = Voters(settings.signing_key(), in_frame=in_frame, path=settings.root_path)
     sign_in.check(settings.sign_in == "required")
     keep_little()
     judges = JudgeDesk(arena.store, arena.catalog, arena.settings)
@@ -116,7 +116,7 @@ def launch(make: Callable[[], Arena], *, prevent_thread_lock: bool = False) -> g
     }
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # whose forwarding headers count, the guard decides
     demo.launch(
-        server_name=settings.host, server_port=settings.port, root_path=settings.root_path or None,
+        server_name=settings.host_in_address, server_port=settings.port, root_path=settings.root_path or None,
         app_kwargs=app_kwargs, theme=look.theme(), css=look.css(), head=look.head(), i18n=translations(),
         footer_links=[], run_history=False, enable_monitoring=False, ssr_mode=False, share=False, show_error=False,
         strict_cors=True, allowed_paths=[], max_file_size=1, max_threads=MAX_THREADS, quiet=True,

@@ -104,7 +104,7 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        path = scope["path"].removeprefix(self._root_path) or "/"
+        scope, path = self._inner(scope)
         scope, address = self._proxies.believed(scope)
         scope["arena.address"] = str(address or "")
         headers = Headers(scope=scope)
@@ -126,6 +126,18 @@ class Guard:
                 await (self._app if free else _busy(language))(scope, receive, plain)
         else:
             await self._app(scope, receive, plain)
+
+    def _inner(self, scope: Scope) -> tuple[Scope, str]:
+        """The path behind the one that a proxy publishes, which some proxies take away and others leave.
+
+        Ours may begin like it (`/arena/vote` under `/arena`): where it was taken away it is put back, or the
+        application would take it away once more.
+        """
+        path: str = scope["path"]
+        inner = path.removeprefix(self._root_path) or "/"
+        if inner != path and not _READ.match(inner) and inner != _EVENT and _READ.match(path):
+            return {**scope, "path": self._root_path + path}, path
+        return scope, inner
 
     def _listening(self, path: str, scope: Scope, free: bool) -> AbstractContextManager[None]:
         """What an open line proves of its page."""

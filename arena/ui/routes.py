@@ -155,7 +155,10 @@ class Routes:
             gone = await self._arena.forgetting.of(voter)
         except StoreUnavailable:
             return HTMLResponse(render.my_data(asked, language, note="my_data_again"), 503)
-        return HTMLResponse(render.forgotten(gone.battles, language), headers={"Set-Cookie": self._voters.end_cookie()})
+        page = HTMLResponse(render.forgotten(gone.battles, language))
+        for cookie in self._voters.end_cookies():
+            page.headers.append("set-cookie", cookie)
+        return page
 
     def _asked_by(self, request: Request) -> tuple[str | None, str]:
         """Who asks for a page of its own, and in what language."""

@@ -22,9 +22,10 @@ _ACCOUNT = "hf~"
 class Voters:
     """Issues and recognizes voters' codes."""
 
-    def __init__(self, key: bytes, *, in_frame: bool = False) -> None:
+    def __init__(self, key: bytes, *, in_frame: bool = False, path: str = "") -> None:
+        """`path` is where a proxy publishes the arena: another arena of the same host has voters of its own."""
         self._key = key
-        self._in_frame = in_frame
+        self._in_frame, self._path = in_frame, path.rstrip("/") or "/"
 
     def new(self) -> str:
         """A code for a browser that has none."""
@@ -55,11 +56,12 @@ class Voters:
 
     def set_cookie(self, code: str) -> str:
         """The Set-Cookie header that makes a browser this voter."""
-        return f"{COOKIE}={code}.{self._signature(code)}; Path=/; Max-Age={_YEAR}; {self._place()}"
+        return f"{COOKIE}={code}.{self._signature(code)}; Path={self._path}; Max-Age={_YEAR}; {self._place()}"
 
-    def end_cookie(self) -> str:
-        """The Set-Cookie header that makes a browser nobody."""
-        return f"{COOKIE}=; Path=/; Max-Age=0; {self._place()}"
+    def end_cookies(self) -> tuple[str, ...]:
+        """The Set-Cookie headers that make a browser nobody, at the paths where it may ever have been given a code."""
+        paths = dict.fromkeys((self._path, "/"))
+        return tuple(f"{COOKIE}=; Path={path}; Max-Age=0; {self._place()}" for path in paths)
 
     def _place(self) -> str:
         return "HttpOnly; " + ("SameSite=None; Secure; Partitioned" if self._in_frame else "SameSite=Lax")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import io
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from arena.cli.serve import HEAPS, _steps, look_for_garbage_among_what_is_new
+from arena.cli.serve import HEAPS, _steps, look_for_garbage_among_what_is_new, require_free
+from arena.errors import ConfigError
 
 THREADS = """
 import ctypes, sys, threading
@@ -61,6 +63,16 @@ def test_a_start_shows_how_far_it_is_where_somebody_watches(monkeypatch: pytest.
         begin()
         begin()
     assert ("Arena: second" in terminal.getvalue()) == watched
+
+
+def test_a_taken_port_is_told_before_anything_is_loaded() -> None:
+    """In one line with the way out, whichever of this machine's addresses was asked for."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"--port: .*port {port} of 127.0.0.1"):
+            require_free("127.0.0.1", port)
+        with pytest.raises(ConfigError, match=f"port {port} of 0.0.0.0"):
+            require_free("0.0.0.0", port)
 
 
 @pytest.fixture

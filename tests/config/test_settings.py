@@ -97,6 +97,14 @@ def test_a_damaged_signing_key_is_refused(tmp_path: Path) -> None:
         Settings(storage=tmp_path).signing_key()
 
 
+@pytest.mark.parametrize(
+    ("host", "held"), [("::1", "[::1]"), ("[::1]", "[::1]"), ("127.0.0.1", "127.0.0.1"), ("arena.local", "arena.local")]
+)
+def test_an_address_holds_ipv6_in_brackets(tmp_path: Path, host: str, held: str) -> None:
+    """The server and the line that says where it is need them; people write the bare number."""
+    assert Settings(storage=tmp_path, host=host).host_in_address == held
+
+
 def test_a_misspelt_variable_is_noticed() -> None:
     """With the option that was probably meant."""
     found = unknown_variables({"ARENA_PROFLE": "gpu", "ARENA_PORT": "1", "HOME": "/"})

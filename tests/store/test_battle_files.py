@@ -98,6 +98,7 @@ def test_every_kind_of_file_says_the_same(tmp_path: Path, suffix: str) -> None:
         ("x,y,tie,nan\n", 2, "weight"),
         ("x,y,tie,inf\n", 2, "weight"),
         ("x,y,tie,0\n", 2, "weight"),
+        ("x,y,tie,1e300\n", 2, "weight"),
         ("x,y,tie,1\nx,y\n", 3, "columns"),
         ('"two\nlines",y,tie,1\nx,y,won,1\n', 4, "winner"),
         ('x,y,tie,1\nx,"y,tie,1\n', 3, "CSV"),
@@ -117,10 +118,29 @@ def test_a_file_without_the_needed_columns_is_refused(tmp_path: Path, text: str)
     assert "v.csv" in refusal(write(tmp_path / "v.csv", text))
 
 
+def test_a_missing_column_is_told_beside_those_that_are_there(tmp_path: Path) -> None:
+    """Columns in other letters or behind a space are seen at once."""
+    assert "there are: Model_A, Model_B, winner" in refusal(
+        write(tmp_path / "v.csv", "Model_A,Model_B,winner\nx,y,tie\n")
+    )
+    assert "there are: model_a, model_b, outcome" in refusal(
+        write(tmp_path / "w.csv", "model_a,model_b,outcome\nx,y,1\n")
+    )
+
+
+def test_half_a_character_is_no_models_name(tmp_path: Path) -> None:
+    """JSON may hold one, and neither a database nor a terminal takes it."""
+    path = write(tmp_path / "v.jsonl", '{"model_a": "x\\ud800", "model_b": "y", "winner": "tie"}\n')
+    assert "v.jsonl:1: model_a" in refusal(path)
+
+
 def test_broken_containers_are_refused(tmp_path: Path) -> None:
     """Truncated gzip, text in another encoding, JSON that is none and unknown suffixes are told apart."""
     half = tmp_path / "half.csv.gz"
     half.write_bytes(gzip.compress(b"model_a,model_b,winner\nx,y,tie\n" * 9)[:-12])
+    spoiled = tmp_path / "spoiled.csv.gz"
+    spoiled.write_bytes(gzip.compress(b"model_a,model_b,winner\n")[:10] + b"\xff" * 40)
+    assert "cannot be read" in refusal(spoiled)
     latin = tmp_path / "latin.csv"
     latin.write_bytes("model_a,model_b,winner\nчай,y,tie\n".encode("cp1251"))
     assert "cannot be read" in refusal(half)

@@ -111,6 +111,38 @@ def test_only_a_sound_backup_is_restored(arena: Callable[..., tuple[int, str]], 
     assert not (tmp_path / "arena.db").exists()
 
 
+def test_a_backup_never_takes_the_databases_own_place(
+    file_store: Store, arena: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    """It lacks the keys of the texts, and a running server would go on writing into a file that has no name."""
+    filled(file_store)
+    status, said = arena("backup", tmp_path / "backups" / ".." / "arena.db")
+    assert (status, "is the database itself" in said) == (2, True)
+    status, said = arena("backup", tmp_path)
+    assert (status, "is a folder" in said) == (2, True)
+    filled(file_store)
+    assert len(list(file_store.votes())) == 8
+
+
+def test_what_cannot_be_restored_is_told_from_a_damaged_database(
+    arena: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    """A file that is not there, and one of another kind."""
+    (tmp_path / "votes.csv").write_text("model_a,model_b,winner\n" * 9)
+    assert "absent.db is no file" in arena("restore", tmp_path / "absent.db")[1]
+    assert "votes.csv is not a backup of an arena" in arena("restore", tmp_path / "votes.csv")[1]
+
+
+@pytest.mark.parametrize("words", [("votes", "export", "out.csv"), ("backup", "out.db")])
+def test_a_mistyped_folder_is_not_taken_for_an_empty_arena(
+    arena: Callable[..., tuple[int, str]], tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """Nothing is written where no database is, neither the file asked for nor a new database."""
+    status, said = arena(*words[:-1], tmp_path / words[-1])
+    assert (status, said.startswith(f"arena: no database at {tmp_path / 'arena.db'}")) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_only_so_many_dated_backups_stay(file_store: Store, tmp_path: Path, clock: object) -> None:
     """The newest dated ones are kept, and no file of another name is touched."""
     folder = tmp_path / "backups"

@@ -186,6 +186,9 @@ def test_an_export_that_fails_leaves_the_old_file(file_store: Store, clock: Cloc
         "q9,x,y,tie,v,yesterday",
         "q9,x,y,tie,v",
         f"{'q' * 300},x,y,tie,v,1",
+        "q9,x\x1b[31m,y,tie,v,1",
+        "q9,x,y\u202e,tie,v,1",
+        "q9\x00,x,y,tie,v,1",
     ],
 )
 def test_a_bad_row_imports_nothing(store: Store, tmp_path: Path, row: str) -> None:

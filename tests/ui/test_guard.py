@@ -113,3 +113,17 @@ def test_a_place_that_became_free_is_given_to_the_next(tmp_path: Path) -> None:
     with guard._rates.stream("somebody", None):
         assert client.get("/").status_code == 503
     assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("prefix", ["/arena", "", "/models/arena", "/models"], ids=["left", "cut", "deep", "other"])
+@pytest.mark.parametrize("asked", ["/", "/config", "/arena/my-data", "/arena/battle/x"])
+def test_a_proxy_may_take_its_path_away_or_leave_it(tmp_path: Path, prefix: str, asked: str) -> None:
+    """Under `/arena`, where our own routes begin alike, and under any other path."""
+    published = prefix or "/arena"
+    app = Starlette(routes=[Route(asked, lambda request: PlainTextResponse("<head></head>here"))])
+    guard = Guard(
+        app, voters=Voters(b"a key of at least sixteen bytes"), forms=None, presence=Presence(),  # type: ignore[arg-type]
+        settings=Settings(storage=tmp_path, root_path=published),
+    )  # fmt: skip
+    answer = TestClient(guard, root_path=published).get(prefix + asked)
+    assert (answer.status_code, answer.text[-4:]) == (200, "here")

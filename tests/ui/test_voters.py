@@ -73,6 +73,14 @@ def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites() -> None:
     assert "SameSite=None; Secure; Partitioned" in framed
 
 
+def test_arenas_under_two_paths_of_one_host_do_not_take_each_others_voters() -> None:
+    """A cookie belongs to its arena's path; whoever is forgotten loses an older one for the whole host as well."""
+    voters = Voters(KEY, path="/arena/")
+    assert "; Path=/arena; " in voters.set_cookie("x")
+    assert [cookie.split("; ")[1] for cookie in voters.end_cookies()] == ["Path=/arena", "Path=/"]
+    assert [cookie.split("; ")[1] for cookie in Voters(KEY).end_cookies()] == ["Path=/"]
+
+
 def test_the_language_is_the_switch_then_the_operators_then_the_browsers() -> None:
     """Russian where nothing is known."""
     assert language_of_request("arena_language=en", "ru-RU", "ru") == "en"
