@@ -22,22 +22,22 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "arena.errors": (set(), set()),
     "arena.markup": (set(), set()),
     "arena.config": (L0, {"pydantic", "pydantic_core", "yaml"}),
-    "arena.ratings": (L0, {"numpy", "threadpoolctl"}),
+    "arena.ratings": (L0, {"numpy"}),
     "arena.engines": (BASE, {"openai", "huggingface_hub", "httpx2", "starlette", "uvicorn", "pynvml"}),
     "arena.battles": (BASE | {"arena.engines.base"}, set()),
-    "arena.store": (L0, {"sqlalchemy", "alembic", "pyarrow", "psycopg", "cryptography"}),
+    "arena.store": (L0, {"sqlalchemy", "alembic", "pyarrow", "cryptography"}),
     "arena.offline": (L0 | {"arena.config", "arena.ratings", "arena.store.files"}, set()),
     "arena.service": (
         BASE | {"arena.engines", "arena.ratings", "arena.battles", "arena.store"},
         {"numpy", "huggingface_hub", "packaging"},
     ),
     "arena.judge": (
-        BASE | {"arena.service", "arena.engines.base", "arena.ratings", "arena.store", "arena.battles"},
-        {"numpy", "yaml"},
+        BASE | {"arena.service", "arena.engines.base", "arena.ratings", "arena.store"},
+        {"yaml"},
     ),
     "arena.benchmarks": (
         L0 | {"arena.service", "arena.engines.base", "arena.ratings"},
-        {"numpy", "pyarrow", "rouge_score", "razdel", "py3langid", "nltk", "pymorphy3", "huggingface_hub", "yaml"},
+        {"numpy", "pyarrow", "rouge_score", "razdel", "py3langid", "nltk", "pymorphy3", "huggingface_hub"},
     ),
     "arena.ui": (
         BASE
@@ -49,8 +49,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
         BASE
         | {
             "arena.service", "arena.judge", "arena.benchmarks", "arena.offline", "arena.ratings", "arena.store",
-            "arena.ui.app", "arena.engines.hub", "arena.engines.memory", "arena.engines.gpus", "arena.engines.selftest",
-            "arena.engines.checkpoint", "arena.engines.openai", "arena.engines.limits",
+            "arena.ui.app",
         },
         {"typer", "rich"},
     ),

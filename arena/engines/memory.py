@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from arena.engines.checkpoint import Checkpoint, Tensor
+from arena.engines.worker.spec import CPU_CACHE_TOKENS, PACKED, PREFILL_TOKENS
 from arena.errors import FileFormatError
 
 Device = Literal["cuda", "cpu"]
@@ -36,16 +37,11 @@ CUDA_GRAPHS = 224 * MIB
 """Recorded steps with their work space, and cuBLAS's."""
 CPU_PROCESS = 420 * MIB
 """What importing torch, transformers and bitsandbytes takes in each worker."""
-PREFILL_TOKENS: Mapping[Device, int] = {"cuda": 2048, "cpu": 512}
-"""Tokens of prompts that a worker reads in one pass."""
-CPU_CACHE_TOKENS = 65_536
-"""A worker on a CPU keeps no more tokens than this, whatever the batch."""
 SAMPLING_BYTES = 28
 """Per row and word of the vocabulary: logits in two types, sorted values, their places, probabilities."""
 
 _ITEM = {"bf16": 2, "fp16": 2, "fp32": 4}
 _NOT_LINEAR = ("embed", "wte", "wpe", "norm", "lm_head", "output.weight", "embed_out", "rotary", ".conv")
-_PACKED = ("gptq", "awq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +200,7 @@ class _Attention:
 
 def _item_size(checkpoint: Checkpoint, quantization: str, device: Device) -> int:
     """Bytes of one unquantized number: what is not quantized, activations and the cache are in it."""
-    if quantization in _PACKED:
+    if quantization in PACKED:
         stored = checkpoint.config.get("dtype") or checkpoint.config.get("torch_dtype")
         return 4 if stored == "float32" else 2
     return _ITEM.get(quantization) or (2 if device == "cuda" else 4)
@@ -214,7 +210,7 @@ def _loaded_bytes(tensor: Tensor, quantization: str, item: int, checkpoint: Chec
     """Bytes of a stored tensor once it is loaded."""
     if _is_tied_copy(tensor, checkpoint):
         return 0
-    if quantization in _PACKED or "quantization_config" in checkpoint.config:
+    if quantization in PACKED or "quantization_config" in checkpoint.config:
         return tensor.nbytes
     if quantization == "nf4" and _is_linear(tensor):
         return nf4_bytes(tensor.elements)
@@ -257,7 +253,7 @@ def _work_space(
     gathered = 2 * min(batch * context, CPU_CACHE_TOKENS if device == "cpu" else batch * context)
     answer = gathered * shape.kv_heads * shape.head_size * item
     unpacked = 0
-    if quantization in ("nf4", "int8", *_PACKED):
+    if quantization in ("nf4", "int8", *PACKED):
         unpacked = max((tensor.elements for tensor in checkpoint.tensors if _is_linear(tensor)), default=0) * item
     passing = max(prompt, answer) if device == "cpu" else prompt + answer + CUDA_GRAPHS  # there it is kept for graphs
     return passing + unpacked + batch * shape.vocabulary * SAMPLING_BYTES

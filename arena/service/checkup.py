@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 
 from arena.config import Catalog, Contestant, Settings, load_catalog, on_disk, resolve_profile
 from arena.engines.gpus import Gpu, available_ram, visible_gpus
+from arena.engines.memory import GIB
 from arena.errors import ArenaError
 from arena.service.inventory import check, the_hub
 from arena.store.records import KeyReport
@@ -27,10 +28,9 @@ from arena.store.store import Store
 REQUIREMENTS = Path(__file__).parents[2] / "requirements.txt"
 TOLD = ("torch", "transformers", "bitsandbytes", "gradio", "sqlalchemy")
 """Libraries whose versions the report names; of the others only what is wrong."""
-LEAST_FREE_BYTES = 1 << 30
+LEAST_FREE_BYTES = GIB
 EARLIEST_SANE_CLOCK = 1_760_000_000.0
 """Autumn 2025: a clock before that is wrong, and would date votes wrongly."""
-GIB = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from arena.engines.limits import Gate, Meter
 from arena.engines.local import Phase
 from arena.engines.pool import Snapshot
 from arena.engines.recorded import RecordedEngine
+from arena.engines.worker.spec import NEUTRAL_SYSTEM_PROMPT
 from arena.errors import (
     AccessDenied,
     ConfigError,
@@ -39,9 +40,6 @@ FAILURES: Mapping[str, type[EngineError]] = {
         ModelUnavailable, EndpointError, AccessDenied, RateLimited, EngineTimeout, ContextOverflow, SpendingCapReached,
     )
 }  # fmt: skip
-
-NEUTRAL_SYSTEM_PROMPT = "You are a helpful assistant. Answer in the language of the question."
-"""Said to every contestant that has no prompt of its own, so that no template's self-introduction remains."""
 
 
 class LocalModels(Protocol):

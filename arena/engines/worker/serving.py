@@ -27,12 +27,10 @@ from arena.engines.worker.loading import Loaded, load
 from arena.engines.worker.paging import BlockPool
 from arena.engines.worker.server import Identity, Post, Server
 from arena.engines.worker.single import OneByOne
-from arena.engines.worker.spec import WorkerSpec
+from arena.engines.worker.spec import CPU_CACHE_TOKENS, PREFILL_TOKENS, WorkerSpec
 from arena.errors import ModelUnavailable
 
 BEAT_SECONDS = 1.0
-_CPU_CACHE_TOKENS = 65_536
-_PREFILL_TOKENS = {"cpu": 512, "cuda": 2048}
 _RECORDED = ("nf4", "bf16", "fp16")
 """Whose steps may become graphs: int8 asks the device within a product; gptq and awq were never seen recorded."""
 
@@ -84,7 +82,7 @@ def answerer_for(loaded: Loaded, spec: WorkerSpec, deliver: Deliver) -> Answerer
         deliver,
         max_batch=spec.max_batch,
         pool=pool,
-        prefill_tokens=_PREFILL_TOKENS.get(device.type, 512),
+        prefill_tokens=PREFILL_TOKENS.get(device.type, PREFILL_TOKENS["cpu"]),
         record=recorder(device) if recorded else None,
     )
 
@@ -102,7 +100,7 @@ def cache_blocks(loaded: Loaded, spec: WorkerSpec) -> int:
     context = loaded.prompter.context
     tokens = spec.max_batch * (context + spec.block_size)
     if loaded.model.device.type == "cpu":
-        tokens = max(min(tokens, _CPU_CACHE_TOKENS), context + spec.block_size)
+        tokens = max(min(tokens, CPU_CACHE_TOKENS), context + spec.block_size)
     return -(-tokens // spec.block_size)
 
 

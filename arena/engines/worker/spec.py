@@ -1,11 +1,13 @@
 """What a worker is to load and how it must speak to it: one frozen value that crosses a pipe as JSON.
 
-It knows no catalogue and no model library; whoever owns a contestant fills it in.
+Beside it stands what a worker and who plans its memory must agree on. It knows no catalogue and no
+model library; whoever owns a contestant fills it in.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Literal, cast, get_args
 
@@ -19,11 +21,17 @@ PACKED = ("gptq", "awq")
 PACKED_NEEDS = 'pip install optimum "gptqmodel<7.7"'
 """From 7.7 on that package replaces torch by 2.14, which nothing else here was tried with."""
 
+PREFILL_TOKENS: Mapping[str, int] = {"cuda": 2048, "cpu": 512}
+"""Tokens of prompts that a worker reads in one pass, by the kind of its device."""
+
+CPU_CACHE_TOKENS = 65_536
+"""A worker on a CPU keeps no more tokens than this, whatever the batch."""
+
 OUT_OF_MEMORY = "out_of_memory"
 """The kind of failure a worker reports when the model does not fit."""
 
 NEUTRAL_SYSTEM_PROMPT = "You are a helpful assistant. Answer in the language of the question."
-"""Stands in for a template's own opening, which would tell the voter who is speaking."""
+"""Said to whoever has no prompt of its own, in place of a template's opening, which would tell who is speaking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class WorkerSpec:
 
     `model` is a folder or a hub id, `context` the longest prompt and answer together in tokens
     (None: what the checkpoint declares). `num_blocks` bounds the KV cache in blocks of
-    `block_size` tokens (None: `max_batch` full contexts, at most 65,536 tokens on a CPU).
+    `block_size` tokens (None: `max_batch` full contexts, at most `CPU_CACHE_TOKENS` on a CPU).
     `stop` are strings that end an answer besides the declared terminators; those that are single
     tokens of the vocabulary become terminators. `template` replaces the tokenizer's chat template.
     `device` is "auto", "cpu", "cuda", "cuda:1" … or "balanced" to span several GPUs.
