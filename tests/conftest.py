@@ -6,7 +6,7 @@ import gc
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -93,12 +93,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Real data of others (prompts, answers, votes), which is never copied into the project."""
-    place = Path(os.environ.get("ARENA_SHARED_DATA") or ROOT.parent / "shared" / "data")
-    if not place.is_dir():
-        pytest.skip(f"{place} is not there: set ARENA_SHARED_DATA to the directory with ru_arena_general and the rest")
-    return place
+def shared() -> Callable[[str], Path]:
+    """A file or folder of others' data (prompts, answers, votes), which is never copied into the project.
+
+    A test that asks for what is not here is skipped.
+    """
+    root = Path(os.environ.get("ARENA_SHARED_DATA") or ROOT.parent / "shared" / "data")
+
+    def find(name: str) -> Path:
+        if not (root / name).exists():
+            pytest.skip(f"{root / name} is not there: set ARENA_SHARED_DATA to the folder that has it")
+        return root / name
+
+    return find
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -31,11 +30,8 @@ def small(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def published() -> Path:
-    root = Path(os.environ.get("ARENA_SHARED_DATA") or Path(__file__).parents[2] / "shared" / "data")
-    if not (root / "ratings").is_dir():
-        pytest.skip(f"published battle sets are not at {root / 'ratings'}")
-    return root / "ratings"
+def published(shared: Callable[[str], Path]) -> Path:
+    return shared("ratings")
 
 
 def golden(path: Path, algorithm: str) -> Mapping[str, float]:

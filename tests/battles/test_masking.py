@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,7 +23,6 @@ from arena.config import load_catalog
 from perf.promises import tell
 
 HERE = Path(__file__).parent
-SHARED = Path(os.environ.get("ARENA_SHARED_DATA", HERE.parents[1].parent / "shared" / "data"))
 
 CATALOGUE = Masker.from_names(TAUGHT, MAKERS, ["Vikhr", "Qwen", "T-lite"])
 LEARNED_FROM = [HERE / "masking_cases.tsv", HERE / "masking_examples.tsv"]
@@ -264,13 +263,12 @@ def test_prompts_that_ask_who_answers_are_told_from_those_that_do_not() -> None:
     assert not wrong
 
 
-def test_real_answers_are_seldom_masked_and_only_where_they_speak_of_themselves() -> None:
+def test_real_answers_are_seldom_masked_and_only_where_they_speak_of_themselves(
+    shared: Callable[[str], Path],
+) -> None:
     """4,500 public answers of nine models: fewer than one in a hundred carries a mask, and some do."""
-    folder = SHARED / "ru_arena_general" / "model_answer"
-    if not folder.is_dir():
-        pytest.skip(f"no public answers at {folder}")
     masked = answers = 0
-    for file in sorted(folder.iterdir())[:4]:
+    for file in sorted(shared("ru_arena_general/model_answer").iterdir())[:4]:
         for line in gzip.decompress(file.read_bytes()).decode("utf-8").splitlines():
             for turn in json.loads(line)["choices"][0]["turns"]:
                 answers += 1

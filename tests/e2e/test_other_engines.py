@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,9 +33,9 @@ ANSWERS = {
 
 
 @pytest.fixture(scope="module")
-def recorded(staged: Staged, shared_data: Path) -> ArenaProcess:
+def recorded(staged: Staged, shared: Callable[[str], Path]) -> ArenaProcess:
     """Two Russian models' real answers to five hundred real prompts."""
-    place = shared_data / "ru_arena_general"
+    place = shared("ru_arena_general")
     cast = [
         {"name": name, "engine": "recorded", "answers": str(place / "model_answer" / file)}
         for name, file in ANSWERS.items()
@@ -61,10 +61,10 @@ def told_at_length(place: Path) -> str:
 
 
 async def test_a_team_votes_blind_on_answers_it_already_has(
-    recorded: ArenaProcess, open_window: Opened, shared_data: Path
+    recorded: ArenaProcess, open_window: Opened, shared: Callable[[str], Path]
 ) -> None:
     """Prompts of the dataset are offered; one of them, two real answers in Russian, a vote, two names."""
-    place = shared_data / "ru_arena_general"
+    place = shared("ru_arena_general")
     window = await open_window(recorded)
     offered = await window.part("suggestion-0").inner_text()
     known = [str(json.loads(line)["turns"][0]["content"]) for line in (place / "question.jsonl").open(encoding="utf-8")]

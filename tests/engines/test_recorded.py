@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,6 @@ import pytest
 from arena.engines.recorded import Recorded, RecordedEngine, read_answers, read_questions
 from arena.errors import EngineError, FileFormatError
 from arena.types import Chunk, Conversation, Decoding, Finish, FinishReason, Message, Role
-
-SHARED = Path(os.environ.get("ARENA_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
-RU_ARENA = SHARED / "ru_arena_general"
 
 
 def user(*prompts: str, answers: tuple[str, ...] = ()) -> Conversation:
@@ -178,14 +175,14 @@ def test_answers_that_belong_to_other_questions_are_refused(tmp_path: Path) -> N
         RecordedEngine.from_files(answers, questions)
 
 
-@pytest.mark.skipif(not RU_ARENA.is_dir(), reason=f"real recorded answers are not at {RU_ARENA}")
-async def test_nine_real_models_answer_every_real_russian_prompt() -> None:
+async def test_nine_real_models_answer_every_real_russian_prompt(shared: Callable[[str], Path]) -> None:
     """500 prompts, nine models: each prompt has each model's own answer, to the letter."""
-    files = sorted((RU_ARENA / "model_answer").iterdir())
+    files = sorted(shared("ru_arena_general/model_answer").iterdir())
     assert len(files) == 9
-    questions = read_questions(RU_ARENA / "question.jsonl")
+    asked = shared("ru_arena_general/question.jsonl")
+    questions = read_questions(asked)
     for file in files:
-        engine = RecordedEngine.from_files(file, RU_ARENA / "question.jsonl", tokens_per_second=0, first_token_after=0)
+        engine = RecordedEngine.from_files(file, asked, tokens_per_second=0, first_token_after=0)
         assert len(engine.prompts()) == 500
         recorded = read_answers(file)
         for key in list(questions)[::50]:

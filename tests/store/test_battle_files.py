@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as arrow
@@ -16,8 +16,6 @@ from hypothesis import strategies as st
 from arena.errors import FileFormatError
 from arena.store.files import disarm, read_comparisons, read_rows, restore
 from arena.types import Comparison
-
-SHARED = Path(os.environ.get("ARENA_SHARED_DATA", Path(__file__).parents[2] / "../shared/data"))
 
 
 def write(path: Path, text: str) -> Path:
@@ -203,9 +201,7 @@ def test_disarming_is_undone_exactly(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["simple", "food", "llmfao"])
-def test_published_battle_sets_are_read_whole(name: str) -> None:
+def test_published_battle_sets_are_read_whole(shared: Callable[[str], Path], name: str) -> None:
     """Every row of the real files is a comparison."""
-    path = SHARED / "ratings" / f"{name}.csv.gz"
-    if not path.exists():
-        pytest.skip(f"{path} is not on this machine")
+    path = shared(f"ratings/{name}.csv.gz")
     assert len(list(read_comparisons(path))) == sum(1 for _ in read_rows(path)) > 10

@@ -31,7 +31,6 @@ from arena.store.store import Store
 from arena.types import Answer, AnswerState, Mode, Track, Verdict
 from perf.promises import tell
 
-SHARED = Path(os.environ.get("ARENA_SHARED_DATA", Path(__file__).parents[2] / "../shared/data"))
 KINDS = ["csv", "csv.gz", "jsonl", "parquet"]
 
 
@@ -305,11 +304,9 @@ def test_a_crowds_workers_are_its_voters(
 
 
 @pytest.mark.parametrize("name", ["simple", "llmfao"])
-def test_a_published_set_imports_whole(file_store: Store, name: str) -> None:
+def test_a_published_set_imports_whole(file_store: Store, shared: Callable[[str], Path], name: str) -> None:
     """Every row of a real file is counted, in Elo's order too."""
-    path = SHARED / "ratings" / f"{name}.csv.gz"
-    if not path.exists():
-        pytest.skip(f"{path} is not on this machine")
+    path = shared(f"ratings/{name}.csv.gz")
     rows = list(read_comparisons(path))
     assert file_store.import_votes(path).added == len(rows)
     golden = path.with_name(f"{name}-golden.csv")
