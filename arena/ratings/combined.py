@@ -75,12 +75,6 @@ class JointCounts:
         """Pair counts of the judge's verdicts alone."""
         return _pair_counts(self.names, self.table[:, :3].sum(axis=0))
 
-    def agreement_table(self) -> FloatArray:
-        """3 × 3 table of human against judge over battles with both, each battle once."""
-        size = len(self.names)
-        once = np.triu(np.ones((size, size)), 1)
-        return np.asarray((self.table[:3, :3] * once).sum(axis=(2, 3)))
-
 
 def _index(outcome: float | None) -> int:
     if outcome is None:

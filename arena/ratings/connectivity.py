@@ -54,11 +54,6 @@ def reachable(edges: BoolArray, start: int) -> BoolArray:
     return seen
 
 
-def strongly_connected(edges: BoolArray) -> bool:
-    """Whether every contestant is reached from every other."""
-    return len(edges) > 0 and bool(reachable(edges, 0).all() and reachable(edges.T, 0).all())
-
-
 def components(edges: BoolArray, among: IntArray) -> Iterator[IntArray]:
     """Strongly connected components of the contestants in `among`."""
     left = np.zeros(len(edges), dtype=bool)

@@ -14,7 +14,6 @@ import numpy as np
 
 from arena.ratings import bradley_terry, elo
 from arena.ratings.bradley_terry import Strengths, Ties
-from arena.ratings.combined import JointCounts, fit_combined
 from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, PairCounts
 from arena.ratings.elo import EloParameters, Scale
 from arena.ratings.intervals import CONFIDENCE, normal_quantile, rank_ranges
@@ -23,8 +22,6 @@ from arena.ratings.style import STYLE_FEATURES, Coefficient, StyleResult, Varian
 
 PRELIMINARY_BELOW = 30
 """A contestant with fewer battles is shown as preliminary: the normal interval is not yet to be trusted."""
-
-Json = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,17 +208,6 @@ def style_board_of(
 def live_style_board(live: LiveStyle, counts: PairCounts, *, scale: Scale = Scale()) -> Leaderboard:
     """The same between two fits, up to the last vote that was followed; `counts` must have followed it too."""
     return replace(board_of(live.strengths(), counts, scale=scale), style=Style(Variant.OURS, live.coefficients()))
-
-
-def combined_board(joint: JointCounts, *, scale: Scale = Scale(), anchor: Anchor | None = None) -> Leaderboard:
-    """Rate by human verdicts, made more precise by the judge's; battles are the humans'.
-
-    Raises ValueError as `anchor_index` does.
-    """
-    result, human = fit_combined(joint), joint.human()
-    fixed = None if anchor is None else anchor_index(result.names, result.strengths().identified, anchor)
-    board = board_of(result.strengths(fixed), human, scale=scale, anchor=anchor)
-    return replace(board, method="combined", parameters={**board.parameters, "trust_in_judge": result.trust})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,6 @@ opportunity cost of S. Chick and K. Inoue, "New two-stage and sequential procedu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -65,26 +64,6 @@ class Chances:
         if a in places and b in places:
             return float(self.table[places[a], places[b]])
         return float(self.table.max()) if self.table.size and self.table.max() > 0 else 1.0
-
-    def among(self, candidates: Sequence[str]) -> Chances:
-        """The chances when only these contestants can answer.
-
-        Raises ValueError when fewer than two of them are known.
-        """
-        chosen = [place for place, name in enumerate(self.names) if name in set(candidates)]
-        if len(chosen) < 2:
-            raise ValueError("a pair needs two contestants")
-        table = self.table[np.ix_(chosen, chosen)]
-        return Chances(tuple(self.names[place] for place in chosen), table / (table.sum() / 2))
-
-    def per_contestant(self) -> FloatArray:
-        """The probability with which each contestant is in the next battle: shown beside the board."""
-        return np.asarray(self.table.sum(axis=1))
-
-
-def propose(counts: PairCounts, candidates: Sequence[str], rng: Random, rules: SamplingRules = SamplingRules()) -> Draw:
-    """Choose the next pair among the candidates and toss for the sides."""
-    return draw(chances(counts, rules).among(candidates), rng)
 
 
 def draw(chances: Chances, rng: Random) -> Draw:
@@ -168,14 +147,3 @@ def _importance(theta: FloatArray, rules: SamplingRules) -> FloatArray:
     rank = np.argsort(np.argsort(-theta))
     leading = rank < rules.top
     return np.where(leading[:, None] | leading[None, :], 1.0, rules.below)
-
-
-def inverse_propensity(propensity: FloatArray, *, cap: float = 20.0) -> FloatArray:
-    """Weights that make drawn pairs count as if all had been drawn alike; they average one.
-
-    Without them ratings describe the mix of pairs that was drawn, which only matters where the
-    Bradley–Terry model does not hold. `cap` bounds a weight, so that no single vote rules.
-    """
-    weight = 1 / propensity
-    weight = np.minimum(weight / weight.mean(), cap)
-    return np.asarray(weight / weight.mean())

@@ -128,15 +128,6 @@ def set_status(db: Connection, battle_id: str, status: str, expected: Sequence[s
     return db.execute(change).rowcount > 0
 
 
-def describe(db: Connection, battle_id: str, language: str | None, topic: str | None) -> None:
-    """See `Store.describe_battle`."""
-    learnt = {name: value for name, value in (("language", language), ("topic", topic)) if value is not None}
-    if require(db, battle_id).status in CLOSED:
-        raise VotingClosed(f"battle {battle_id} is closed: its vote was counted as it was described")
-    if learnt:
-        db.execute(update(battles).where(battles.c.id == battle_id).values(**learnt))
-
-
 def mark_masked(db: Connection, battle_id: str) -> None:
     """See `Store.mark_masked`."""
     require(db, battle_id)

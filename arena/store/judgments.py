@@ -18,11 +18,6 @@ from arena.store.voting import Rules
 from arena.types import Track, Verdict
 
 
-def queue(db: Connection, battle_ids: Sequence[str], judge: str, now: float) -> int:
-    """See `Store.queue_judgments`."""
-    return sum(_ensure(db, battle_id, judge, now) for battle_id in battle_ids)
-
-
 def queue_missing(db: Connection, judge: str, statuses: Sequence[str], now: float) -> int:
     """See `Store.queue_missing_judgments`."""
     asked = exists().where(judgments.c.battle_id == battles.c.id, judgments.c.judge == judge)

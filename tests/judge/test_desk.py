@@ -42,7 +42,7 @@ async def battles(store: Store, says: Callable[[Verdict], Verdict], *, unvoted: 
     asked = [store.append_turn(battle, "why?") for battle in ids]
     said = [store.finish_turn(battle, 0, answer, answer) for battle in ids]
     voted = [store.cast_vote(battle, "me", verdict) for battle, verdict in zip(ids[:60], verdicts, strict=False)]
-    await asyncio.gather(*asked, *said, *voted, store.queue_judgments(ids, "judge"))
+    await asyncio.gather(*asked, *said, *voted, store.queue_missing_judgments("judge", statuses=("votable", "voted")))
     await store.claim_judgments("judge", limit=len(ids))
     found = [JudgmentResult(says(verdict), says(verdict), says(verdict)) for verdict in verdicts]
     await asyncio.gather(*(store.record_judgment(*one) for one in zip(ids, repeat("judge"), found, strict=False)))
@@ -87,7 +87,7 @@ async def test_jobs_without_a_verdict_or_in_waiting_are_seen_at_once(settings: S
         assert desk.view().reports[0].unscored == 0
         one, two = await store.register_contestants([Stored("one"), Stored("two")])
         made = [await store.create_battle(NewBattle("me", Mode.ANONYMOUS, one.id, two.id)) for _ in range(3)]
-        await store.queue_judgments([record.id for record in made], "judge")
+        await store.queue_missing_judgments("judge", statuses=("open",))
         await store.record_judgment(made[0].id, "judge", JudgmentResult(None))
         for job in await store.claim_judgments("judge", limit=1):
             await store.fail_judgment(job.id, "http://10.0.0.7 said no", retry=False)

@@ -9,7 +9,6 @@ from known_judges import joint, true_strengths
 from arena.ratings.bradley_terry import fit
 from arena.ratings.combined import JointCounts, fit_combined
 from arena.ratings.comparisons import PairCounts
-from arena.ratings.leaderboard import Anchor, combined_board
 
 
 @pytest.mark.parametrize(("follows", "bias"), [(0.8, 0.0), (0.8, 1.0), (0.0, 1.0)])
@@ -47,15 +46,6 @@ def test_without_a_judge_it_is_the_human_rating() -> None:
     assert result.covariance == pytest.approx(human.covariance, abs=1e-12)
 
 
-def test_the_combined_board_counts_the_humans_battles() -> None:
-    """And says how far the judge was trusted."""
-    counts = joint(2, humans=500)
-    board = combined_board(counts, anchor=Anchor("3", 1000))
-    assert (board.method, board.votes) == ("combined", 500)
-    assert 0.3 < float(str(board.parameters["trust_in_judge"])) < 1.2
-    assert board.row("3").ci_low == pytest.approx(1000)
-
-
 def test_a_judge_is_never_a_voter() -> None:
     """A contestant only the judge has seen stays unrated."""
     counts = joint(4, humans=300, judged=300)
@@ -75,16 +65,6 @@ def test_sides_do_not_matter_and_what_is_added_can_be_taken_back() -> None:
     np.testing.assert_array_equal(first.table, second.table)
     first.add(1, 0, 0.0, 0.5, amount=-1)
     assert not first.table.any()
-
-
-def test_the_agreement_table_holds_each_battle_once() -> None:
-    """Rows are human, columns the judge."""
-    counts = JointCounts(["x", "y"])
-    counts.add(0, 1, 1.0, 1.0)
-    counts.add(0, 1, 1.0, 0.5)
-    counts.add(0, 1, None, 0.5)
-    assert counts.agreement_table().sum() == 2
-    assert counts.agreement_table()[2, 2] == 1
 
 
 def test_columns_are_counted_as_one_by_one() -> None:

@@ -10,7 +10,7 @@ import pytest
 from known_strengths import simulated
 
 from arena.ratings.comparisons import PairCounts
-from arena.ratings.sampling import Chances, SamplingRules, chances, draw, inverse_propensity, posterior, propose
+from arena.ratings.sampling import Chances, SamplingRules, chances, draw, posterior
 from arena.ratings.separation import probability_better
 
 
@@ -44,13 +44,13 @@ def test_a_newcomer_is_asked_about_until_it_is_known() -> None:
     counts = counted()
     newcomer = counts.grow("newcomer")
     for lost in range(25):
-        assert chances(counts).per_contestant()[newcomer] >= 2 / 7
+        assert chances(counts).table.sum(axis=1)[newcomer] >= 2 / 7
         counts.add(newcomer, lost % 6, 0.0)
 
 
 def test_nobody_is_starved() -> None:
     """However settled its place, everyone keeps a part of the uniform share."""
-    per_contestant = chances(counted(20, 20_000)).per_contestant()
+    per_contestant = chances(counted(20, 20_000)).table.sum(axis=1)
     assert per_contestant.min() >= 0.05 * 2 / 20
     assert per_contestant.sum() == pytest.approx(2)
 
@@ -61,20 +61,6 @@ def test_close_leaders_are_asked_about_more_than_settled_pairs() -> None:
     table = chances(counts, SamplingRules(top=1)).table
     assert table[0, 1] == table.max()
     assert table[0, 1] > 10 * table[0, 4]
-
-
-def test_only_candidates_are_drawn() -> None:
-    """Those who cannot answer now are left out and the chances shared among the others."""
-    for seed in range(50):
-        pair = propose(counted(), ["m1", "m4"], Random(seed))
-        assert {pair.a, pair.b} == {"m1", "m4"}
-        assert pair.propensity == pytest.approx(0.5)
-
-
-def test_one_candidate_is_no_pair() -> None:
-    """Refused rather than drawn against itself."""
-    with pytest.raises(ValueError, match="two contestants"):
-        propose(counted(), ["m1"], Random(0))
 
 
 def test_before_the_first_vote_all_pairs_are_alike() -> None:
@@ -127,11 +113,3 @@ def test_half_the_votes_give_the_certainty_of_uniform_sampling() -> None:
     chosen = np.mean([after(2000, seed, uniform=False) for seed in range(12)])
     uniform = np.mean([after(4000, seed, uniform=True) for seed in range(12)])
     assert chosen >= uniform
-
-
-def test_inverse_propensity_evens_out_what_was_drawn_often() -> None:
-    """Weights average one and stand in the inverse ratio of the propensities, up to the cap."""
-    weight = inverse_propensity(np.array([0.5, 0.25, 0.25]))
-    assert weight.mean() == pytest.approx(1)
-    assert weight[1] / weight[0] == pytest.approx(2)
-    assert inverse_propensity(np.array([1.0] * 99 + [1e-6]), cap=5).max() < 6 * 20

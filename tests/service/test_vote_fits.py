@@ -9,10 +9,10 @@ from random import Random
 
 import pytest
 
+from arena.markup import count_markup
 from arena.offline import Rating, rate_file
 from arena.ratings.elo import EloParameters, Scale
 from arena.service.boards import UNMASKED, Boards
-from arena.service.prompts import count_markup
 from arena.service.vote_fits import FEATURES, VoteFits
 from arena.store.records import ALL, Contestant, NewBattle
 from arena.store.store import Store

@@ -71,12 +71,6 @@ class BattleDoor(Door):
         """Change the status; with `expected`, only from one of those. Returns whether it changed."""
         return self._write(lambda db: battles.set_status(db, battle_id, status, expected, self._clock()))
 
-    def describe_battle(
-        self, battle_id: str, *, language: str | None = None, topic: str | None = None
-    ) -> Pending[None]:
-        """Set what was learnt of the battle after it began (from its first message). Before the vote only."""
-        return self._write(lambda db: battles.describe(db, battle_id, language, topic))
-
     def mark_masked(self, battle_id: str) -> Pending[None]:
         """Remember that the battle's text pointed at who answers; boards count such battles or not by a switch."""
         return self._write(lambda db: battles.mark_masked(db, battle_id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from arena.store import judgments, scores
 from arena.store.doors.door import Door
@@ -12,11 +12,6 @@ from arena.store.writer import Pending
 
 class JudgingDoor(Door):
     """Judgments and score sheets."""
-
-    def queue_judgments(self, battle_ids: Iterable[str], judge: str) -> Pending[int]:
-        """Ask for a judge's verdict on these battles; those already asked are left alone. Returns how many are new."""
-        wanted = tuple(battle_ids)
-        return self._write(lambda db: judgments.queue(db, wanted, judge, self._clock()))
 
     def queue_missing_judgments(self, judge: str, *, statuses: Sequence[str] = ("voted",)) -> Pending[int]:
         """Ask for a judge's verdict on every battle in these states that it was never asked about."""
