@@ -88,6 +88,15 @@ def test_pictures_and_links_are_there(language: str) -> None:
     assert [link for link in local if not (ROOT / link).exists()] == []
 
 
+def test_the_contents_of_decisions_lead_to_its_entries() -> None:
+    """By the names that a hub gives to headings: small letters, hyphens for spaces, no punctuation."""
+    text = (ROOT / "DECISIONS.md").read_text(encoding="utf-8")
+    names = [re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in re.findall(r"^## (.+)$", text, re.M)]
+    links = re.findall(r"\]\(#([^)]+)\)", text)
+    assert len(links) >= 30
+    assert [link for link in links if link not in names] == []
+
+
 def test_the_make_targets_shown_exist() -> None:
     """`make run` and its like are targets."""
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
