@@ -50,7 +50,7 @@ def _label(name: str) -> str:
 
 def _short(name: str) -> str:
     """A name where rows are too low for two lines: its beginning and its end, which tell versions apart."""
-    return name if len(name) <= LONG_NAME + 4 else f"{name[: LONG_NAME - 5]}…{name[-8:]}"
+    return name if len(name) <= LONG_NAME - 2 else f"{name[: LONG_NAME - 9]}…{name[-6:]}"
 
 
 def forest(board: Leaderboard, language: str) -> go.Figure:
@@ -153,6 +153,9 @@ def counts(board: Leaderboard, language: str) -> go.Figure:
 
 NARROW = 4
 """A matrix of more models is as wide as its figures need, whatever the window: a phone slides it sideways."""
+
+_LINE = 24
+"""Pixels of one more line over a plot."""
 
 _LETTER = 7.2
 """Pixels of a letter of the tick labels' 13, on the average and rather too many."""
@@ -279,6 +282,7 @@ def _titled(figure: go.Figure, text: str, board: Leaderboard, language: str) -> 
     if len(board.rows) > READABLE:
         shown = number(len(board.rows), language)
         text += "<br>" + say(language, "plot_first", shown=READABLE, all=shown)
+        figure.update_layout(margin={"t": figure.layout.margin.t + _LINE}, height=figure.layout.height + _LINE)
     _headline(figure, text)
 
 
@@ -315,7 +319,8 @@ def _heat(
         autorange="reversed", showgrid=False, tickfont={"size": size}, tickmode="array", tickvals=names, ticktext=rows
     )
     figure.update_xaxes(side="top", tickangle=-40, showgrid=False, tickfont={"size": size}, dtick=1)
-    figure.update_layout(margin={"t": 60, "b": 10})
+    figure.update_xaxes(automargin="left+right")  # at the top it would know of the names, and of no line over them
+    figure.update_layout(margin={"t": round(above) - 22, "b": 10})
     if len(names) > NARROW:
         left = letter * max(len(line) for name in rows for line in name.split("<br>"))
         figure.update_layout(width=round(30 + left + wide * len(names) + 0.77 * letter * len(names[-1])))

@@ -207,13 +207,20 @@ def plain_page(title: str, body: str, language: str, *, head: str = "", home: st
     )
 
 
+NOTHING = ' class="none"'
+
+
 def carded(headings: Sequence[str], first: str, cells: Sequence[str]) -> str:
     """A row of a table of class `cards`: each cell knows its heading, beside which a phone shows it.
 
-    `first` is what the row's own heading holds; all are HTML, `headings` plain words, the first's among them.
+    `first` is what the row's own heading holds; all are HTML, `headings` plain words, the first's among them. A cell
+    that says nothing is marked as such: where rows are piled up, it needs no line.
     """
     named = zip(headings[1:], cells, strict=True)
-    rest = "".join(f'<td data-label="{escape(heading)}"><div>{cell}</div></td>' for heading, cell in named)
+    rest = "".join(
+        f'<td data-label="{escape(heading)}"{NOTHING if cell == "—" else ""}><div>{cell}</div></td>'
+        for heading, cell in named
+    )
     return f'<tr><th scope="row">{first}</th>{rest}</tr>'
 
 

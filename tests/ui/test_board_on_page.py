@@ -112,6 +112,15 @@ def test_a_plots_figures_are_written_as_its_language_writes_them() -> None:
     assert marks == {"ru": ",\u202f", "en": ".,"}
 
 
+def test_many_names_leave_a_phone_its_plot_and_stay_apart() -> None:
+    """Where rows are too low for two lines a name is its beginning and its end: versions stand there."""
+    board = board_of(ROUND)
+    many = tuple(replace(board.rows[0], model=f"Organisation-Model-{n}B-Instruct-v{n}.1") for n in range(10, 60))
+    names = charts.forest(replace(board, rows=many), "ru").layout.yaxis.ticktext
+    assert len(set(names)) == len(many)
+    assert max(map(len, names)) <= charts.LONG_NAME
+
+
 def test_votes_that_tell_no_times_are_drawn_in_their_order() -> None:
     """An imported file comes in an instant: its ratings over time are ratings over votes."""
     board = board_of(ROUND)

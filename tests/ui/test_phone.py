@@ -13,6 +13,7 @@ from arena.judge.desk import JudgesView
 from arena.types import Mode
 from arena.ui import board_render, judge_tab, look
 from arena.ui.battle_tab import welcome_html
+from arena.ui.render import carded
 from arena.ui.texts import say
 from tests.prepare import chromium
 
@@ -90,3 +91,20 @@ def test_a_judges_figures_stand_beside_their_headings(phone: Page) -> None:
     assert phone.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     script = "cell => getComputedStyle(cell, '::before').content"
     assert cells.nth(3).evaluate(script) == '"Согласие с людьми"'
+
+
+def test_an_operators_row_is_a_few_lines_to_skim(phone: Page) -> None:
+    """How it is stands beside its name, and what there is nothing to say of takes no line."""
+    headings = ("Model", "State", "Memory", "Speed", "Answers", "Actions")
+    state, act = '<span class="state warm">ready</span>', "<button>Disable</button>"
+    row = carded(headings, "A model", (state, "—", "—", "12", act))
+    show(phone, f"<div id=operator class=operator-scroll><table class=cards><tbody>{row}</tbody></table></div>")
+    name, ready = phone.locator("th").bounding_box(), phone.locator(".state").bounding_box()
+    assert name is not None
+    assert ready is not None
+    assert name["y"] <= ready["y"] + ready["height"] / 2 <= name["y"] + name["height"]
+    assert [cell.is_visible() for cell in phone.locator("td").all()] == [True, False, False, True, True]
+    answers, button = phone.get_by_text("12").bounding_box(), phone.locator("button").bounding_box()
+    assert answers is not None
+    assert button is not None
+    assert button["y"] <= answers["y"] + answers["height"] / 2 <= button["y"] + button["height"]
