@@ -25,7 +25,7 @@ from typing import NamedTuple
 from arena.store.records import VoteFilter
 from arena.store.store import Store
 from arena.types import Verdict
-from perf import fuzz
+from perf import visitor
 from perf.promises import spread, tell
 from perf.stage import SECRET, Ballot, Line, ballots_in
 from tests.e2e.arena_process import ArenaProcess
@@ -111,7 +111,7 @@ async def drill(
     work: list[float] = []
     each = max(1, (len(ballots) - kills) // (kills + 1))
     vote.open.set()
-    arena = fuzz.start(folder, secret=SECRET)
+    arena = visitor.start(folder, secret=SECRET)
     tasks = [asyncio.create_task(client(vote, arena.port)) for _ in range(clients)]
     try:
         for number in range(kills):
@@ -170,7 +170,9 @@ def over(tasks: list[asyncio.Task[None]]) -> bool:
 
 def again(folder: Path, port: int) -> ArenaProcess:
     """The arena started anew on the same data and port."""
-    return ArenaProcess(folder, profile="fuzz", models=folder / "models.yaml", port=port, secret=SECRET, **fuzz.QUIET)
+    return ArenaProcess(
+        folder, profile="fuzz", models=folder / "models.yaml", port=port, secret=SECRET, **visitor.QUIET
+    )
 
 
 def report(folder: Path, vote: Vote, waits: dict[str, list[float]], kills: int) -> Held:

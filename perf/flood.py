@@ -28,10 +28,11 @@ from typing import Any
 
 from arena.ui.guard import BUSY_SECONDS
 from arena.ui.texts import LANGUAGES, say
-from perf import fuzz
-from perf.fuzz import Call, send
+from perf import visitor
 from perf.promises import tell
 from perf.stage import SECRET, Ballot, Line, ballots_in
+from perf.visitor import Call, send
+from tests.e2e.arena_process import ArenaProcess
 
 ASKED_P99, ASKED_NEWS = 0.25, 1.0
 HEARD = 20
@@ -118,7 +119,7 @@ def voting(port: int, ballots: list[Ballot], rate: float, line: Connection) -> N
     line.send(Voted(latencies, ends, statuses, (time.process_time() - used) / (time.monotonic() - began)))
 
 
-def voted(arena: fuzz.ArenaProcess, ballots: list[Ballot], rate: float, how: str) -> Voted:
+def voted(arena: ArenaProcess, ballots: list[Ballot], rate: float, how: str) -> Voted:
     """Have these votes cast, and print how it went."""
     ours, theirs = _SPAWN.Pipe()
     process = _SPAWN.Process(target=voting, args=(arena.port, ballots, rate, theirs))
@@ -152,7 +153,7 @@ def delays(ends: list[float], heard: list[list[tuple[float, int]]]) -> list[floa
     return found
 
 
-def flood(arena: fuzz.ArenaProcess, ballots: list[Ballot], clients: int, rate: float, most: int) -> bool:
+def flood(arena: ArenaProcess, ballots: list[Ballot], clients: int, rate: float, most: int) -> bool:
     """Vote alone, open the streams, vote among them, look at the page, close, and tell."""
     half = len(ballots) // 3
     alone = voted(arena, ballots[:half], rate, "votes with nobody watching")
@@ -213,7 +214,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # the others inherit it
     with tempfile.TemporaryDirectory() as folder:
         ballots = ballots_in(Path(folder), chosen.votes, voters_each=10)
-        arena = fuzz.start(Path(folder), secret=SECRET, max_streams=str(chosen.max_streams))
+        arena = visitor.start(Path(folder), secret=SECRET, max_streams=str(chosen.max_streams))
         try:
             return int(not flood(arena, ballots, chosen.clients, chosen.rate, chosen.max_streams))
         finally:

@@ -16,7 +16,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -26,27 +26,7 @@ from arena.engines.base import Engine
 from arena.service import Arena, open_store
 from arena.service.fleet import Fleet
 from arena.service.opening import masker_of
-from arena.types import Chunk, Conversation, Decoding, Finish, FinishReason
-
-FIRST = 0.5
-
-
-class Metronome:
-    """An engine that keeps to its timetable: word n comes at `FIRST` + n/rate, however late the last one was."""
-
-    def __init__(self, rate: float, seconds: float) -> None:
-        self._rate, self._words = rate, int(rate * seconds)
-
-    async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Chunk | Finish]:
-        """Words of five letters and a space."""
-        began = time.perf_counter()
-        for number in range(self._words):
-            await asyncio.sleep(max(0.0, began + FIRST + number / self._rate - time.perf_counter()))
-            yield Chunk(f"w{number:04d} ")
-        yield Finish(FinishReason.STOP)
-
-    async def close(self) -> None:
-        """Holds nothing."""
+from perf.metronome import FIRST, Metronome
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ import numpy as np
 from arena.store.store import Store
 from arena.types import Verdict
 from arena.ui.voters import Voters
-from perf import fuzz
+from perf import visitor
 from perf.promises import spread, tell
 from perf.stage import AT_ONCE, KEYS, SECRET, Ballot, Line, waiting_battles
 from tests.e2e.arena_process import ArenaProcess
@@ -100,7 +100,7 @@ class Visit:
     async def _join(self, name: str, data: list[Any]) -> None:
         wire = self._events[name]
         body = {"data": data, "fn_index": wire["id"], "session_hash": self._session}
-        status, said = await self._line.ask("POST", fuzz.JOIN, body=json.dumps(body).encode())
+        status, said = await self._line.ask("POST", visitor.JOIN, body=json.dumps(body).encode())
         assert status == 200, said
 
     async def _event(self, name: str, data: list[Any]) -> None:
@@ -127,7 +127,7 @@ class Visit:
 
 def events_of(arena: ArenaProcess) -> dict[str, dict[str, Any]]:
     """The page's events by name."""
-    return {one["api_name"]: one for one in fuzz.events_of(arena)}
+    return {one["api_name"]: one for one in visitor.events_of(arena)}
 
 
 def resident(arena: ArenaProcess) -> int:
@@ -232,7 +232,7 @@ def main() -> int:
     held = []
     with tempfile.TemporaryDirectory(prefix="arena-sessions-") as name:
         if chosen.vanish:
-            arena = fuzz.start(Path(name) / "vanish", text=ENDLESS, secret=SECRET)
+            arena = visitor.start(Path(name) / "vanish", text=ENDLESS, secret=SECRET)
             try:
                 held.append(asyncio.run(vanish(arena, chosen.vanish, 100)))
             finally:
@@ -240,9 +240,9 @@ def main() -> int:
         if chosen.sessions:
             folder = Path(name) / "sessions"
             if chosen.voted:
-                fuzz.start(folder, secret=SECRET).stop()
+                visitor.start(folder, secret=SECRET).stop()
                 voted(folder, chosen.voted)
-            arena = fuzz.start(folder, secret=SECRET)
+            arena = visitor.start(folder, secret=SECRET)
             try:
                 held.append(asyncio.run(come_and_go(arena, chosen.sessions, chosen.at_once)))
             finally:

@@ -28,7 +28,7 @@ from postgres_server import PostgresServer, Unavailable
 from arena.store.records import VoteFilter
 from arena.store.store import Store
 from arena.types import Verdict
-from perf import fuzz
+from perf import visitor
 from perf.promises import tell
 from perf.stage import SECRET, Ballot, Line, ballots_in
 from tests.e2e.arena_process import ArenaProcess
@@ -72,7 +72,7 @@ def until_agreed(arenas: tuple[ArenaProcess, ArenaProcess], votes: int) -> float
 def share(folder: Path, url: str, votes: int, clients: int) -> bool:
     """Run it on this database; prints the lines."""
     ballots = ballots_in(folder / "preparation", votes, url, voters_each=20)
-    arenas = tuple(fuzz.start(folder / name, database=url, secret=SECRET) for name in ("one", "two"))
+    arenas = tuple(visitor.start(folder / name, database=url, secret=SECRET) for name in ("one", "two"))
     assert len(arenas) == 2
     seen: Counter[str] = Counter()
 

@@ -36,34 +36,20 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from arena.types import Chunk, Conversation, Decoding, Finish, FinishReason  # noqa: E402
+from perf.metronome import FIRST, Metronome  # noqa: E402
 
-FIRST = 0.5
 _WORD, _BEGAN = re.compile(r"w(\d{5})"), re.compile(r"t(\d{8})")
 _MARKUP = ("**bold** ", "`a<b` ", "x < y ", "<i>tag</i> ", "$a^2$ ", "\n\n1. ", "[link](http://localhost/) ")
 
 
-class Metronome:
-    """An engine that keeps to its timetable: word n comes at `FIRST` + n/rate, however late the last one was.
+def stamped(number: int, began: float) -> str:
+    """A word that counts itself, the first with its answer's beginning; every sixth has some Markdown before it.
 
-    The words count themselves; among them is what answers are made of, so that making it harmless costs what it does.
+    So the answers hold what answers are made of, and making them harmless costs what it does.
     """
-
-    def __init__(self, rate: float, seconds: float) -> None:
-        self._rate, self._words = rate, int(rate * seconds)
-
-    async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Chunk | Finish]:
-        """The numbered words, every sixth with some Markdown before it."""
-        began = time.perf_counter()
-        for number in range(self._words):
-            await asyncio.sleep(max(0.0, began + FIRST + number / self._rate - time.perf_counter()))
-            stamp = f"t{int(began * 1000) % 10**8:08d} " if number == 0 else ""
-            markup = _MARKUP[number // 6 % len(_MARKUP)] if number % 6 == 5 else ""
-            yield Chunk(f"{stamp}{markup}w{number:05d} ")
-        yield Finish(FinishReason.STOP)
-
-    async def close(self) -> None:
-        """Holds nothing."""
+    stamp = f"t{int(began * 1000) % 10**8:08d} " if number == 0 else ""
+    markup = _MARKUP[number // 6 % len(_MARKUP)] if number % 6 == 5 else ""
+    return f"{stamp}{markup}w{number:05d} "
 
 
 def main() -> None:
@@ -117,7 +103,9 @@ def serve(arguments: argparse.Namespace) -> None:
     from arena.ui.app import launch
 
     catalog = Catalog(tuple(Contestant(name=name, engine="fake") for name in ("one", "two", "three")))
-    engines: dict[str, Engine] = {entry.name: Metronome(arguments.rate, arguments.seconds) for entry in catalog.enabled}
+    engines: dict[str, Engine] = {
+        entry.name: Metronome(arguments.rate, arguments.seconds, stamped) for entry in catalog.enabled
+    }
     settings = Settings(
         storage=Path(arguments.serve), seed=1, host="127.0.0.1", port=arguments.port, asks_per_minute=0,
         address_share=0, max_battles=1000, max_streams=5000,

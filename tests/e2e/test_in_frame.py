@@ -8,7 +8,7 @@ from playwright.async_api import Browser, expect
 from scenes import QUICK
 from window import LAUNCH
 
-from perf.fuzz import stored_votes
+from perf.visitor import stored_votes
 from tests.prepare import chromium
 
 pytestmark = pytest.mark.browser

@@ -12,8 +12,8 @@ from arena.config import Settings
 from arena.service import open_store
 from arena.service.forgetting import forget_code
 from arena.ui.voters import COOKIE, Voters
-from perf import fuzz
-from perf.fuzz import Call, send
+from perf import visitor
+from perf.visitor import Call, send
 from tests.cli.commanding import commanded
 from tests.e2e.arena_process import ArenaProcess
 
@@ -23,7 +23,7 @@ KEY = b"k" * 32
 @pytest.fixture(scope="module")
 def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArenaProcess]:
     """A running arena of two scripted contestants."""
-    arena = fuzz.start(tmp_path_factory.mktemp("forgetting") / "storage")
+    arena = visitor.start(tmp_path_factory.mktemp("forgetting") / "storage")
     yield arena
     arena.stop()
 
@@ -43,11 +43,11 @@ def code_on_page(arena: ArenaProcess, cookie: str) -> str:
 
 def test_a_code_on_the_page_erases_what_its_owner_wrote(arena: ArenaProcess) -> None:
     """While the server runs: no byte of the text stays in any file, the vote does, and others lose nothing."""
-    first, secret, other = fuzz.number_of(arena, "ask"), "зовут меня Аристарх", "вопрос совсем другого человека"
-    writer, bystander = fuzz.newcomer(arena), fuzz.newcomer(arena)
-    battle = fuzz.ask(arena, writer, first, [secret, ""], "writer")
-    kept = fuzz.ask(arena, bystander, first, [other, ""], "bystander")
-    assert fuzz.vote(arena, writer, battle).status == 200
+    first, secret, other = visitor.number_of(arena, "ask"), "зовут меня Аристарх", "вопрос совсем другого человека"
+    writer, bystander = visitor.newcomer(arena), visitor.newcomer(arena)
+    battle = visitor.ask(arena, writer, first, [secret, ""], "writer")
+    kept = visitor.ask(arena, bystander, first, [other, ""], "bystander")
+    assert visitor.vote(arena, writer, battle).status == 200
     assert send(arena, Call("GET", "/arena/export.csv")).status == 200
     assert command(arena, "backup").exit_code == 0
     assert secret.encode() in everything(arena)
@@ -58,9 +58,9 @@ def test_a_code_on_the_page_erases_what_its_owner_wrote(arena: ArenaProcess) -> 
     with open_store(Settings(storage=arena.storage)) as store:
         assert store.load_battle(kept).turns[0].prompt == other
         assert store.load_battle(battle).turns[0].prompt == ""
-    assert [row[0] for row in fuzz.stored_votes(arena)] == [battle]
-    again = fuzz.ask(arena, writer, first, ["a new question", ""], "again")
-    assert fuzz.vote(arena, writer, again).status == 200, "who was forgotten may come back as somebody new"
+    assert [row[0] for row in visitor.stored_votes(arena)] == [battle]
+    again = visitor.ask(arena, writer, first, ["a new question", ""], "again")
+    assert visitor.vote(arena, writer, again).status == 200, "who was forgotten may come back as somebody new"
 
 
 def test_a_code_that_is_nobodys_is_refused(arena: ArenaProcess) -> None:

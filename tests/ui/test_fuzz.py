@@ -11,8 +11,8 @@ import pytest
 
 from arena.config import Settings
 from arena.ui.voters import Voters
-from perf import fuzz
-from perf.fuzz import Call, as_json, send
+from perf import fuzz, visitor
+from perf.visitor import Call, as_json, send
 from tests.e2e.arena_process import ArenaProcess
 
 pytestmark = pytest.mark.soak
@@ -23,7 +23,7 @@ CALLS, FORGERIES, UPLOAD_MB = 500, 300, 64
 @pytest.fixture(scope="module")
 def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArenaProcess]:
     """An arena of two scripted contestants, without limits of pace."""
-    arena = fuzz.start(tmp_path_factory.mktemp("fuzz"))
+    arena = visitor.start(tmp_path_factory.mktemp("fuzz"))
     yield arena
     arena.stop()
 
@@ -51,9 +51,9 @@ def test_doors_that_the_page_does_not_use_are_walls(arena: ArenaProcess, door: s
 
 def test_a_message_past_its_limit_is_refused_in_words(arena: ArenaProcess) -> None:
     """A megabyte is too much for the door, and says so in the voter's language."""
-    voter = fuzz.newcomer(arena)
-    event = {"data": ["я" * 600_000, ""], "fn_index": fuzz.number_of(arena, "ask"), "session_hash": "long"}
-    call = as_json(voter, event, fuzz.JOIN)
+    voter = visitor.newcomer(arena)
+    event = {"data": ["я" * 600_000, ""], "fn_index": visitor.number_of(arena, "ask"), "session_hash": "long"}
+    call = as_json(voter, event, visitor.JOIN)
     reply = send(arena, Call(call.method, call.path, {**call.headers, "Accept-Language": "en"}, call.body))
     assert reply.status == 413
     assert json.loads(reply.body)["detail"] == "The message is too long."
@@ -61,15 +61,15 @@ def test_a_message_past_its_limit_is_refused_in_words(arena: ArenaProcess) -> No
 
 def test_a_message_over_the_battles_limit_begins_no_battle(arena: ArenaProcess) -> None:
     """Long and unreadable messages are refused in words, empty ones with a warning on the page; nothing is stored."""
-    voter = fuzz.newcomer(arena)
-    first = fuzz.number_of(arena, "ask")
+    voter = visitor.newcomer(arena)
+    first = visitor.number_of(arena, "ask")
     for text, status, why in (("x" * 8001, 413, "8\u202f000 знаков"), ("a\x00b", 400, "не читаются как текст")):
         event = {"data": [text, ""], "fn_index": first, "session_hash": "limit"}
-        reply = send(arena, as_json(voter, event, fuzz.JOIN))
+        reply = send(arena, as_json(voter, event, visitor.JOIN))
         assert reply.status == status
         assert why in json.loads(reply.body)["detail"]
     for number, text in enumerate(("", " \n ")):
-        said = fuzz.play(arena, voter, first, [text, ""], f"limit{number}")
+        said = visitor.play(arena, voter, first, [text, ""], f"limit{number}")
         assert '"level":"warning"' in said, said[:400]
     with closing(sqlite3.connect(f"file:{arena.storage / 'arena.db'}?mode=ro", uri=True)) as stored:
         mine = Voters(Settings(storage=arena.storage).signing_key()).recognize(voter)
@@ -79,6 +79,6 @@ def test_a_message_over_the_battles_limit_begins_no_battle(arena: ArenaProcess) 
 
 def test_a_voter_without_a_cookie_cannot_make_models_answer(arena: ArenaProcess) -> None:
     """Nobody could own such a battle: the refusal says what to allow."""
-    event = {"data": ["hello", ""], "fn_index": fuzz.number_of(arena, "ask"), "session_hash": "none"}
-    reply = send(arena, as_json("", event, fuzz.JOIN))
+    event = {"data": ["hello", ""], "fn_index": visitor.number_of(arena, "ask"), "session_hash": "none"}
+    reply = send(arena, as_json("", event, visitor.JOIN))
     assert (reply.status, json.loads(reply.body)["error"]) == (403, "cookies")

@@ -11,7 +11,7 @@ import pytest
 
 from arena.errors import ConfigError
 from arena.ui import sign_in
-from perf import fuzz
+from perf import visitor
 from tests.e2e.arena_process import ArenaProcess, free_port
 from tests.ui.fake_accounts import CLIENT, FakeAccounts
 
@@ -44,8 +44,8 @@ def space(hub: FakeAccounts, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             patch.setenv(name, value)
         folder = tmp_path_factory.mktemp("space")
         models = folder / "models.yaml"
-        models.write_text(fuzz.MODELS)
-        quiet = fuzz.QUIET | {"sign_in": "required", "host": "127.0.0.1"}
+        models.write_text(visitor.MODELS)
+        quiet = visitor.QUIET | {"sign_in": "required", "host": "127.0.0.1"}
         arena = ArenaProcess(folder, profile="fuzz", models=models, port=port, **quiet).wait_until_ready(2)
     yield arena
     arena.stop()
@@ -93,19 +93,21 @@ class Browser:
 
 def battle_of(browser: Browser, session: str) -> str:
     """A battle that can be voted."""
-    return fuzz.ask(browser.arena, browser.header, fuzz.number_of(browser.arena, "ask"), ["question", ""], session)
+    return visitor.ask(
+        browser.arena, browser.header, visitor.number_of(browser.arena, "ask"), ["question", ""], session
+    )
 
 
 def test_only_votes_of_people_who_signed_in_are_taken_where_it_is_required(space: ArenaProcess) -> None:
     """The refusal says so; after signing in by the real flow the vote counts."""
     stranger = Browser(space)
     stranger.follow("/")
-    refused = fuzz.vote(space, stranger.header, battle_of(stranger, "s1"))
+    refused = visitor.vote(space, stranger.header, battle_of(stranger, "s1"))
     assert (refused.status, b'"sign_in"' in refused.body) == (403, True)
-    assert fuzz.stored_votes(space) == []
+    assert visitor.stored_votes(space) == []
     known = Browser(space).signed_in()
-    assert fuzz.vote(space, known.header, battle_of(known, "s2")).status == 200
-    assert len(fuzz.stored_votes(space)) == 1
+    assert visitor.vote(space, known.header, battle_of(known, "s2")).status == 200
+    assert len(visitor.stored_votes(space)) == 1
 
 
 def test_one_account_is_one_voter_in_every_browser(space: ArenaProcess) -> None:
@@ -114,13 +116,13 @@ def test_one_account_is_one_voter_in_every_browser(space: ArenaProcess) -> None:
     assert one.cookies["arena_voter"] == other.cookies["arena_voter"]
     other.follow("/logout?_target_url=/")
     assert other.cookies["arena_voter"] != one.cookies["arena_voter"]
-    assert fuzz.vote(space, other.header, battle_of(one, "s3")).status == 403
+    assert visitor.vote(space, other.header, battle_of(one, "s3")).status == 403
 
 
 def test_nothing_of_the_account_is_kept(space: ArenaProcess) -> None:
     """Neither name nor number nor token: not in the storage, and no token in the browser's own cookie."""
     known = Browser(space).signed_in()
-    assert fuzz.vote(space, known.header, battle_of(known, "s4")).status == 200
+    assert visitor.vote(space, known.header, battle_of(known, "s4")).status == 200
     known.follow("/")
     telling = (PERSON, "somebody.png", "Somebody Real", "a-secret-access-token")
     for file in Path(space.storage).rglob("*"):

@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from perf import fuzz
-from perf.fuzz import JOIN, VERDICTS, as_json, send
+from perf import visitor
+from perf.forgery import VERDICTS, forged
 from perf.promises import tell
+from perf.visitor import JOIN, as_json, send
 from tests.e2e.arena_process import ArenaProcess
 
 pytestmark = pytest.mark.soak
@@ -56,8 +57,8 @@ class VotingMachine(RuleBasedStateMachine):
     @initialize()
     def arrive(self) -> None:
         """Two voters come; votes of earlier runs stand as they are."""
-        self.voters = [fuzz.newcomer(self.arena) for _ in range(2)]
-        self.before = set(fuzz.stored_votes(self.arena))
+        self.voters = [visitor.newcomer(self.arena) for _ in range(2)]
+        self.before = set(visitor.stored_votes(self.arena))
         self.known: list[Battle] = []
 
     def number(self, name: str) -> int:
@@ -70,15 +71,15 @@ class VotingMachine(RuleBasedStateMachine):
         event, offer, names = MODES[mode]
         session = f"m{next(SESSIONS)}"
         if offer:
-            fuzz.play(self.arena, self.voters[who], self.number(offer), [], session)
-        found = fuzz.ask(self.arena, self.voters[who], self.number(event), ["question", "", *names], session)
+            visitor.play(self.arena, self.voters[who], self.number(offer), [], session)
+        found = visitor.ask(self.arena, self.voters[who], self.number(event), ["question", "", *names], session)
         self.known.append(Battle(found, self.voters[who], mode))
         return self.known[-1]
 
     @rule(battle=battles, who=st.integers(0, 1), verdict=st.sampled_from(VERDICTS))
     def vote(self, battle: Battle, who: int, verdict: str) -> None:
         """Only the owner's first verdict on a blind battle counts; the same again is answered alike."""
-        status = fuzz.vote(self.arena, self.voters[who], battle.id, verdict).status
+        status = visitor.vote(self.arena, self.voters[who], battle.id, verdict).status
         if self.voters[who] != battle.owner:
             assert status == 404
         elif battle.mode != "anonymous" or battle.retracted:
@@ -103,8 +104,8 @@ class VotingMachine(RuleBasedStateMachine):
     def forge(self, battle: Battle, verdict: str, seed: int) -> None:
         """A cookie near to the owner's is nobody's."""
         stranger = self.voters[1] if battle.owner == self.voters[0] else self.voters[0]
-        cookie = fuzz.forged(Random(seed), battle.owner, stranger)
-        assert fuzz.vote(self.arena, cookie, battle.id, verdict).status == 400
+        cookie = forged(Random(seed), battle.owner, stranger)
+        assert visitor.vote(self.arena, cookie, battle.id, verdict).status == 400
 
     @rule(battle=battles, verdict=st.sampled_from(VERDICTS), event=st.integers(0, 70), who=st.integers(0, 1))
     def through_the_queue(self, battle: Battle, verdict: str, event: int, who: int) -> None:
@@ -137,15 +138,15 @@ class VotingMachine(RuleBasedStateMachine):
         if not hasattr(self, "known"):
             return
         cast = {(one.id, VERDICTS.index(one.verdict), one.retracted) for one in self.known if one.verdict}
-        assert set(fuzz.stored_votes(self.arena)) == self.before | cast
+        assert set(visitor.stored_votes(self.arena)) == self.before | cast
 
 
 def test_no_order_of_attempts_counts_a_vote_that_is_not_its_owners() -> None:
     """Asking, voting, undoing, forging and knocking at the queue, interleaved by Hypothesis."""
     with tempfile.TemporaryDirectory() as folder:
-        VotingMachine.arena = fuzz.start(Path(folder), undo_seconds="3600")
+        VotingMachine.arena = visitor.start(Path(folder), undo_seconds="3600")
         try:
-            VotingMachine.events = fuzz.events_of(VotingMachine.arena)
+            VotingMachine.events = visitor.events_of(VotingMachine.arena)
             VotingMachine.TestCase.settings = settings(
                 max_examples=EXAMPLES,
                 stateful_step_count=STEPS,
