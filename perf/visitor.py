@@ -55,7 +55,11 @@ def start(folder: Path, text: str = MODELS, **options: str) -> ArenaProcess:
     return ArenaProcess(folder, profile="fuzz", models=models, **(QUIET | options)).wait_until_ready(2)
 
 
-def send(arena: ArenaProcess, call: Call, timeout: float = 20.0) -> Reply:
+PATIENCE = 120.0
+"""Seconds to wait for an answer that must come: the machine may be busy with everything else."""
+
+
+def send(arena: ArenaProcess, call: Call, timeout: float = PATIENCE) -> Reply:
     """Send a request without any of a client library's good manners; a stream is read for its first bytes only."""
     head = "".join(f"{name}: {value}\r\n" for name, value in call.headers.items())
     chunked, body = "Transfer-Encoding" in call.headers, call.body
@@ -101,7 +105,7 @@ def play(arena: ArenaProcess, cookie: str, event: int, data: list[Any], session:
     """Send an event as the page does, and return all that its stream says."""
     joined = send(arena, as_json(cookie, {"data": data, "fn_index": event, "session_hash": session}, JOIN))
     assert joined.status == 200, joined
-    with closing(http.client.HTTPConnection("127.0.0.1", arena.port, timeout=30)) as line:
+    with closing(http.client.HTTPConnection("127.0.0.1", arena.port, timeout=PATIENCE)) as line:
         line.request("GET", f"/gradio_api/queue/data?session_hash={session}", headers={"Cookie": cookie})
         return line.getresponse().read().decode()
 
@@ -111,7 +115,7 @@ def ask(arena: ArenaProcess, cookie: str, event: int, data: list[Any], session: 
     text = play(arena, cookie, event, data, session)
     battle = _battle_in(text)
     assert battle, text[:500]
-    with closing(http.client.HTTPConnection("127.0.0.1", arena.port, timeout=30)) as line:
+    with closing(http.client.HTTPConnection("127.0.0.1", arena.port, timeout=PATIENCE)) as line:
         line.request("GET", f"/arena/battle/{battle}", headers={"Cookie": cookie})
         assert b"event: over" in line.getresponse().read()
     return battle

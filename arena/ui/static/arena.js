@@ -133,14 +133,14 @@
   let byKey = false;
   document.addEventListener("keydown", () => (byKey = true), true);
   document.addEventListener("pointerdown", () => (byKey = false), true);
-  function goOn(tries = 40) {
+  function goOn(tries = 300) {
     const next = $("#anonymous-new-after");
     if (next?.offsetParent && document.activeElement === document.body) next.focus({ preventScroll: true });
     else if (tries && byKey) setTimeout(goOn, 100, tries - 1);
   }
 
   // ---- whoever voted below a long answer is shown what the vote said, which stands above it
-  function told(tries = 40) {
+  function told(tries = 300) {
     const row = $("#anonymous-verdict .split")?.closest(".verdict-row");
     if (!row?.offsetParent) { if (tries) setTimeout(told, 100, tries - 1); return; }
     const { top, bottom } = row.getBoundingClientRect();
@@ -297,6 +297,6 @@
       clearInterval(opening);
       button(at).click();
     }, 100);
-    setTimeout(() => clearInterval(opening), 15000);
+    setTimeout(() => clearInterval(opening), 60000);
   }
 })();
