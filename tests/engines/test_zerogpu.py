@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import pickle
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ async def test_a_loan_ends_when_nobody_listens_any_more(
     stage: zerogpu.ZeroGpu, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both readers leave after the first words; the call stops at the next round."""
-    rounds = 0
+    rounds, left = 0, threading.Event()
     lend = zerogpu.answer_together
 
     def counted(questions: Any) -> Any:
@@ -90,14 +91,17 @@ async def test_a_loan_ends_when_nobody_listens_any_more(
         for said in lend(questions):
             rounds += 1
             yield said
+            if rounds == 50:  # both have been heard by now
+                left.wait(60)
 
     monkeypatch.setattr(zerogpu, "answer_together", counted)
     streams = [stage.engine(name).stream(HELLO, Decoding(max_tokens=400, temperature=0)) for name in ("one", "two")]
     await asyncio.gather(*(anext(stream) for stream in streams))
     for stream in streams:
         await stream.aclose()
+    left.set()
     await stage.close()
-    assert rounds < 300
+    assert rounds <= 51
 
 
 async def test_a_refused_loan_fails_both_sides(stage: zerogpu.ZeroGpu, monkeypatch: pytest.MonkeyPatch) -> None:
