@@ -126,7 +126,7 @@ def verdict(view: BattleView, language: str) -> str:
 
 def _change(side: RevealedSide, letter: str, language: str) -> str:
     before, after = (number(value or 0, language, 1) for value in (side.rating_before, side.rating_after))
-    return f'<div class="change {letter}"><b>{escape(side.nameplate.name)}</b> {before} → {after}</div>'
+    return f'<div class="change {letter}"><b>{escape(side.nameplate.name)}</b> <span>{before} → {after}</span></div>'
 
 
 def _revealed(reveal: Reveal | None, side: Side) -> RevealedSide | None:

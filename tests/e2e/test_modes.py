@@ -121,6 +121,17 @@ async def test_the_page_says_that_the_server_is_gone_and_stops_when_it_is_back(
     window.forgive("ERR_CONNECTION_REFUSED", "arena/events")
 
 
+async def test_a_page_that_nobody_sees_holds_no_line(quick: ArenaProcess, open_window: Opened) -> None:
+    """A browser has six to a host: one page more than five open ones could not be answered. Seen again, it listens."""
+    page = (await open_window(quick)).page
+    turn = """(away) => { Object.defineProperty(document, 'hidden', {configurable: true, get: () => away});
+        document.dispatchEvent(new Event('visibilitychange')); }"""
+    async with page.expect_event("requestfailed", lambda cut: cut.url.endswith("/arena/events"), timeout=PATIENCE):
+        await page.evaluate(turn, True)
+    async with page.expect_request("**/arena/events", timeout=PATIENCE):
+        await page.evaluate(turn, False)
+
+
 async def test_a_person_has_their_texts_erased_and_begins_anew(quick: ArenaProcess, open_window: Opened) -> None:
     """On the page of their data, not by one careless click; the arena then greets a newcomer."""
     window = await open_window(quick)

@@ -24,7 +24,7 @@
     return false;
   }
 
-  function toast(text) {
+  function toast(text, milliseconds = 6000) {
     let box = $("#arena-toast");
     if (!box) {
       box = document.createElement("div");
@@ -35,7 +35,7 @@
     box.textContent = text;
     box.classList.add("on");
     clearTimeout(toast.timer);
-    toast.timer = setTimeout(() => box.classList.remove("on"), 6000);
+    toast.timer = setTimeout(() => box.classList.remove("on"), milliseconds);
   }
 
   const reasons = new Map();
@@ -110,7 +110,7 @@
     },
     async feedback(battle, chosen, comment) {
       reasons.set(battle, chosen);
-      if (await post("feedback", { battle, reasons: chosen, comment })) toast(texts.feedback_thanks);
+      if (await post("feedback", { battle, reasons: chosen, comment })) toast(texts.feedback_thanks, 2500);
     },
     // The address names the view, so that it can be sent; downloads follow it.
     address(chosen) {
@@ -237,10 +237,12 @@
     });
   }, 250);
 
-  // ---- news: the board changed, models became ready
-  let seen = null;
+  // ---- news: the board changed, models became ready. A page that nobody sees hangs up: a browser holds six lines to a
+  // host, whatever its tabs, and with five pages listening the sixth line is too few to answer anything
+  let seen = null, line = null;
   function listen() {
-    const news = new EventSource(new URL("arena/events", root));
+    if (document.hidden) return;
+    const news = (line = new EventSource(new URL("arena/events", root)));
     news.onmessage = (event) => {
       const now = JSON.parse(event.data);
       offline(false);
@@ -255,11 +257,16 @@
       seen = now.version;
     };
     news.onerror = () => { // a broken line mends itself; one that a full arena refused is asked for again
-      if (news.readyState === EventSource.CLOSED) setTimeout(listen, 10000 + 5000 * Math.random());
-      else setTimeout(() => offline(news.readyState === EventSource.CONNECTING), 1500);
+      if (news.readyState === EventSource.CLOSED) setTimeout(() => line === news && listen(), 10000 + 5000 * Math.random());
+      else setTimeout(() => line === news && offline(news.readyState === EventSource.CONNECTING), 1500);
     };
-    window.addEventListener("pagehide", () => news.close(), { once: true });
   }
+  function hangUp() {
+    line?.close();
+    line = null;
+  }
+  window.addEventListener("pagehide", hangUp);
+  document.addEventListener("visibilitychange", () => (document.hidden ? hangUp() : line ?? listen()));
   // the page says by itself that the server is gone; Gradio notices only when asked, and says it in English
   function offline(is) {
     const strip = $("#arena-offline");
