@@ -99,7 +99,8 @@ def _sections(source: Source, profile: str) -> tuple[list[Location], list[Locati
     if not isinstance(profiles, Mapping):
         raise source.error("this must map profile names to sections", ("profiles",))
     if profile not in profiles:
-        raise source.error(f"there is no profile {profile!r} here", ("profiles",), nearest(profile, map(str, profiles)))
+        here = nearest(profile, map(str, profiles)) or f"it has: {', '.join(map(str, profiles))}"
+        raise source.error(f"there is no profile {profile!r} here", ("profiles",), here)
     section = profiles[profile]
     if not isinstance(section, Mapping):
         raise source.error("a profile is a mapping with contestants, judges and prompts", ("profiles", profile))
@@ -250,7 +251,8 @@ def _prompts(source: Source, sections: Sequence[Location], faults: list[ConfigEr
             faults += source.errors(failure, (*section, "prompts"), Prompts)
             break
         if prompts.dataset is not None and not prompts.dataset.is_file():
-            faults.append(source.error(f"there is no file {prompts.dataset}", (*section, "prompts", "dataset")))
+            message = f"there is no file {prompts.dataset}"
+            faults.append(source.error(message, (*section, "prompts", "dataset"), "mend the path, or take it out"))
         return prompts
     return Prompts()
 

@@ -45,6 +45,7 @@ _MENDS = {
     "int_from_float": "write a whole number",
     "float_parsing": "write a number alone",
     "float_type": "write a number alone",
+    "finite_number": "write a number that has an end",
     "string_too_short": "write it, or remove the key",
     "string_type": "write plain text",
     "tuple_type": "write it in brackets, such as [one, two]",

@@ -197,6 +197,8 @@ def test_a_key_that_stands_twice_is_refused_instead_of_silently_overridden(write
         ("contestant: []\n", "did you mean contestants?"),
         ("profiles: {gpu: {models: []}}\n", "no such key"),
         ("profiles: {gpuu: {}}\n", "did you mean gpuu?"),
+        ("profiles: {ours: {}, theirs: {}}\n", "it has: ours, theirs"),
+        ("prompts: {dataset: nowhere.jsonl}\n", "mend the path"),
         ("contestants: {name: x}\n", "must be a list"),
         ("contestants: [just text]\n", "mapping of keys"),
         ("contestants: [{name: !!python/object/apply:os.getcwd [], engine: fake}]\n", "not valid YAML"),
