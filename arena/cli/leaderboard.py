@@ -20,7 +20,7 @@ from rich.console import Console
 
 from arena.cli.terminal import Column, console, fitted, told, visible
 from arena.config import Settings
-from arena.errors import ConfigError
+from arena.errors import ConfigError, FileFormatError
 from arena.offline import ONCE_COLUMN, Method, Rating, anchor_of, compared, rate_file, tag_of
 from arena.ratings.bradley_terry import Ties
 from arena.ratings.elo import Scale
@@ -138,8 +138,12 @@ def _from_database(database: str | None, rating: Rating) -> Leaderboard:
             return board
         with TemporaryDirectory() as folder:
             votes = Path(folder) / "votes.parquet"
-            store.export_votes(votes)
-            return rate_file(votes, rating)
+            if not store.export_votes(votes):
+                raise ConfigError("nobody has voted yet")
+            try:
+                return rate_file(votes, rating)
+            except FileFormatError as error:  # the file is ours: nobody knows its name
+                raise ConfigError(str(error).partition(": ")[2]) from error
 
 
 def _as_on_the_page(store: Store, rating: Rating, settings: Settings) -> Leaderboard | None:

@@ -98,7 +98,8 @@ class OnceCounted:
         rows = columns(votes, names)
         weight = duplicates(self._questions.numbers(votes)).weight
         stated = np.array([vote.weight for vote in votes], dtype=float)
-        board = bradley_terry_board(PairCounts.of(replace(rows, weight=weight * stated)), scale=self._scale)
+        weighed = replace(rows, weight=weight * stated)
+        board = bradley_terry_board(PairCounts.of(weighed), voters=weighed, scale=self._scale)
         return replace(board, votes=len(votes), parameters={**board.parameters, "each_question_once": True})
 
 

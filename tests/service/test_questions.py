@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,3 +93,24 @@ def test_an_export_carries_the_weights_that_give_the_same_board(store: Store, tm
     if form == "csv":
         with (tmp_path / "votes.csv").open(encoding="utf-8", newline="") as file:
             assert sorted(float(row[ONCE_COLUMN]) for row in csv.DictReader(file)) == [0.1] * 10 + [1.0] * 3
+
+
+def test_intervals_know_who_voted_on_the_page_as_in_a_file(tmp_path: Path) -> None:
+    """Sixty voters of six votes each, most on questions that others asked: the file's interval is the page's."""
+    path = tmp_path / "votes.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(360):
+            talk = [
+                {"role": "user", "content": f"Вопрос {number * number % 90}"},
+                {"role": "assistant", "content": "Да."},
+            ]
+            row = {"model_a": "alpha", "model_b": ("beta", "gamma")[number % 2], "judge": f"voter-{number // 6}"}
+            row |= {"winner": ("model_a", "model_b")[number // 6 * 7 % 5 > 2], "conversation_a": talk}  # type: ignore[dict-item]
+            file.write(json.dumps(row | {"conversation_b": talk}) + "\n")
+    with open_store(Settings(storage=tmp_path)) as store:
+        store.import_votes(path)
+        store.export_votes(tmp_path / "out.csv")
+        shown = boards_of(store).view(method=ONCE).board
+    rated = rate_file(tmp_path / "out.csv", Rating(weights=ONCE_COLUMN))
+    assert shown.parameters["intervals"] == rated.parameters["intervals"] == "sandwich, clustered by voter"
+    assert {row.model: row.ci_low for row in shown.rows} == pytest.approx({row.model: row.ci_low for row in rated.rows})

@@ -84,6 +84,16 @@ def test_whoever_left_stays_listed_and_is_counted(
     assert "2 models, 1 no longer taking part" in said
 
 
+def test_an_absent_slice_is_told_without_a_file_that_nobody_named(file_store: Store, tmp_path: Path) -> None:
+    """The votes are rated from an export that lives for a moment: its path says nothing to anybody."""
+    filled(file_store)
+    app = typer.Typer()
+    app.command()(leaderboard)
+    words = ["--database", f"sqlite:///{tmp_path / 'arena.db'}", "--slice", "mood=sad"]
+    result = CliRunner().invoke(app, words)
+    assert (result.exit_code, result.output) == (2, "arena: no battles of this slice between two different models\n")
+
+
 def test_a_backup_is_restored(file_store: Store, arena: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     """A backup made under the open store brings back its board; restoring under the open store is refused."""
     filled(file_store)
