@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 from arena_process import ArenaProcess
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 from window import PATIENCE, Opened, Window
 
 from arena.config import Settings
@@ -112,6 +112,29 @@ async def test_ten_votes_at_once_from_the_page_make_one(quick: ArenaProcess, ope
     assert sorted(statuses) == [200] * 5 + [409] * 5
     assert rows(quick, "select count(*) from votes where battle_id = ?", battle) == [(1,)]
     window.forgive("409")
+
+
+async def test_a_vote_that_was_not_counted_can_be_tried_again(quick: ArenaProcess, open_window: Opened) -> None:
+    """Refused for its pace or lost on the way: the page says so and opens the verdicts again."""
+    window = await open_window(quick)
+    await window.ask_and_wait()
+    toast = window.page.locator("#arena-toast")
+
+    async def lost(route: Route) -> None:
+        await route.abort()
+
+    async def too_fast(route: Route) -> None:
+        await route.fulfill(status=429, headers={"Retry-After": "7"}, json={"error": "too_fast"})
+
+    for not_counted, said in ((lost, "Нет связи с сервером"), (too_fast, "примерно через 7 с")):
+        await window.page.route("**/arena/vote", not_counted, times=1)
+        await window.part("vote-b").click()
+        await expect(toast).to_contain_text(said, timeout=PATIENCE)
+        await expect(window.part("vote-b")).to_be_enabled(timeout=PATIENCE)
+    await window.part("vote-b").click()
+    await expect(window.part("verdict")).to_contain_text("вы выбрали B", timeout=PATIENCE)
+    assert rows(quick, "select verdict from votes where battle_id = ?", await window.battle()) == [(1,)]
+    window.forgive("ERR_FAILED", "429")
 
 
 async def test_reasons_and_a_comment_are_noted_with_the_vote(quick: ArenaProcess, open_window: Opened) -> None:

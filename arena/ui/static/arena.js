@@ -100,8 +100,10 @@
       try { return sessionStorage.getItem("arena." + mode) || ""; } catch { return ""; }
     },
     async vote(battle, verdict) {
-      document.querySelectorAll(".vote").forEach((button) => (button.disabled = true));
+      const bar = (closed) => document.querySelectorAll(".vote").forEach((button) => (button.disabled = closed));
+      bar(true);
       if (await post("vote", { battle, verdict })) { told(); if (byKey) goOn(); }
+      else bar(false); // what was not counted can be tried again
       return battle;
     },
     async undo(battle) {
@@ -267,6 +269,8 @@
   }
   window.addEventListener("pagehide", hangUp);
   document.addEventListener("visibilitychange", () => (document.hidden ? hangUp() : line ?? listen()));
+  window.addEventListener("offline", () => offline(true)); // the network is gone: an open line would notice much later
+  window.addEventListener("online", () => { hangUp(); listen(); });
   // the page says by itself that the server is gone; Gradio notices only when asked, and says it in English
   function offline(is) {
     const strip = $("#arena-offline");
