@@ -13,15 +13,15 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from random import Random
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "tests" / "ratings"))
 
 import numpy as np
+from chosen_pairs import certainty_after
 from known_judges import joint, true_strengths
-from known_strengths import drawn, limit, simulated, styled
+from known_strengths import drawn, limit, newcomers_among_millions, simulated, styled
 
 from arena.ratings.bradley_terry import fit
 from arena.ratings.combined import fit_combined
@@ -29,8 +29,6 @@ from arena.ratings.comparisons import FloatArray, PairCounts
 from arena.ratings.elo import Scale, fold
 from arena.ratings.intervals import normal_quantile
 from arena.ratings.live import LiveRatings
-from arena.ratings.sampling import chances, draw, posterior
-from arena.ratings.separation import probability_better
 from arena.ratings.style import fit_style
 
 PER_NAT = Scale().per_nat
@@ -52,11 +50,7 @@ def plain(scale: int) -> Line:
 
 
 def rare(scale: int) -> Line:
-    theta = np.concatenate((THETA, [-1.2, -0.5, 0.0, 0.6, 1.4]))
-    battles = np.zeros((15, 15))
-    battles[:10, :10] = 10_000_000 / 45
-    for newcomer, count in zip(range(10, 15), (100, 150, 200, 250, 300), strict=True):
-        battles[newcomer, :10] = battles[:10, newcomer] = count // 10
+    theta, battles = newcomers_among_millions(THETA)
     rng = np.random.default_rng(2)
     results = (_spread(fit(drawn(battles, theta, rng))) for _ in range(2000 * scale))
     newcomers = ((theta[10:], deviation[10:]) for theta, deviation in results)
@@ -158,34 +152,9 @@ def many_styled(scale: int) -> Line:
 
 
 def sampling(scale: int) -> Line:
-    def certainty(votes: int, seed: int, *, uniform: bool) -> float:
-        rng, coin = np.random.default_rng(seed), Random(seed)
-        theta = rng.normal(0, 0.6, 20)
-        counts = PairCounts([str(i) for i in range(20)])
-        given = chances(counts)
-        for vote in range(votes):
-            if vote % 20 == 0 and not uniform:
-                given = chances(counts)
-            pair = draw(given, coin)
-            a, b = coin.sample(range(20), 2) if uniform else (int(pair.a), int(pair.b))
-            won = float(rng.random() < 1 / (1 + np.exp(theta[b] - theta[a])))
-            counts.add(a, b, 0.5 if rng.random() < 0.25 else won)
-        estimate, covariance = posterior(counts, prior=1.5)
-        ranked = np.argsort(-estimate).tolist()
-        pairs = [(k, other) for place, k in enumerate(ranked[:5]) for other in ranked[place + 1 :]]
-        variance = [covariance[k, k] + covariance[o, o] - 2 * covariance[k, o] for k, o in pairs]
-        return float(
-            np.mean(
-                [
-                    probability_better(estimate[k] - estimate[o], v**0.5)
-                    for (k, o), v in zip(pairs, variance, strict=True)
-                ]
-            )
-        )
-
     seeds = range(60 * scale)
-    chosen = np.mean([certainty(2000, seed, uniform=False) for seed in seeds])
-    uniform = np.mean([certainty(4000, seed, uniform=True) for seed in seeds])
+    chosen = np.mean([certainty_after(2000, seed, uniform=False) for seed in seeds])
+    uniform = np.mean([certainty_after(4000, seed, uniform=True) for seed in seeds])
     return (
         "top-5 certainty: 2,000 chosen votes against 4,000 uniform",
         f"{chosen:.4f}, {uniform:.4f}",

@@ -78,3 +78,14 @@ def drawn(
     won = rng.binomial(upper - tied, 1 / (1 + np.exp(theta[None, :] - theta[:, None])))
     score = won + tied / 2 + (upper - won - tied / 2).T
     return PairCounts([str(i) for i in range(len(theta))], score, tied + tied.T)
+
+
+def newcomers_among_millions(theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Strengths and battles of each pair: the old ones share ten million, five new ones have 100 to 300 each."""
+    size = len(theta)
+    everybody = np.concatenate((theta, [-1.2, -0.5, 0.0, 0.6, 1.4]))
+    battles = np.zeros((size + 5, size + 5))
+    battles[:size, :size] = 10_000_000 / (size * (size - 1) / 2)
+    for newcomer, count in zip(range(size, size + 5), (100, 150, 200, 250, 300), strict=True):
+        battles[newcomer, :size] = battles[:size, newcomer] = count // size
+    return everybody, battles

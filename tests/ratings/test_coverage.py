@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from known_judges import joint, true_strengths
-from known_strengths import drawn, limit, simulated
+from known_strengths import drawn, limit, newcomers_among_millions, simulated
 
 from arena.ratings.bradley_terry import fit
 from arena.ratings.combined import fit_combined
@@ -38,11 +38,7 @@ def test_the_sandwich_covers() -> None:
 
 def test_contestants_with_few_battles_among_millions_are_covered() -> None:
     """Ten old ones with ten million battles among them, five new ones with 100 to 300 each."""
-    theta = np.concatenate((THETA, [-1.2, -0.5, 0.0, 0.6, 1.4]))
-    battles = np.zeros((15, 15))
-    battles[:10, :10] = 10_000_000 / 45
-    for newcomer, count in zip(range(10, 15), (100, 150, 200, 250, 300), strict=True):
-        battles[newcomer, :10] = battles[:10, newcomer] = count // 10
+    theta, battles = newcomers_among_millions(THETA)
     truth, rng = limit(theta, pairs=battles), np.random.default_rng(2)
     inside = []
     for _ in range(2200):

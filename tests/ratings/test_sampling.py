@@ -7,11 +7,11 @@ from random import Random
 
 import numpy as np
 import pytest
+from chosen_pairs import certainty_after
 from known_strengths import simulated
 
 from arena.ratings.comparisons import PairCounts
-from arena.ratings.sampling import Chances, SamplingRules, chances, draw, posterior
-from arena.ratings.separation import probability_better
+from arena.ratings.sampling import Chances, SamplingRules, chances, draw
 
 
 def counted(size: int = 6, battles: int = 600) -> PairCounts:
@@ -76,40 +76,8 @@ def test_an_unknown_name_is_wanted_as_much_as_the_most_wanted() -> None:
     assert Chances((), np.zeros((0, 0))).weight("x", "y") == 1.0
 
 
-def certainty(counts: PairCounts, top: int = 5) -> float:
-    """Mean probability that a contestant of the top stands rightly before each one placed below it."""
-    theta, covariance = posterior(counts, prior=1.5)
-    order = np.argsort(-theta).tolist()
-    sure = []
-    for place, k in enumerate(order[:top]):
-        for other in order[place + 1 :]:
-            variance = covariance[k, k] + covariance[other, other] - 2 * covariance[k, other]
-            sure.append(probability_better(theta[k] - theta[other], float(np.sqrt(variance))))
-    return float(np.mean(sure))
-
-
-def after(votes: int, seed: int, *, uniform: bool) -> float:
-    """Certainty of the top five after so many votes on twenty contestants with 25% ties."""
-    rng, coin = np.random.default_rng(seed), Random(seed)
-    theta = rng.normal(0, 0.6, 20)
-    counts = PairCounts([str(i) for i in range(20)])
-    given = chances(counts)
-    for vote in range(votes):
-        if not uniform and vote % 20 == 0:
-            given = chances(counts)
-        a, b = coin.sample(range(20), 2) if uniform else (int(name) for name in _pair(given, coin))
-        won = float(rng.random() < 1 / (1 + np.exp(theta[b] - theta[a])))
-        counts.add(a, b, 0.5 if rng.random() < 0.25 else won)
-    return certainty(counts)
-
-
-def _pair(given: Chances, coin: Random) -> tuple[str, str]:
-    pair = draw(given, coin)
-    return pair.a, pair.b
-
-
 def test_half_the_votes_give_the_certainty_of_uniform_sampling() -> None:
     """Twenty contestants, 25% ties, the five at the top: 2,000 chosen votes against 4,000 at random."""
-    chosen = np.mean([after(2000, seed, uniform=False) for seed in range(12)])
-    uniform = np.mean([after(4000, seed, uniform=True) for seed in range(12)])
+    chosen = np.mean([certainty_after(2000, seed, uniform=False) for seed in range(12)])
+    uniform = np.mean([certainty_after(4000, seed, uniform=True) for seed in range(12)])
     assert chosen >= uniform

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from known_strengths import styled
 
-from arena.ratings import style_rows
 from arena.ratings.comparisons import Comparisons, IntArray, PairCounts
 from arena.ratings.style_rows import Reals, StyleRows
+
+pytestmark = pytest.mark.usefixtures("small_blocks")
 
 
 def laid_out(rows: Comparisons) -> StyleRows:
@@ -18,13 +19,6 @@ def laid_out(rows: Comparisons) -> StyleRows:
         out[0] = np.arange(len(rows))[part]
 
     return StyleRows.of(rows, number, 1, np.float64)
-
-
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several blocks, and several runs within each."""
-    for name, value in (("_BLOCK", 700), ("_PER_PAIR", 1), ("RUN", 100)):
-        monkeypatch.setattr(style_rows, name, value)
 
 
 def test_every_comparison_is_there_once_with_what_belongs_to_it() -> None:

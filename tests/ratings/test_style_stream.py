@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from known_strengths import styled
 
-from arena.ratings import style_rows
 from arena.ratings.comparisons import Comparisons, IntArray, PairCounts
 from arena.ratings.style_rows import Reals
 from arena.ratings.style_stream import StyleStream
+
+pytestmark = pytest.mark.usefixtures("small_blocks")
 
 
 def streamed(rows: Comparisons) -> StyleStream:
@@ -19,13 +20,6 @@ def streamed(rows: Comparisons) -> StyleStream:
         out[0] = np.arange(len(rows))[part]
 
     return StyleStream(rows, number, 1, np.dtype(np.float64))
-
-
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several blocks, and several runs within each."""
-    for name, value in (("_BLOCK", 700), ("_PER_PAIR", 1), ("RUN", 100)):
-        monkeypatch.setattr(style_rows, name, value)
 
 
 def test_every_comparison_passes_once_with_what_belongs_to_it() -> None:

@@ -8,12 +8,11 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
-from operated import Operated, operated
+from operated import Operated
 from playwright.sync_api import Page, sync_playwright
 
 from arena.benchmarks.desk import BenchDesk, Source, TaskTable
@@ -29,13 +28,6 @@ from tests.prepare import chromium
 
 RATINGS = {"m1": 1100.0, "m2": 1000.0, "m3": 900.0}
 PAIR = ("Судья: [[A>B]]", "Судья: [[B>A]]")
-
-
-@pytest.fixture
-def it(tmp_path: Path) -> Iterator[Operated]:
-    made = operated(tmp_path)
-    yield made
-    made.arena.store.close()
 
 
 def keep(it: Operated, task: str, rows: Mapping[str, Row], **more: Any) -> None:

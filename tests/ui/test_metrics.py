@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from operated import SIGNED, Operated, operated, some_answers
+from operated import SIGNED, Operated, some_answers
 from prometheus_client.parser import text_string_to_metric_families
 
 from arena.errors import StoreUnavailable
 from arena.types import Answer, AnswerState
 
 NAMES = ("cloud", "lazy", "home")
-
-
-@pytest.fixture
-def it(tmp_path: Path) -> Iterator[Operated]:
-    made = operated(tmp_path)
-    yield made
-    made.arena.store.close()
 
 
 def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

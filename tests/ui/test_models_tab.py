@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,13 +18,6 @@ from arena.ui.operator import WRONG_TOKENS, Doorkeeper
 from arena.ui.texts import say
 
 PAGE = "/arena/operator/models"
-
-
-@pytest.fixture
-def it(tmp_path: Path) -> Iterator[Operated]:
-    made = operated(tmp_path)
-    yield made
-    made.arena.store.close()
 
 
 @pytest.mark.parametrize("act", ["models", *ACTS])
