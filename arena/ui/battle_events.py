@@ -252,7 +252,7 @@ class BattleEvents:
     def _asked_by(self, request: gr.Request) -> tuple[str, str]:
         """The voter and the language of a request; without a genuine cookie, a voter who owns nothing."""
         cookie = request.headers.get("cookie")
-        language = language_of_request(cookie, request.headers.get("accept-language"), self._arena.settings.language)
+        language = language_of_request(request.headers, self._arena.settings.language)
         return self._voters.recognize(cookie) or self._voters.new(), language
 
     def _goes_on(self, voter: str, battle: str) -> bool:

@@ -47,8 +47,7 @@ class BenchTab:
 
     async def show(self, request: gr.Request, query: str, kind: str | None, column: str | None) -> list[Any]:
         """What the address asks for, as of now."""
-        headers = request.headers
-        language = language_of_request(headers.get("cookie"), headers.get("accept-language"), self._default)
+        language = language_of_request(request.headers, self._default)
         return await asyncio.to_thread(self._painted, Wanted.read(query), kind or "", column or "", language)
 
     @property

@@ -38,8 +38,7 @@ class BoardRoutes:
     def _handler(self, name: str, make: Make) -> Callable[[Request], object]:
         async def handle(request: Request) -> Response:
             choice, form = Choice.of(request.query_params), request.path_params["format"]
-            headers = request.headers
-            language = language_of_request(headers.get("cookie"), headers.get("accept-language"), self._default)
+            language = language_of_request(request.headers, self._default)
             known = self._known(choice) and choice.track == request.query_params.get("track", choice.track)
             file = await asyncio.to_thread(make, choice, form, language) if known else None
             if file is None:

@@ -136,8 +136,7 @@ class BoardTab:
         return f'<p class="note">{say(language, "combined_note", judge=names)}</p>'
 
     def _language(self, request: gr.Request) -> str:
-        headers = request.headers
-        return language_of_request(headers.get("cookie"), headers.get("accept-language"), self._arena.settings.language)
+        return language_of_request(request.headers, self._arena.settings.language)
 
 
 def _set(asked: str, shown: str) -> Any:

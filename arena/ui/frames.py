@@ -44,7 +44,7 @@ class Frames:
     async def _battle(self, request: Request) -> Response:
         """The battle's frames for its owner, for as long as its answers are being written."""
         cookie, battle = request.headers.get("cookie"), request.path_params["battle"]
-        language = language_of_request(cookie, request.headers.get("accept-language"), self._arena.settings.language)
+        language = language_of_request(request.headers, self._arena.settings.language)
         voter = self._voters.recognize(cookie)
         try:
             if voter is None:

@@ -109,7 +109,7 @@ class Guard:
         scope["arena.address"] = str(address or "")
         headers = Headers(scope=scope)
         voter = self._voters.recognize(headers.get("cookie"))
-        language = language_of_request(headers.get("cookie"), headers.get("accept-language"), self._language)
+        language = language_of_request(headers, self._language)
         plain = self._with_headers(send, ())
         if refusal := self._refused(scope, path, language) or self._too_fast(path, scope, voter, address, language):
             await _drained(receive)

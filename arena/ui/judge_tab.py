@@ -37,8 +37,7 @@ class JudgeTab:
 
     async def show(self, request: gr.Request) -> str:
         """The reports as of now."""
-        headers = request.headers
-        language = language_of_request(headers.get("cookie"), headers.get("accept-language"), self._default)
+        language = language_of_request(request.headers, self._default)
         return table(await asyncio.to_thread(self._desk.view), language)
 
 

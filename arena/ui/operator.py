@@ -82,8 +82,7 @@ class BehindTheDoor:
 
     def language(self, request: Request) -> str:
         """What the reader reads."""
-        headers = request.headers
-        return language_of_request(headers.get("cookie"), headers.get("accept-language"), self._own_language)
+        return language_of_request(request.headers, self._own_language)
 
     def answer(self, html: str, said: str = "") -> Response:
         """The page as it is now, and a word about what was done."""

@@ -163,7 +163,7 @@ class Routes:
     def _asked_by(self, request: Request) -> tuple[str | None, str]:
         """Who asks for a page of its own, and in what language."""
         cookie = request.headers.get("cookie")
-        language = language_of_request(cookie, request.headers.get("accept-language"), self._arena.settings.language)
+        language = language_of_request(request.headers, self._arena.settings.language)
         return self._voters.recognize(cookie), language
 
     async def _export(self, request: Request) -> Response:

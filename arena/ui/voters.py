@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Mapping
 
 from arena.service.forgetting import forget_code, keyed_digest
 
@@ -77,14 +78,14 @@ class Voters:
         return keyed_digest(self._key, use, code)
 
 
-def language_of_request(cookie_header: str | None, accept_language: str | None, default: str = "auto") -> str:
+def language_of_request(headers: Mapping[str, str], default: str = "auto") -> str:
     """`ru` or `en`: what the voter switched to, else the operator's choice, else the browser's first."""
-    chosen = _cookies(cookie_header).get("arena_language")
+    chosen = _cookies(headers.get("cookie")).get("arena_language")
     if chosen in ("ru", "en"):
         return chosen
     if default in ("ru", "en"):
         return default
-    for part in (accept_language or "").split(","):
+    for part in headers.get("accept-language", "").split(","):
         tag = part.split(";")[0].strip().lower()[:2]
         if tag in ("ru", "be", "uk", "kk"):
             return "ru"

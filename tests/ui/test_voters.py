@@ -83,9 +83,9 @@ def test_arenas_under_two_paths_of_one_host_do_not_take_each_others_voters() -> 
 
 def test_the_language_is_the_switch_then_the_operators_then_the_browsers() -> None:
     """Russian where nothing is known."""
-    assert language_of_request("arena_language=en", "ru-RU", "ru") == "en"
-    assert language_of_request("arena_language=xx", "ru-RU", "en") == "en"
-    assert language_of_request(None, "en-US,en;q=0.9,ru;q=0.8") == "en"
-    assert language_of_request(None, "uk-UA,uk;q=0.9") == "ru"
-    assert language_of_request(None, "de-DE") == "en"
-    assert language_of_request(None, None) == "ru"
+    assert language_of_request({"cookie": "arena_language=en", "accept-language": "ru-RU"}, "ru") == "en"
+    assert language_of_request({"cookie": "arena_language=xx", "accept-language": "ru-RU"}, "en") == "en"
+    assert language_of_request({"accept-language": "en-US,en;q=0.9,ru;q=0.8"}) == "en"
+    assert language_of_request({"accept-language": "uk-UA,uk;q=0.9"}) == "ru"
+    assert language_of_request({"accept-language": "de-DE"}) == "en"
+    assert language_of_request({}) == "ru"
