@@ -29,6 +29,7 @@ MAIN = (
 LENGTHS = ("avg_tokens", "avg_length", "answer_length")
 _TURNS = ("score", "total", "turn_1", "turn_2")
 _TOP = 100.0
+"""Percent in a share: figures up to 1 are shown by this scale."""
 _NO_CORRELATION = frozenset({"battles", "n", "answers", "standard_error"})
 _TITLES = {lm_eval.NAME: "lm-evaluation-harness", "alpaca-eval-1": "AlpacaEval 1"}
 _NO_SCORE = _NO_CORRELATION | {"ci_low", "ci_high", *LENGTHS}

@@ -20,6 +20,7 @@ from arena.benchmarks.scorers.judge_texts import labels
 from arena.errors import FileFormatError
 
 STRONG_WEIGHT = 3
+"""Battles that a strong verdict stands for, as Arena-Hard counts (`arena.judge.verdicts` weighs its own alike)."""
 _LABELS: Mapping[str, tuple[float, int]] = {
     "A>>B": (1.0, STRONG_WEIGHT),
     "A>B": (1.0, 1),
@@ -28,6 +29,7 @@ _LABELS: Mapping[str, tuple[float, int]] = {
     "B>>A": (0.0, STRONG_WEIGHT),
 }
 _GAMES = 2
+"""A pair is judged twice, the second time with the answers exchanged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from arena.errors import (
 from arena.types import Chunk, Conversation, Decoding, Finish
 
 TRIES = 4
+"""Attempts at one answer; the last one's error counts."""
 _MISSING, _TOO_EARLY, _BUSY, _SERVER = 408, 425, 429, 500
 
 

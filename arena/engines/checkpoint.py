@@ -18,6 +18,7 @@ from arena.errors import FileFormatError
 CONFIG = "config.json"
 INDEX = "model.safetensors.index.json"
 _HEADER_LIMIT = 100_000_000
+"""Bytes; the format's own limit."""
 _BITS = {"F64": 64, "I64": 64, "U64": 64, "F32": 32, "I32": 32, "U32": 32, "F16": 16, "BF16": 16, "I16": 16, "U16": 16}
 _BYTE_SIZED = 8  # I8, U8, BOOL and the 8-bit floats
 

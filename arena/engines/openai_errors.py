@@ -26,6 +26,7 @@ _LIMIT = re.compile(
 )
 _TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 _LONGEST_QUOTE = 300
+"""Characters of an endpoint's words that go into a log line."""
 _ECHO = 12
 """So many characters in a row that an endpoint and the conversation share are the conversation's."""
 _SHORTEST = 3

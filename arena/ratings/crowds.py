@@ -27,6 +27,7 @@ _NEWCOMERS = (1, 3, 10, 30)
 """Voters with at most so many votes are looked at as a group."""
 
 _MOST_ALARMS = 10
+"""Crowds that one look tells of at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ _VOICE = 3
 hundreds must not write the model that it is measured by."""
 
 _ROUNDS = 5
+"""Times, at most, that everybody is measured anew without those who were flagged."""
 
 
 class Direction(StrEnum):

@@ -25,11 +25,13 @@ MANY = 1_000_000
 """With more comparisons than this covariates are in single precision and a sample saves passes over all of them."""
 
 SAMPLE_ONE_IN = 32
+"""Of so many comparisons one is in the sample."""
 
 _SHARES = 4
 """Parts that a pass is summed in, each on a thread of its own where there are cores; a sum never depends on those."""
 
 _LAST_STEP = 1e-9
+"""Log-strength: a shorter step ends a fit."""
 _MOST_LEFT = 1e-6
 """So much log-strength (2e-4 of an Elo point) may be left where a sample stands for all comparisons on the way."""
 
@@ -46,6 +48,7 @@ _MOST_INFLATION = 1e6
 """By so much others may inflate a covariate's variance where single precision has to tell them apart."""
 
 _LARGEST_STEP = 4.0
+"""Log-strength: a longer Newton step is cut to this."""
 _MOST_STEPS = 60
 
 

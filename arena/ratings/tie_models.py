@@ -18,7 +18,9 @@ from arena.ratings.comparisons import FloatArray, PairCounts
 from arena.ratings.intervals import laplacian
 
 _LAST_STEP = 1e-7
+"""Log-strength: a shorter step ends a fit."""
 _LARGEST_STEP = 2.0
+"""Log-strength: a longer Newton step is cut to this."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

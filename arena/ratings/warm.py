@@ -27,6 +27,7 @@ _INTERVAL_SLACK = 2e-5
 """What may be wrong with an interval's half-width, in log-strength: 3e-3 of an Elo point."""
 
 _SETTLED = 1e-9
+"""Log-strength: a shorter step ends the way back to the maximum."""
 
 _FEW = 2.0
 """Below this much meat a contestant's variance is filled up (see `meat`), which no rank-1 step follows."""

@@ -21,11 +21,12 @@ from arena.types import BattleStatus
 
 log = logging.getLogger(__name__)
 
-REAPER_SECONDS = 0.2
-EXPIRY_SECONDS = 60.0
+REAPER_SECONDS, EXPIRY_SECONDS, TRIM_SECONDS = 0.2, 60.0, 60.0
+"""Between two looks for what nobody watches, for what was left unvoted, for memory to give back."""
+
 BACKUPS_KEPT = 14
 BACKUP_PAUSE = 600.0
-TRIM_SECONDS = 60.0
+"""Seconds at least between two backups, also where the last one failed."""
 
 ROOM_SECONDS, ENDED_SECONDS = 600.0, 60.0
 """How long a battle that nobody touches stays in memory, going on or voted on; afterwards the store has it."""

@@ -26,7 +26,9 @@ from arena.store.store import Store
 from arena.types import Verdict
 
 _AT_ONCE = 500
+"""Votes whose questions are read in one query."""
 _REST = 10.0
+"""A board is kept for so many times what it took to fit."""
 """A board is computed anew after so many times the seconds that it took: reading never takes more than a tenth."""
 
 

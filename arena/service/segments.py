@@ -26,6 +26,7 @@ from arena.store.store import Store
 log = logging.getLogger(__name__)
 
 PUSH_SECONDS, PUSH_VOTES = 5.0, 50
+"""A segment goes to the hub when its oldest vote is so old, or when it holds so many."""
 FIRST_PAUSE, LONGEST_PAUSE, QUICK_TRIES = 1.0, 60.0, 5
 """Between two attempts at a hub that fails. The first five pauses are short, so that a vote is safe within 10 s even
 where three calls of ten fail (six failures in a row: 0.07%); then each is twice as long as the one before."""
@@ -34,6 +35,7 @@ BOOT_SECONDS = 120.0
 """So long the start waits for segments; then the arena opens without them and goes on trying."""
 
 FAREWELL_SECONDS = 20.0
+"""So long the end waits for the last segment to be taken."""
 
 
 class Hub(Protocol):

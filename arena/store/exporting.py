@@ -26,6 +26,7 @@ from arena.store.tables import votes
 
 SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".parquet")
 CHUNK = 500
+"""Votes read and written at a time."""
 
 _LISTS = ("conversation_a", "conversation_b", "slices", "reasons")
 

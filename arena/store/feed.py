@@ -12,6 +12,7 @@ from arena.store.log import current_sequence
 from arena.store.writer import Writer
 
 _RETRY_SECONDS = 1.0
+"""Between two looks while the database refuses."""
 
 
 class Feed:

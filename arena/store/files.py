@@ -67,6 +67,7 @@ METADATA_COLUMN = "conv_metadata"
 
 _ACTIVE = re.compile(r"'*(?:[\t\r\n]|\s*[=+\-@|%＝＋－＠])")
 _BIGGEST_CELL = 64 * 2**20
+"""Bytes: Python's own limit of 128 KB is less than a long conversation."""
 _HEAVIEST = 1e9
 """The most that a row may weigh: squares of weights are summed."""
 _HALF = re.compile(r"[\ud800-\udfff]")

@@ -32,6 +32,7 @@ from arena.store.voting import Rules
 from arena.types import Answer, AnswerState, BattleStatus, Conversation, Mode, Role, Track
 
 CHUNK = 1000
+"""Rows written at a time."""
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Control characters, which steer a terminal, and those that turn a line around."""
 Progress = Callable[[int, int], None]

@@ -71,6 +71,7 @@ Redact = Callable[[str], str]
 """Takes personal data out of a text."""
 
 _LONGEST_ID = 200
+"""Characters."""
 _DERIVED = ("language=", "topic=", "month=")
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from arena.errors import StoreUnavailable
 
 _PAUSE = 0.001
+"""Seconds between two attempts at a lock that another process holds."""
 
 
 class FileLock:

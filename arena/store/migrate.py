@@ -36,6 +36,7 @@ SCRIPTS = Path(__file__).parent / "migrations"
 
 _ADVISORY_LOCK = 0x6172656E61  # "arena"
 _PATIENCE = 60.0
+"""Seconds that a start waits for another process to finish migrating."""
 
 
 def bring_up_to_date(

@@ -28,6 +28,7 @@ Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 
 CHUNK = 100_000
+"""Sequence numbers read at a time."""
 """Numbers read at a time."""
 
 _PACKED = f"slice_set_id * {1 << 2 + 2 * BITS} + contestant_a * {1 << 2 + BITS} + contestant_b * 4 + verdict"

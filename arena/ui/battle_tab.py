@@ -15,6 +15,7 @@ from arena.ui.texts import say
 
 VERDICT_BUTTONS = ("a", "tie", "bad", "b")
 SUGGESTIONS = 4
+"""Prompts that are offered at once."""
 PUT_AWAY: Literal["hidden"] = "hidden"
 """Not shown and yet in the page: what was taken out of it misses what it is told while Gradio puts it in again."""
 

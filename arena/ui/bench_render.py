@@ -15,6 +15,7 @@ from arena.ui.render import sorting_heading
 from arena.ui.texts import TEXTS, number, say
 
 PAGE = 20
+"""Samples on one page."""
 SUMMARY = 140
 """Characters of a prompt that stand in its sample's summary."""
 FEW = 40

@@ -36,7 +36,9 @@ LEAST_BODY = 512 * 1024
 """Bytes of a Gradio event; more where the operator allows longer messages."""
 
 LONGEST_PATH, LONGEST_QUERY = 240, 4096
+"""Characters of an address; no page of ours has longer ones."""
 BUSY_SECONDS = 10
+"""After so long a page that was turned away tries again."""
 DRAIN_BYTES, DRAIN_SECONDS = 4 * 1024 * 1024, 2.0
 
 _READ = re.compile(

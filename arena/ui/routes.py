@@ -27,7 +27,9 @@ from arena.ui.texts import say
 from arena.ui.voters import Voters, language_of_request
 
 MAX_BODY = 16_384
+"""Bytes of a request to one of these routes."""
 COMMENT_LIMIT = 2_000
+"""Characters."""
 REASONS = ("useful", "complete", "correct", "formatted", "language", "wrong", "shallow", "ignored", "wrong_language")
 
 _STATUS = ((UnknownBattle, 404), (AlreadyVoted, 409), (StoreUnavailable, 503), (BattleError, 409))

@@ -12,7 +12,9 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 _LARGEST_STEP = 5.0
+"""A longer Newton step is cut to this, in units of a coefficient."""
 _SAMPLE = 2000
+"""About so many rows bring the start close."""
 
 
 def sigmoid(values: Floats) -> Floats:

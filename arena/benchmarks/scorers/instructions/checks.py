@@ -22,6 +22,7 @@ CHECKS: dict[str, Check] = {}
 
 _SPACED_MARKERS = {"p.p.s": r"p\.\s?p\.\s?s", "p.s.": r"p\.\s?s\."}
 _LEAST_CONFIDENCE = 0.2
+"""A guess less sure than this does not show that an answer is in the benchmark's language."""
 _FIRST_WORD_ENDS = frozenset(".,?!'\"")
 
 
