@@ -290,16 +290,17 @@ class Settings(BaseModel):
         if self.secret is not None:
             return self.secret.get_secret_value().encode()
         file = self.storage / "secret"
-        self.storage.mkdir(parents=True, exist_ok=True)
         try:
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
+            self.storage.mkdir(parents=True, exist_ok=True)
+            if not file.exists():
+                _make_secret(file)
             return _kept_secret(file)
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(secrets.token_hex(32))
-            stream.flush()
-            os.fsync(stream.fileno())  # the keys that it wraps will be on the disk as well
-        return _kept_secret(file)
+        except OSError as error:
+            raise ConfigError(
+                f"{error.filename} cannot be used: {error.strerror}",
+                key="ARENA_STORAGE",
+                suggestion="name a folder that this user may write",
+            ) from error
 
     def signing_keys(self) -> tuple[bytes, ...]:
         """The signing key and, where a file keeps another one, that: what was wrapped under it can still be opened."""
@@ -342,6 +343,18 @@ def _row(name: str, field: FieldInfo, language: str) -> tuple[str, str, str, str
 def _phrase(model: type[BaseModel], name: str) -> str | None:
     field = model.model_fields.get(name)
     return field.description if field else None
+
+
+def _make_secret(file: Path) -> None:
+    """Keep a random key that only its owner reads; another process may have been quicker."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(secrets.token_hex(32))
+        stream.flush()
+        os.fsync(stream.fileno())  # the keys that it wraps will be on the disk as well
 
 
 def _kept_secret(file: Path) -> bytes:

@@ -101,6 +101,14 @@ def test_grades_out_of_range_are_left_out_and_counted(tmp_path: Path) -> None:
     assert sheet.sections["judges"][0]["paired"] == 0  # question 1 has no plain second turn
 
 
+def test_a_judge_that_never_gives_a_grade_is_not_a_perfect_one(tmp_path: Path) -> None:
+    """Rows without any grade are counted: somebody was asked for one, or they would not be there."""
+    path = write_csv(tmp_path / "s.csv", "model,category,score_turn1,score_turn2", "x,math,-1,-1", "y,math,-1,-1")
+    sheet = mt_bench.score(mt_bench.read_single(path))
+    assert (sheet.unscored, sheet.notes) == (2, ["2 grades not given or out of 1–10"])
+    assert [row["score"] for row in sheet.models] == [None, None]
+
+
 def test_a_pair_is_consistent_when_both_orders_name_the_same_answer(tmp_path: Path) -> None:
     """Letters are places: A then B is the same answer; a missing order makes the pair invalid."""
     path = write_csv(

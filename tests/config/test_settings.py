@@ -105,6 +105,13 @@ def test_an_address_holds_ipv6_in_brackets(tmp_path: Path, host: str, held: str)
     assert Settings(storage=tmp_path, host=host).host_in_address == held
 
 
+def test_a_storage_that_cannot_be_written_is_told_in_a_line(tmp_path: Path) -> None:
+    """A file in the folder's place stands here for a volume that belongs to somebody else."""
+    (tmp_path / "storage").write_text("")
+    with pytest.raises(ConfigError, match=r"ARENA_STORAGE: .*storage cannot be used: File exists \(name a folder"):
+        Settings(storage=tmp_path / "storage").signing_key()
+
+
 def test_a_misspelt_variable_is_noticed() -> None:
     """With the option that was probably meant."""
     found = unknown_variables({"ARENA_PROFLE": "gpu", "ARENA_PORT": "1", "HOME": "/"})

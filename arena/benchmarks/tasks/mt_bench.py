@@ -192,12 +192,12 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def _lost_grades(single: list[Grades]) -> int:
-    """Grades that are missing from turns which that judge and protocol did grade elsewhere."""
+    """Grades that are missing from turns which that judge and protocol did grade elsewhere, or from rows without any."""
     lost = 0
     for rows in _grouped(single, "lang", "judge", "proto").values():
-        for turn in (0, 1):
-            missing = sum(row.turns[turn] is None for row in rows)
-            lost += missing if missing < len(rows) else 0
+        graded = [turn for turn in (0, 1) if any(row.turns[turn] is not None for row in rows)]
+        asked = graded or [0]  # one turn at least, or there would be no row
+        lost += sum(row.turns[turn] is None for row in rows for turn in asked)
     return lost
 
 
