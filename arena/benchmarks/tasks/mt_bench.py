@@ -192,7 +192,7 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def _lost_grades(single: list[Grades]) -> int:
-    """Grades that are missing from turns which that judge and protocol did grade elsewhere, or from rows without any."""
+    """Grades missing from turns which that judge and protocol did grade elsewhere, or from rows without any."""
     lost = 0
     for rows in _grouped(single, "lang", "judge", "proto").values():
         graded = [turn for turn in (0, 1) if any(row.turns[turn] is not None for row in rows)]
