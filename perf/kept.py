@@ -17,7 +17,7 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -42,8 +42,8 @@ FEW = 16
 
 AT_ONCE = 8
 CROWDS = 5
-"""The first fills the caches. Of the growth with each other the median counts: what the arena does by itself now and
-then comes and goes by some hundred blocks."""
+"""The first fills the caches. Of the growth between any two the median counts (the slope of Theil and Sen): what the
+arena does by itself now and then comes and goes by some hundred blocks."""
 
 MOST_BLOCKS = 4.0
 """A session."""
@@ -53,7 +53,7 @@ PLENTY = 1_000_000
 
 
 def measured(sessions: int, folder: Path) -> float:
-    """Blocks that each session left behind, by the median of the crowds."""
+    """Blocks that each session left behind, by the median of all pairs of crowds."""
     housekeeping.ENDED_SECONDS = presence.LINGER = rates.FULL_AFTER = MOMENT
     fake.REMEMBERED = sealing.KEYS_KEPT_OPEN = FEW
     catalog = Catalog(tuple(Contestant(name=name, engine="fake") for name in ("alpha", "beta")))
@@ -74,7 +74,8 @@ def measured(sessions: int, folder: Path) -> float:
         counts = [asyncio.run(_after(door, made[0], sessions)) for _ in range(CROWDS)]
     finally:
         demo.close()
-    return statistics.median(after - before for before, after in pairwise(counts)) / sessions
+    slopes = [(after - before) / (j - i) for (i, before), (j, after) in combinations(enumerate(counts), 2)]
+    return statistics.median(slopes) / sessions
 
 
 async def _after(door: Any, arena: Arena, sessions: int) -> int:
@@ -95,8 +96,8 @@ async def _after(door: Any, arena: Arena, sessions: int) -> int:
 
 
 async def _until(reached: Callable[[], bool]) -> None:
-    """Look now and then, for half a minute at most: on a busy machine forgetting takes its time too."""
-    for _ in range(100):
+    """Look now and then, for two minutes at most: on a busy machine forgetting takes its time too."""
+    for _ in range(400):
         await asyncio.sleep(MOMENT)
         if reached():
             return

@@ -26,7 +26,7 @@ for color in spectrum:
 ```
 """
 PLAIN = "Короткий ответ: воздух рассеивает синий свет сильнее красного. " * 2
-ENDLESS = "Это длинный рассказ о том, как устроено небо над нами и почему оно меняет цвет к вечеру. " * 40
+ENDLESS = "Это длинный рассказ о том, как устроено небо над нами и почему оно меняет цвет к вечеру. " * 400
 
 
 def contestant(name: str, text: str, **script: Any) -> dict[str, Any]:
@@ -50,8 +50,9 @@ def write(directory: Path, *cast: dict[str, Any], **more: Any) -> Path:
 
 
 QUICK = (contestant("Deneb", FORMATTED, reasoning="Надо вспомнить Рэлея."), contestant("Vega", PLAIN))
+AT_LENGTH = {"decoding": {"max_tokens": 8192}}
 SLOW = (
-    contestant("Deneb", ENDLESS, tokens_per_second=25, first_token_after=0.2),
-    contestant("Vega", ENDLESS, tokens_per_second=15, first_token_after=0.6, reasoning="Подумаем."),
+    AT_LENGTH | contestant("Deneb", ENDLESS, tokens_per_second=25, first_token_after=0.2),
+    AT_LENGTH | contestant("Vega", ENDLESS, tokens_per_second=15, first_token_after=0.6, reasoning="Подумаем."),
 )
 BROKEN = (contestant("Deneb", PLAIN, fail_after=3, failure="timeout"), contestant("Vega", PLAIN))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from arena_process import ArenaProcess, Staged, environment, free_port
+from arena_process import START_SECONDS, ArenaProcess, Staged, environment, free_port
 from playwright.async_api import expect
 from scenes import PLAIN, contestant
 from test_modes import choose
@@ -44,7 +44,7 @@ def recorded(staged: Staged, shared: Callable[[str], Path]) -> ArenaProcess:
 
 
 def told_at_length(place: Path) -> str:
-    """A short prompt of the dataset that both models answered with at least 800 Cyrillic letters."""
+    """A short prompt of the dataset that both models answered with at least 1600 Cyrillic letters."""
     lengths: dict[str, list[int]] = {}
     for file in ANSWERS.values():
         for line in gzip.decompress((place / "model_answer" / file).read_bytes()).decode().splitlines():
@@ -55,7 +55,7 @@ def told_at_length(place: Path) -> str:
     for line in (place / "question.jsonl").read_text("utf-8").splitlines():
         asked = json.loads(line)
         prompt = str(asked["turns"][0]["content"])
-        if len(prompt) < 120 and "\n" not in prompt and min(lengths[str(asked["question_id"])]) >= 800:
+        if len(prompt) < 120 and "\n" not in prompt and min(lengths[str(asked["question_id"])]) >= 1600:
             return prompt
     raise AssertionError("the dataset has no such prompt")
 
@@ -97,8 +97,8 @@ def remote(toys: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
         _wait_until_up(f"http://127.0.0.1:{port}", process, log)
         yield f"http://127.0.0.1:{port}/v1", str(model)
     finally:
-        process.terminate()
-        process.wait(20)
+        process.kill()
+        process.wait()
 
 
 async def test_a_server_of_transformers_is_a_contestant(
@@ -127,7 +127,7 @@ async def test_a_server_of_transformers_is_a_contestant(
 
 
 def _wait_until_up(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
             with urllib.request.urlopen(address + "/health", timeout=2):

@@ -232,7 +232,6 @@ def trained() -> Iterator[Path]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
     )
     assert run.returncode == 0, run.stderr
     lines = [json.loads(line) for line in run.stdout.splitlines()]

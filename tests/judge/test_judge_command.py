@@ -66,7 +66,7 @@ async def test_it_judges_every_voted_battle_and_prints_the_bill(tmp_path: Path) 
     async with serving(saying("[[A>B]]")) as endpoint:
         (tmp_path / "models.yaml").write_text(MODELS.format(base_url=endpoint.base_url, cap=5.0), encoding="utf-8")
         program = [sys.executable, "-m", "arena", *words(tmp_path, "--json")]
-        done = await asyncio.to_thread(subprocess.run, program, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        done = await asyncio.to_thread(subprocess.run, program, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (found,) = json.loads(done.stdout)["judges"]
     assert (found["judge"], found["done"], found["flipped"], found["stopped"]) == ("Strict", 3, 3, None)
