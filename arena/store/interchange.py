@@ -152,7 +152,7 @@ def own_slices(names: Sequence[str]) -> list[str]:
 
 def imported(row: Row) -> ImportedBattle | None:
     """A row as a battle; None for one whose voter knew the names. Raises `ValueError` saying what is wrong."""
-    if str(row.get("anony", True)).strip().lower() in ("false", "0"):
+    if str(row.get("anony", True)).strip().lower() in ("false", "0", "ложь"):  # the last is Excel's, in Russian
         return None
     model_a, model_b = models_of(row)
     if model_a == model_b:

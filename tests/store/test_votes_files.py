@@ -227,10 +227,11 @@ def test_one_question_asked_of_many_pairs_keeps_every_battle(store: Store, tmp_p
     assert store.import_votes(first).added == store.import_votes(second).added == 0
 
 
-def test_votes_with_known_names_are_passed_over(store: Store, tmp_path: Path) -> None:
-    """Rows that say anony False count nowhere, and the report says how many there were."""
+@pytest.mark.parametrize(("blind", "named"), [("True", "False"), ("ИСТИНА", "ЛОЖЬ"), ("1", "0")])
+def test_votes_with_known_names_are_passed_over(store: Store, tmp_path: Path, blind: str, named: str) -> None:
+    """Rows that say anony False count nowhere, also as a spreadsheet writes it, and the report says how many."""
     path = tmp_path / "votes.csv"
-    path.write_text("model_a,model_b,winner,anony\nx,y,tie,True\nx,y,tie,False\n", "utf-8")
+    path.write_text(f"model_a,model_b,winner,anony\nx,y,tie,{blind}\nx,y,tie,{named}\n", "utf-8")
     report = store.import_votes(path)
     assert (report.added, report.named) == (1, 1)
 
