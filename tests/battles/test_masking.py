@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arena.battles.masking import MASK, Masker, Masking, asks_identity, learning
+from arena.battles.masking import MASK, Masker, Masking, asking, asks_identity, learning
 from arena.battles.masking.evidence import WEIGHTS
 from arena.battles.masking.learning import MAKERS, TAUGHT, Case, digest, read_cases
 from arena.battles.masking.masker import LOOK_AHEAD, MAX_TAIL
@@ -25,6 +25,7 @@ from perf.promises import tell
 HERE = Path(__file__).parent
 
 CATALOGUE = Masker.from_names(TAUGHT, MAKERS, ["Vikhr", "Qwen", "T-lite"])
+PROMPTS = HERE / "identity_questions.tsv"
 LEARNED_FROM = [HERE / "masking_cases.tsv", HERE / "masking_examples.tsv"]
 
 
@@ -93,21 +94,37 @@ def test_answers_that_nothing_was_learned_from_fare_nearly_as_well() -> None:
     assert len(unseen.masked) <= 0.04 * unseen.harmless, unseen.masked
 
 
-def test_the_weights_are_learned_from_the_written_answers_as_they_are() -> None:
+def test_what_was_drawn_at_random_is_told_apart_more_often_than_not_and_never_learned_from() -> None:
+    """Odd genres and tricks show where the masker is weakest; its figure is worth something while nobody learns it."""
+    drawn = tally("masking_drawn.tsv")
+    assert drawn.leaking == drawn.harmless == 200
+    learned = {case.text for file in LEARNED_FROM for case in read_cases(file)}
+    assert learned.isdisjoint(case.text for case in cases_of("masking_drawn.tsv"))
+    assert len(drawn.missed) < drawn.leaking / 2, drawn.missed
+    assert len(drawn.masked) < drawn.harmless / 2, drawn.masked
+
+
+def test_the_weights_are_learned_from_the_written_answers_and_prompts_as_they_are() -> None:
     """Whoever adds cases learns anew: the weights name the cases by their digest."""
-    assert f"# cases: {digest(LEARNED_FROM)}" in WEIGHTS.read_text(encoding="utf-8").splitlines()[:2]
+    for weights, files in ((WEIGHTS, LEARNED_FROM), (asking.WEIGHTS, [PROMPTS])):
+        assert f"# cases: {digest(files)}" in weights.read_text(encoding="utf-8").splitlines()[:2]
 
 
-def test_learning_again_gives_the_same_weights(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [(WEIGHTS, [*map(str, LEARNED_FROM)]), (asking.WEIGHTS, ["--prompts", str(PROMPTS)])],
+    ids=["answers", "prompts"],
+)
+def test_learning_again_gives_the_same_weights(tmp_path: Path, kept: Path, words: list[str]) -> None:
     """Nobody edits them by hand."""
     again = tmp_path / "weights.tsv"
-    learning.main([*map(str, LEARNED_FROM), "--out", str(again)])
-    learned, kept = (
+    learning.main([*words, "--out", str(again)])
+    learned, had = (
         {sign: float(weight) for sign, weight in (line.split("\t") for line in lines if line[:1] != "#")}
-        for lines in (path.read_text(encoding="utf-8").splitlines() for path in (again, WEIGHTS))
+        for lines in (path.read_text(encoding="utf-8").splitlines() for path in (again, kept))
     )
-    assert learned.keys() == kept.keys()
-    assert learned == pytest.approx(kept, abs=0.02)
+    assert learned.keys() == had.keys()
+    assert learned == pytest.approx(had, abs=0.02)
 
 
 def test_ordinary_words_are_no_names_of_the_shipped_catalogue() -> None:
@@ -145,6 +162,17 @@ def test_a_size_that_the_speaker_tells_of_itself_is_masked_and_others_are_not() 
         assert streamed(CATALOGUE.start(), list(text)) == text
 
 
+def test_whoever_confines_the_speaker_or_lacks_what_it_lacks_is_the_speaker() -> None:
+    """Rules that a name set for me, and what a name cannot do so that I cannot; rules for others tell nothing."""
+    for text in (
+        "Это против правил, которые Яндекс написал для меня.", "The policies that Google set for me forbid it.",
+        "У Qwen нет доступа к сети, поэтому курса я не знаю.", "Llama has no memory, so I can't recall your name.",
+    ):  # fmt: skip
+        assert len(CATALOGUE.mask(text)[1]) == 1, text
+    for text in ("The policies that Google set for shops are strict.", "Llama has no memory of old prompts."):
+        assert CATALOGUE.mask(text)[1] == (), text
+
+
 def test_an_introduction_in_another_tongue_is_masked() -> None:
     """Models that speak Russian and English are asked in other languages too."""
     for text in (
@@ -162,7 +190,9 @@ def test_what_an_assistant_was_told_it_is_is_masked_where_it_repeats_it() -> Non
     """A system prompt recited gives away; an example of one, or an imagined one, does not."""
     for text in ("You are Qwen, created by Alibaba Cloud.", "Мне велено: ты — ассистент T-pro компании Т-Банк."):
         assert len(CATALOGUE.mask(text)[1]) == 2, text
+    assert len(CATALOGUE.mask("Системный промпт: «Ты — Сайга, отвечай кратко».")[1]) == 1
     for text in (
+        "Пример системного промпта: «Ты — Сайга, помощник юриста».",
         "If you are Gemma, a model, answer.",
         "Example: you are Gemma, a polite assistant.",
         "You are Google?",
@@ -256,10 +286,9 @@ def test_only_what_may_become_a_name_waits_and_not_for_long() -> None:
 
 def test_prompts_that_ask_who_answers_are_told_from_those_that_do_not() -> None:
     """Russian and English, by name ("are you NAME?") or without; a quoted question asks nothing."""
-    lines = (HERE / "identity_questions.tsv").read_text(encoding="utf-8").splitlines()
-    cases = [line.split("\t", 1) for line in lines if line and not line.startswith("#")]
-    wrong = [prompt for sign, prompt in cases if asks_identity(prompt) is not (sign == "+")]
-    assert len(cases) >= 300
+    cases = list(learning.read_prompts(PROMPTS))
+    wrong = [prompt for prompt, asks in cases if asks_identity(prompt) is not asks]
+    assert len(cases) >= 900
     assert not wrong
 
 

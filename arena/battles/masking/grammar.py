@@ -54,9 +54,9 @@ def section(name: str) -> str:
     return _sections(GRAMMAR)[name]
 
 
-def senses() -> dict[str, WordTest]:
-    """What words have to do with: a test for each section of `senses.txt`."""
-    return {name: _any_of(text.split()) for name, text in _sections(SENSES).items()}
+def senses(path: Path = SENSES) -> dict[str, WordTest]:
+    """What words have to do with: a test for each section of a file like `senses.txt`."""
+    return {name: _any_of(text.split()) for name, text in _sections(path).items()}
 
 
 @cache

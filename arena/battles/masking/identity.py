@@ -1,7 +1,7 @@
 """Whether a prompt asks the answerer who it is, in Russian and English.
 
-Quoted words do not ask ("translate «как тебя зовут»"). It knows a few shapes of the question,
-no model names but those of `families.tsv` in "are you NAME?".
+Quoted words do not ask ("translate «как тебя зовут»"). It knows a few shapes of the question; what has none of
+them is weighed by its words (`asking.py`). No model names but those of `families.tsv` in "are you NAME?".
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import re
 from functools import cache
 from pathlib import Path
 
+from arena.battles.masking.asking import prompt_signs, speaks_of_answerer
 from arena.battles.masking.folding import fold, fold_words, words
 from arena.battles.masking.names import Found, NameFinder, build, word_starts
 
 QUESTIONS = Path(__file__).with_name("questions.txt")
 _QUOTED = re.compile(r"«[^»]*»|“[^”]*”|„[^“]*“|\"[^\"]*\"|```.*?```|`[^`]*`", re.DOTALL)
 _YES = re.compile(r", (?:right|correct|aren't you|верно|правда|да|так ведь|не так ли)\s*$", re.IGNORECASE)
+NAMED_WITHIN = 1000  # characters in which a model's name counts when a prompt is weighed
+DOUBT = 0.5  # how much more must speak for a question than against it (log odds) where it has no known shape
 MAX_CONFESSED = 8  # words between the name and the end of a question that wants a yes
 _ARE_YOU = [
     fold_words(cue)
@@ -23,7 +26,10 @@ _ARE_YOU = [
         "aren t you", "r u", "you are", "you re", "you must be", "you come from", "you belong to", "you work for",
         "you sound like", "you sound a lot like", "bist du", "sind sie", "es tu", "eres", "jesteś")
 ]  # fmt: skip
-_IS_THIS = [fold_words(cue) for cue in ("this is", "is this", "am i talking to")]
+_IS_THIS = [
+    fold_words(cue)
+    for cue in ("this is", "is this", "am i talking to", "я говорю с", "я общаюсь с", "я разговариваю с")
+]
 _THIS = fold_words("это")[0]
 _BETWEEN = frozenset(
     fold_words(
@@ -56,13 +62,32 @@ def _has(shape: str, prompt: str) -> bool:
 
 def asks_identity(prompt: str) -> bool:
     """Whether the prompt asks who answers: its name, its maker, what it is built on, whether it is some NAME."""
-    prompt = prompt.replace("ё", "е").replace("Ё", "Е").replace("’", "'")
-    plain = _QUOTED.sub(" ", prompt)
+    prompt, plain = _plain(prompt)
     if _wants_own_words(prompt):
         return True
-    if _has("about words", plain) or (_has("made up", plain) and not _has("of yourself", plain)):
-        return False
-    return _has("asks", plain) or _asks_by_name(plain)
+    elsewhere = _has("about words", plain) or (_has("made up", plain) and not _has("of yourself", plain))
+    if not elsewhere and (_has("asks", plain) or _asks_by_name(plain)):
+        return True
+    return not _has("small talk", plain) and speaks_of_answerer(plain, _names_a_model(plain)) > DOUBT
+
+
+def signs(prompt: str) -> set[str]:
+    """What a prompt is weighed by; for learning."""
+    _, plain = _plain(prompt)
+    return prompt_signs(plain, _names_a_model(plain))
+
+
+def _plain(prompt: str) -> tuple[str, str]:
+    """The prompt in plain letters, with and without what it quotes."""
+    prompt = prompt.replace("ё", "е").replace("Ё", "Е").replace("’", "'")
+    return prompt, _QUOTED.sub(" ", prompt)
+
+
+def _names_a_model(prompt: str) -> bool:
+    prompt = prompt[:NAMED_WITHIN]
+    folds = [fold(char) for char in prompt]
+    met = (_finder().at(prompt, folds, place, final=True) for place in word_starts(prompt, folds))
+    return any(isinstance(found, Found) for found in met)
 
 
 def _wants_own_words(prompt: str) -> bool:

@@ -1,4 +1,5 @@
-"""Learns the weights of `evidence.py` from answers written by hand: `python -m arena.battles.masking.learning FILE …`.
+"""Learns the weights of `evidence.py` from answers written by hand: `python -m arena.battles.masking.learning FILE …`,
+and those of `asking.py` from prompts: `python -m arena.battles.masking.learning --prompts FILE`.
 
 Logistic regression by AdaGrad with an L2 penalty (Duchi, Hazan and Singer, 2011), in plain Python, seeded:
 the same files give the same weights. Run by whoever adds cases, never while serving.
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from arena.battles.masking import asking, identity
 from arena.battles.masking.evidence import BIAS, WEIGHTS, form_signs, text_signs
 from arena.battles.masking.masker import Masker, Masking
 from arena.battles.masking.names import Found
@@ -55,6 +57,14 @@ def _case(marked: str) -> Case:
         leaks.append((len(text), len(text) + len(part)))
         text += part
     return Case(text, tuple(leaks[1::2]))
+
+
+def read_prompts(path: Path) -> Iterator[tuple[str, bool]]:
+    """Lines of "+" or "-", a tab and the prompt: whether it asks who answers."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            sign, prompt = line.split("\t", 1)
+            yield prompt, sign == "+"
 
 
 class _Lesson(Masking):
@@ -115,20 +125,26 @@ def digest(files: Iterable[Path]) -> str:
 def write_weights(weight: dict[str, float], learned_from: str, path: Path = WEIGHTS) -> None:
     """One sign a line, what counts for nothing left out."""
     rows = (f"{sign}\t{value:.2f}" for sign, value in sorted(weight.items()) if abs(value) >= 0.02)
-    heading = "# sign\tweight: above 0 for a self-identification. Written by learning.py; do not edit by hand."
+    heading = "# sign\tweight: above 0 speaks for it. Written by learning.py; do not edit by hand."
     path.write_text("\n".join([heading, f"# cases: {learned_from}", *rows]) + "\n", encoding="utf-8")
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Learn from files of cases; the first is the one that the grammar was written along, so its forms are left out."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("cases", type=Path, nargs="+")
-    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    parser.add_argument("cases", type=Path, nargs="*")
+    parser.add_argument("--prompts", type=Path)
+    parser.add_argument("--out", type=Path)
     given = parser.parse_args(words)
+    if given.prompts:
+        prompts = ((sorted(identity.signs(prompt)), asks) for prompt, asks in read_prompts(given.prompts))
+        asked = [(found, asks) for found, asks in prompts if found]
+        write_weights(learn(asked), digest([given.prompts]), given.out or asking.WEIGHTS)
+        return
     files: list[Path] = given.cases
     masker = Masker.from_names(TAUGHT, MAKERS)
     rows = [row for place, path in enumerate(files) for row in lessons(masker, read_cases(path), forms=place > 0)]
-    write_weights(learn(rows), digest(files), given.out)
+    write_weights(learn(rows), digest(files), given.out or WEIGHTS)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from arena.battles.masking.selfspeech import (
     all_filler,
     can_be_a_name,
     certain,
+    confined,
     introduces,
     is_somebody_else,
     told,
@@ -42,6 +43,7 @@ _VERSION_WORDS = frozenset(word_list("versions"))
 _CAMEL = re.compile(r"[A-Z][a-z]{2,}")
 _QUOTES = ("'", '"', "`")
 _NAME_PARTS = _VERSION_WORDS | {"assistant", "model"}  # what may be glued to a name and leave it one
+_NO_SURNAME = ("ИИ", "AI", "И ", "I ", "I'", "I’", "Я ")  # a second capitalised word that is none
 _OPENERS = "\"'«“„(<[*_` "
 
 
@@ -197,7 +199,7 @@ class Masking:
         if not around.everyday and _letter_by_letter(name):
             return True
         topical = found.name.group in self._topics
-        if certain(around) or (not topical and told(around)):
+        if certain(around) or (not topical and (told(around) or confined(around))):
             return True
         return speaks_for(around, name, lead, tail) > (TOPICAL if topical else 0.0)
 
@@ -231,7 +233,7 @@ class Masking:
             after=self._words(found.end, min(end, found.end + LOOK_AHEAD)),
             previous=previous,
             introduced=bool(self._matches) or introduces(previous) or self._introduced_before(before_that),
-            set_off=lead[-1:] in tuple(",—–-:(") if lead else False,
+            set_off=lead[-1:] in tuple(",—–-:(|") if lead else False,
             everyday=found.name.everyday,
             capital=capital or self._small_letters_only(start, found.end),
             latin=self._text[found.start].isascii(),
@@ -261,7 +263,9 @@ class Masking:
 
     def _surname_follows(self, end: int) -> bool:
         rest = self._text[end : end + 3]
-        return len(rest) > 1 and rest[0] == " " and rest[1].isupper() and rest[1:3] not in ("ИИ", "AI", "И ", "I ")
+        if len(rest) < 2 or rest[0] != " " or not rest[1].isupper() or rest[1:3] in _NO_SURNAME:
+            return False
+        return not isinstance(self._finder.at(self._text, self._folds, end + 1, final=True), Found)
 
     def _words(self, start: int, end: int) -> list[str]:
         """The folded words between two positions; another name there counts as one word."""

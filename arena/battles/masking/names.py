@@ -317,6 +317,10 @@ def build(names: Iterable[str], organisations: Iterable[str], families: Iterable
     for spelling, name in known:
         if not name.everyday or name.group in present | CLAIMED:
             finder.add(spelling, name)
+            if _is_cyrillic(spelling[0]):
+                for guess in _transliterations(spelling):  # Дипсик, written Dipsik
+                    if len(guess) >= SHORTEST_GUESS:
+                        finder.add(guess, name)
     return finder
 
 

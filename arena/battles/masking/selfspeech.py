@@ -3,6 +3,8 @@ and in a few words of other tongues.
 
 A small grammar over folded words: a cue ("my name is", "меня создала"), filler words that describe
 an assistant ("a large language model from the company"), then the name; or the name, then a cue.
+A system prompt recited ("You are NAME, a model by …") is one too, whosever it is said to be, unless the text
+announces it as an example, a template or advice what to write, or only supposes it ("if you are NAME").
 It knows neither the names nor the stream, only the words on both sides of one name.
 """
 
@@ -23,6 +25,10 @@ MAX_QUESTION = 10  # words
 MAX_UNKNOWN = 2  # words between "you are" and the name that describe nothing
 FIRST_WORDS_AFTER = 7  # how soon after the name a cue must begin
 SPEAKER_WITHIN = 12
+RULES_WITHIN = 4  # words between "the rules" and who made them
+RULED_WITHIN = 8
+UNABLE_WITHIN = 3  # words between the name and what it has not or cannot do
+SAID_WITHIN = 6  # words from "system prompt" to "you are"
 
 _self_noun = vocabulary("self")
 _made = vocabulary("made")
@@ -76,7 +82,12 @@ _tongue_filler = vocabulary("other tongues filler")
 _TOLD = patterns("told")
 _told_if = vocabulary("told if")
 _told_as_example = vocabulary("told as example")
+_prompt = vocabulary("prompt")
 _system = vocabulary("system")
+_rules = vocabulary("rules")
+_RULED = patterns("ruled")
+_UNABLE = patterns("unable")
+_limits = vocabulary("limits")
 
 
 def without_asides(words: Sequence[str]) -> list[str]:
@@ -150,8 +161,9 @@ def told(around: Around) -> bool:
     place = _addressed(around.before)
     if place is None:
         return False
-    crossed = around.before[place[1] :]
-    return any(_self_noun(word) or _made(word) for word in (*crossed, *around.after[:6])) and not _denied(crossed)
+    lead, crossed = around.before[: place[0]], around.before[place[1] :]
+    described = any(_self_noun(word) or _made(word) for word in (*crossed, *around.after[:6]))
+    return (described or any(map(_system, lead[-SAID_WITHIN:]))) and not _denied(crossed)
 
 
 def _addressed(words: Sequence[str]) -> tuple[int, int] | None:
@@ -173,8 +185,8 @@ def _imagined(words: Sequence[str]) -> bool:
     if place is None:
         return False
     lead = words[: place[0]]
-    example = any(map(_told_as_example, lead)) and not any(_first_person(word) or _system(word) for word in lead)
-    return example or (bool(lead) and _told_if(lead[-1]))
+    example = any(map(_told_as_example, lead)) or (any(map(_prompt, lead)) and not any(map(_system, lead)))
+    return (example and not any(map(_first_person, lead))) or (bool(lead) and _told_if(lead[-1]))
 
 
 def cues(around: Around) -> Iterator[str]:
@@ -221,7 +233,7 @@ def _speaks_for_models(lead: Sequence[str], crossed: Sequence[str], around: Arou
     """We, the models of NAME; this assistant is made by NAME; я работаю на NAME (of a model, not of an employer)."""
     if _RUNS_ON.end_at(lead, len(lead)) is not None and not crossed:
         return not around.organisation
-    if _WE.end_at(lead, len(lead)) == 0:
+    if _WE.end_at(lead, len(lead)) is not None and (len(lead) == 1 or any(map(_self_noun, crossed[:2]))):
         return any(map(_self_noun, (*crossed, *around.after[:4])))
     if _THIS.end_at(lead, len(lead)) == 0 and crossed and _assistant(crossed[0]):
         return any(map(_maker_word, crossed))
@@ -370,6 +382,8 @@ def _fragment(around: Around) -> bool:
         return True
     if list(words) == [fold_word("зовут")]:
         return True
+    if around.previous and all(map(_greeting, around.previous)) and list(words) in _THIS_IS:
+        return True
     if around.set_off and not (around.organisation or around.after) and _KEYS.end_at(words, len(words)) is not None:
         return True
     if not around.introduced:
@@ -382,6 +396,27 @@ def _fragment(around: Around) -> bool:
     return False
 
 
+def confined(around: Around) -> bool:
+    """What confines NAME, or what NAME confines, is the speaker; nobody but an assistant speaks so of itself."""
+    return _rules_me(around) or _lacks_as_i_do(around)
+
+
+def _rules_me(around: Around) -> bool:
+    """Whoever makes the speaker's rules: "the policy that NAME set for me", «правила NAME запрещают мне»."""
+    return any(map(_rules, around.before[-RULES_WITHIN:])) and _RULED.within(around.after, RULED_WITHIN)
+
+
+def _lacks_as_i_do(around: Around) -> bool:
+    """What NAME lacks the speaker lacks: "NAME has no internet access, so I cannot know"."""
+    after = around.after
+    person = next((at for at, word in enumerate(after) if _first_person(word)), None)
+    if person is None or any(map(_first_person, around.before[-2:])):
+        return False
+    own = after[person : person + UNABLE_WITHIN + 4]
+    return _UNABLE.within(after[:person], UNABLE_WITHIN) and any(map(_negation, own)) and any(map(_limits, after))
+
+
+_THIS_IS = [["this", "is"], [fold_word("это")]]
 _OWN_NAME = [[fold_word("имя")], ["name"], [fold_word("моё"), fold_word("имя")], ["my", "name"]]
 
 
