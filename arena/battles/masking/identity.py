@@ -68,19 +68,24 @@ def asks_identity(prompt: str) -> bool:
     elsewhere = _has("about words", plain) or (_has("made up", plain) and not _has("of yourself", plain))
     if not elsewhere and (_has("asks", plain) or _asks_by_name(plain)):
         return True
-    return not _has("small talk", plain) and speaks_of_answerer(plain, _names_a_model(plain)) > DOUBT
+    return speaks_of_answerer(*_weighed(plain)) > DOUBT
 
 
 def signs(prompt: str) -> set[str]:
     """What a prompt is weighed by; for learning."""
     _, plain = _plain(prompt)
-    return prompt_signs(plain, _names_a_model(plain))
+    return prompt_signs(*_weighed(plain))
 
 
 def _plain(prompt: str) -> tuple[str, str]:
     """The prompt in plain letters, with and without what it quotes."""
     prompt = prompt.replace("ё", "е").replace("Ё", "Е").replace("’", "'")
     return prompt, _QUOTED.sub(" ", prompt)
+
+
+def _weighed(plain: str) -> tuple[str, bool]:
+    """What of a prompt is weighed ("how are you?" is no question who), and whether a model is named in it."""
+    return _SHAPES["small talk"].sub(" ", plain), _names_a_model(plain)
 
 
 def _names_a_model(prompt: str) -> bool:
