@@ -10,6 +10,11 @@ from typing import Any
 import httpx
 
 
+def patient_client() -> httpx.AsyncClient:
+    """A client for a busy server, which answers late, and may close a kept connection just as it is used again."""
+    return httpx.AsyncClient(timeout=180, limits=httpx.Limits(max_keepalive_connections=0))
+
+
 @dataclass
 class PageByHand:
     """One voter. `received` holds the headers and bodies of everything that was answered.

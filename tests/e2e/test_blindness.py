@@ -7,10 +7,9 @@ import os
 import re
 from contextlib import suppress
 
-import httpx
 import pytest
 from arena_process import ArenaProcess, Staged
-from page_by_hand import PageByHand
+from page_by_hand import PageByHand, patient_client
 from playwright.async_api import Error, Response
 from scenes import contestant
 from window import Opened, Window
@@ -40,8 +39,7 @@ def masked_ball(staged: Staged) -> ArenaProcess:
 
 async def one_battle(arena: ArenaProcess, number: int, gate: asyncio.Semaphore) -> tuple[list[str], bool]:
     """A voter's whole visit up to the vote; the hits, and whether the vote was then taken."""
-    limits = httpx.Limits(max_keepalive_connections=0)  # a busy server may close one just as it is used again
-    async with gate, httpx.AsyncClient(timeout=120, limits=limits) as client:
+    async with gate, patient_client() as client:
         page = await PageByHand(arena.address, client).open(with_assets=number == 0)
         await page.ask(f"Почему небо голубое, спрашиваю в {number}-й раз? Кто ты?")
         await page.answers()

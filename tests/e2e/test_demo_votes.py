@@ -10,10 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from arena_process import ROOT, ArenaProcess, environment
-from page_by_hand import PageByHand
+from page_by_hand import PageByHand, patient_client
 
 from arena.engines import toy_text
 from arena.ui.markdown import safe_markdown
@@ -34,7 +33,7 @@ def is_right(prompt: str, shown: str) -> bool:
 
 async def honest_vote(arena: ArenaProcess, prompt: str, gate: asyncio.Semaphore, config: dict[str, Any]) -> str:
     """One voter: asks, reads both answers, prefers the correct one, cannot tell two of a kind apart."""
-    async with gate, httpx.AsyncClient(timeout=180) as client:
+    async with gate, patient_client() as client:
         page = await PageByHand(arena.address, client, config=config).open()
         await page.ask(prompt)
         a, b = (is_right(prompt, text) for text in await page.answers())
@@ -58,7 +57,7 @@ async def test_two_hundred_honest_votes_rank_the_toys_in_their_true_order(demo: 
     """The toy that learned everything comes first, the one that learned a third of it last."""
     prompts = [pair.prompt for pair in toy_text.pairs()]
     asked = random.Random(5).choices(prompts, k=VOTES)
-    async with httpx.AsyncClient() as client:
+    async with patient_client() as client:
         config = (await PageByHand(demo.address, client).open()).config
     gate = asyncio.Semaphore(AT_ONCE)
     verdicts = await asyncio.gather(*(honest_vote(demo, prompt, gate, config) for prompt in asked))
@@ -69,7 +68,7 @@ async def test_two_hundred_honest_votes_rank_the_toys_in_their_true_order(demo: 
 
 async def test_the_command_line_works_beside_the_running_server(demo: ArenaProcess, tmp_path: Path) -> None:
     """Leaderboard, export and import run against its database; the import finds every vote already there."""
-    async with httpx.AsyncClient() as client:
+    async with patient_client() as client:
         page = await PageByHand(demo.address, client).open()
         await page.ask(toy_text.pairs()[0].prompt)
         await page.post("vote", {"battle": page.battle, "verdict": "tie"})
@@ -85,5 +84,5 @@ async def test_the_command_line_works_beside_the_running_server(demo: ArenaProce
     assert after == before
     rated = {row["model"]: row["rating"] for row in offline["models"]}
     assert rated == pytest.approx({row["model"]: row["rating"] for row in after["models"]}, abs=1e-6)
-    async with httpx.AsyncClient() as client:
+    async with patient_client() as client:
         assert (await client.get(demo.address + "/healthz")).status_code == 200
