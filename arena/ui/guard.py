@@ -242,7 +242,8 @@ class Guard:
     async def _page(self, scope: Scope, receive: Receive, send: Send, voter: str | None, language: str) -> None:
         """The page itself: give a new browser its voter, and the page its language and data."""
         code = self._given(scope, voter)
-        extra = (("set-cookie", self._voters.set_cookie(code)),) if code else ()
+        https = scope["scheme"] == "https"
+        extra = (("set-cookie", self._voters.set_cookie(code, https=https)),) if code else ()
         start: Message = {}
         body = b""
         send = self._with_headers(send, (*extra, ("cache-control", "no-store")))

@@ -1,7 +1,7 @@
 """Who is voting: a random code in a signed cookie, and nothing else about the person.
 
-The cookie is `code.signature`, HttpOnly; `Lax` on an own server, `None; Secure; Partitioned` inside
-a Space's frame. The raw header is written here because Starlette refuses `partitioned` on Python
+The cookie is `code.signature`, HttpOnly; `Lax` on an own server, `Secure` too behind HTTPS, `None; Secure;
+Partitioned` inside a Space's frame. The raw header is written here because Starlette refuses `partitioned` on Python
 before 3.14. It knows keys and cookies, not battles.
 """
 
@@ -55,9 +55,10 @@ class Voters:
         code = self.code(cookie_header)
         return self._digest("voter", code)[:16] if code else None
 
-    def set_cookie(self, code: str) -> str:
-        """The Set-Cookie header that makes a browser this voter."""
-        return f"{COOKIE}={code}.{self._signature(code)}; Path={self._path}; Max-Age={_YEAR}; {self._place()}"
+    def set_cookie(self, code: str, *, https: bool = False) -> str:
+        """The Set-Cookie header that makes a browser this voter; one of a page by HTTPS goes by nothing else."""
+        place = self._place() + ("; Secure" if https and not self._in_frame else "")
+        return f"{COOKIE}={code}.{self._signature(code)}; Path={self._path}; Max-Age={_YEAR}; {place}"
 
     def end_cookies(self) -> tuple[str, ...]:
         """The Set-Cookie headers that make a browser nobody, at the paths where it may ever have been given a code."""

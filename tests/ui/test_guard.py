@@ -37,7 +37,7 @@ def guarded(storage: Path, *, in_frame: bool = False, **settings: Any) -> tuple[
     app = Starlette(routes=[Route("/{path:path}", lambda request: PlainTextResponse("<head></head>here"))])
     guard = Guard(
         app,
-        voters=Voters(b"a key of at least sixteen bytes"),
+        voters=Voters(b"a key of at least sixteen bytes", in_frame=in_frame),
         forms=None,  # type: ignore[arg-type]
         presence=Presence(),
         settings=Settings(storage=storage, **settings),
@@ -86,7 +86,8 @@ def test_who_comes_to_a_full_arena_is_told_how_long_to_wait(
 @pytest.mark.parametrize(("language", "words"), [("ru", "примерно через 30 с"), ("en", "in about 30 s")])
 def test_who_votes_too_fast_is_told_when_to_try_again(tmp_path: Path, language: str, words: str) -> None:
     """Two votes a minute: the third comes half a minute later."""
-    _, client = guarded(tmp_path, votes_per_minute=2)
+    guard, client = guarded(tmp_path, votes_per_minute=2)
+    guard._rates._clock = lambda: 0.0
     cookie = Voters(b"a key of at least sixteen bytes").set_cookie("me").split(";")[0]
     headers = {"Cookie": cookie, "Accept-Language": language}
     answer = [client.post("/arena/vote", json={}, headers=headers) for _ in range(3)][-1]
@@ -113,6 +114,17 @@ def test_a_place_that_became_free_is_given_to_the_next(tmp_path: Path) -> None:
     with guard._rates.stream("somebody", None):
         assert client.get("/").status_code == 503
     assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize(("scheme", "secure"), [("http", 0), ("https", 1)])
+@pytest.mark.parametrize("in_frame", [False, True])
+def test_a_cookie_of_a_page_that_came_by_https_goes_by_nothing_else(
+    tmp_path: Path, scheme: str, secure: int, in_frame: bool
+) -> None:
+    """By plain HTTP a browser would drop such a one; in a Space's frame it is always so, and said once."""
+    guard, _ = guarded(tmp_path, in_frame=in_frame)
+    given = TestClient(guard, base_url=f"{scheme}://arena").get("/").headers["set-cookie"]
+    assert given.split("; ").count("Secure") == (1 if in_frame else secure)
 
 
 @pytest.mark.parametrize("prefix", ["/arena", "", "/models/arena", "/models"], ids=["left", "cut", "deep", "other"])
