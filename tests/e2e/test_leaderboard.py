@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from arena_process import ArenaProcess
 from playwright.async_api import Page, Route, expect
-from window import PATIENCE, Opened, Window, eventually
+from window import CUT, PATIENCE, Opened, Window, eventually
 
 pytestmark = pytest.mark.browser
 
@@ -55,6 +55,7 @@ async def test_a_link_opens_the_view_that_it_was_taken_from(quick: ArenaProcess,
     await other.page.wait_for_url(lambda url: parse_qs(urlsplit(url).query) == query)
     await other.open_tab("Blind battle")
     await other.page.wait_for_url(lambda url: "tab=board" not in url, timeout=PATIENCE)
+    other.forgive(*CUT)
 
 
 async def test_nothing_jumps_when_the_board_arrives(quick: ArenaProcess, open_window: Opened) -> None:
@@ -68,6 +69,7 @@ async def test_nothing_jumps_when_the_board_arrives(quick: ArenaProcess, open_wi
     await expect(window.page.locator("#board-table tbody tr")).to_have_count(2, timeout=PATIENCE)
     await window.page.locator("#board-plot .js-plotly-plot .scatterlayer").wait_for(state="attached", timeout=PATIENCE)
     assert await window.page.evaluate("window.moved") < 0.1, "web.dev calls more than this a bad page"
+    window.forgive(*CUT)
 
 
 async def test_elo_of_a_slice_is_not_passed_off(quick: ArenaProcess, open_window: Opened) -> None:

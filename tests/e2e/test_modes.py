@@ -8,7 +8,7 @@ import pytest
 from arena_process import ArenaProcess
 from playwright.async_api import expect
 from test_voting import rows
-from window import PATIENCE, Opened, Window
+from window import CUT, PATIENCE, Opened, Window
 
 from arena.engines import toy_text
 
@@ -41,7 +41,7 @@ async def test_the_address_names_the_tab_for_a_reload_and_the_way_back(
     await expect(window.page.locator("#board-table")).to_be_visible(timeout=PATIENCE)
     await window.open_tab("Бой вслепую")
     await expect(window.page).not_to_have_url(re.compile("tab="))
-    window.forgive("signal is aborted", "Connection errored out")  # of the page that the reload cut
+    window.forgive(*CUT)  # of the page that the reload cut
 
 
 async def test_named_models_stand_side_by_side_in_the_chosen_order_and_take_no_vote(
@@ -149,4 +149,4 @@ async def test_a_person_has_their_texts_erased_and_begins_anew(quick: ArenaProce
     await window.started()
     await window.ask_and_wait()
     assert await window.battle() != battle
-    window.forgive("signal is aborted", "Connection errored out")
+    window.forgive(*CUT)

@@ -19,6 +19,9 @@ PATIENCE = 60_000
 
 expect.set_options(timeout=PATIENCE)
 
+CUT = ("signal is aborted", "Connection errored out")
+"""What a page may say of its connections when it is left for another: it depends on what was under way."""
+
 RECORD_FRAMES = """
 window.frames_seen = {a: [], b: []};
 const looked = (side) => document.querySelector(`#anonymous-answer-${side} .md`)?.textContent.length ?? 0;
@@ -69,7 +72,7 @@ class Window:
         """Load the page anew; the old page's complaint about its cut connections is no trouble."""
         await self.page.reload(timeout=PATIENCE)
         await self.started()
-        self.forgive("signal is aborted", "Connection errored out")
+        self.forgive(*CUT)
 
     async def open(self) -> Window:
         """Load the page and wait until it can be asked."""
