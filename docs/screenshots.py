@@ -90,6 +90,7 @@ async def battle(page: Page, name: str) -> None:
     await page.wait_for_timeout(800)
     await page.click("#anonymous-suggestion-0")
     await page.wait_for_selector("#anonymous-vote-a:not([disabled])", timeout=60_000)
+    await page.wait_for_timeout(600)  # buttons that open do so gently
     await page.screenshot(path=HERE / f"battle{name}.png")
     await page.click("#anonymous-vote-a")
     await page.wait_for_selector(".verdict .split")
