@@ -15,7 +15,7 @@ from arena.battles.masking.folding import fold, fold_words, words
 from arena.battles.masking.names import Found, NameFinder, build, word_starts
 
 QUESTIONS = Path(__file__).with_name("questions.txt")
-_QUOTED = re.compile(r"«[^»]*»|“[^”]*”|„[^“]*“|\"[^\"]*\"|```.*?```|`[^`]*`", re.DOTALL)
+_QUOTED = re.compile(r"«[^«»]*»|“[^“”]*”|„[^„“]*“|\"[^\"]*\"|```.*?```|`[^`]*`", re.DOTALL)
 _YES = re.compile(r", (?:right|correct|aren't you|верно|правда|да|так ведь|не так ли)\s*$", re.IGNORECASE)
 NAMED_WITHIN = 1000  # characters in which a model's name counts when a prompt is weighed
 DOUBT = 0.5  # how much more must speak for a question than against it (log odds) where it has no known shape
