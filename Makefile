@@ -31,7 +31,7 @@ test: $(VENV)/.tests
 	@$(BIN)/python -m pytest
 
 quick: $(VENV)/.tests
-	@$(BIN)/python -m pytest --quick --numprocesses 2 --dist worksteal
+	@$(BIN)/python -m pytest --quick --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.tests
 	$(BIN)/ruff check .

@@ -36,7 +36,7 @@ Opened = Callable[..., Arena]
 
 
 @pytest.fixture
-async def opened(tmp_path: Path) -> AsyncIterator[Opened]:
+async def opened(tmp_path: Path, shown_at_once: None) -> AsyncIterator[Opened]:
     """Opens arenas over one database; all are closed at the end."""
     arenas: list[Arena] = []
 

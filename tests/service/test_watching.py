@@ -31,7 +31,7 @@ ME = "voter-1"
 
 
 @pytest.fixture
-async def opened(tmp_path: Path) -> AsyncIterator[Callable[..., Arena]]:
+async def opened(tmp_path: Path, shown_at_once: None) -> AsyncIterator[Callable[..., Arena]]:
     arenas: list[Arena] = []
 
     def make(settings: Settings | None = None, /, **scripts: Script) -> Arena:
