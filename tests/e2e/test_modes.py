@@ -118,7 +118,14 @@ async def test_the_page_says_that_the_server_is_gone_and_stops_when_it_is_back(
     await expect(lost).to_contain_text("Нет связи с сервером", timeout=PATIENCE)
     await window.page.unroute("**/arena/events")
     await expect(lost).to_be_hidden(timeout=PATIENCE)
-    window.forgive("ERR_CONNECTION_REFUSED", "arena/events")
+    await window.page.context.set_offline(True)
+    await expect(lost).to_contain_text("Нет связи с сервером", timeout=PATIENCE)
+    await window.page.context.set_offline(False)
+    await expect(lost).to_be_hidden(timeout=PATIENCE)
+    async with window.page.expect_response("**/arena/events", timeout=PATIENCE):  # this machine may be the server
+        await window.page.evaluate("dispatchEvent(new Event('offline'))")
+    await expect(lost).to_be_hidden(timeout=PATIENCE)
+    window.forgive("ERR_CONNECTION_REFUSED", "ERR_INTERNET_DISCONNECTED", "arena/events")
 
 
 async def test_a_page_that_nobody_sees_holds_no_line(quick: ArenaProcess, open_window: Opened) -> None:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 from arena.battles.masking.folding import fold_word
 from arena.battles.masking.grammar import REMEMBERED, senses
+from arena.battles.masking.weighing import log_odds
 
 WEIGHTS = Path(__file__).with_name("asking.tsv")
 SENSES = Path(__file__).with_name("asking.txt")
-BIAS = "(bias)"
 LONGEST = 60  # words of these sentences that are looked at, so that the cost stays bounded
 NOTHING = -100.0
 NEAR = 4  # words on each side of "you"
@@ -29,17 +29,10 @@ _TOKEN = re.compile(r"[^\W_]+(?:'[a-z]+)?|[?.!;:,]")
 _TESTS = senses(SENSES)
 
 
-@cache
-def weights() -> dict[str, float]:
-    """The weight of every sign that has one."""
-    rows = (line.split("\t") for line in WEIGHTS.read_text(encoding="utf-8").splitlines() if line[:1] != "#")
-    return {sign: float(weight) for sign, weight in rows}
-
-
 def speaks_of_answerer(prompt: str, named: bool) -> float:
     """How much speaks for a question who answers, in log odds; `named`: a model or a maker is named in it."""
-    weight, signs = weights(), prompt_signs(prompt, named)
-    return sum(weight.get(sign, 0.0) for sign in {*signs, BIAS}) if signs else NOTHING
+    signs = prompt_signs(prompt, named)
+    return log_odds(signs, WEIGHTS) if signs else NOTHING
 
 
 def prompt_signs(prompt: str, named: bool) -> set[str]:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 from arena.battles.masking.folding import fold_words
 from arena.battles.masking.grammar import REMEMBERED, senses, vocabulary
 from arena.battles.masking.selfspeech import NAME_WORD, Around, cues
+from arena.battles.masking.weighing import log_odds
 
 WEIGHTS = Path(__file__).with_name("weights.tsv")
-BIAS = "(bias)"
 
 BEFORE, AFTER, PREVIOUS = 14, 10, 12  # words that are looked at
 _STEM, _ENDING = 6, 3  # letters by which words of a kind agree, and by which words in one form do
@@ -39,18 +40,9 @@ _SAID = re.compile(r"[,.]?\s*[—–-]?\s*[a-zа-яё]")  # a quotation, then wh
 _DRESS = " *_`\"'«“„([»”)]"
 
 
-@cache
-def weights() -> dict[str, float]:
-    """The weight of every sign that has one."""
-    rows = (line.split("\t") for line in WEIGHTS.read_text(encoding="utf-8").splitlines() if line[:1] != "#")
-    return {sign: float(weight) for sign, weight in rows}
-
-
 def speaks_for(around: Around, name: str, lead: str, tail: str) -> float:
     """How much speaks for a self-identification, in log odds; `lead` and `tail` are the raw text."""
-    weight = weights()
-    signs = {*text_signs(around, name, lead, tail), *form_signs(around), BIAS}
-    return sum(weight.get(sign, 0.0) for sign in signs)
+    return log_odds(chain(text_signs(around, name, lead, tail), form_signs(around)), WEIGHTS)
 
 
 def form_signs(around: Around) -> Iterator[str]:

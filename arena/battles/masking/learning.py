@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arena.battles.masking import asking, identity
-from arena.battles.masking.evidence import BIAS, WEIGHTS, form_signs, text_signs
+from arena.battles.masking.evidence import WEIGHTS, form_signs, text_signs
 from arena.battles.masking.masker import Masker, Masking
 from arena.battles.masking.names import Found
+from arena.battles.masking.weighing import BIAS
 
 EPOCHS, RATE, PENALTY, SEEN = 30, 0.2, 1.0, 2
 _INVISIBLE = {"\\u200b": "\u200b", "\\u2800": "\u2800", "\\u3164": "\u3164"}

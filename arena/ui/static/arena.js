@@ -269,8 +269,8 @@
   }
   window.addEventListener("pagehide", hangUp);
   document.addEventListener("visibilitychange", () => (document.hidden ? hangUp() : line ?? listen()));
-  window.addEventListener("offline", () => offline(true)); // the network is gone: an open line would notice much later
-  window.addEventListener("online", () => { hangUp(); listen(); });
+  // the network came or went: a new line tells at once whether that touches this server, which may be this very machine
+  for (const change of ["offline", "online"]) window.addEventListener(change, () => { hangUp(); listen(); });
   // the page says by itself that the server is gone; Gradio notices only when asked, and says it in English
   function offline(is) {
     const strip = $("#arena-offline");
