@@ -1,7 +1,7 @@
 """A battle file comes in: wholly checked first, then all of it in one transaction, or nothing.
 
-Rows already here are passed over: by `question_id` where rows have one of their own, else by the
-file's digest and the row's line, so importing a file twice adds nothing.
+Rows already here are passed over: by `question_id`, pair and voter where rows have a number of their own, else by
+the file's digest and the row's line, so importing a file twice adds nothing.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from arena.errors import FileFormatError
 from arena.store import keyring, roster
 from arena.store.battles import sealed_answer, storable, turn_key
 from arena.store.counting import SliceSet, add_counts, slice_names, slice_set
-from arena.store.files import read_rows
+from arena.store.files import NOBODY, read_rows
 from arena.store.interchange import ImportedBattle, imported
 from arena.store.log import next_sequence, write_event
 from arena.store.records import ImportReport
 from arena.store.sealing import Sealer
 from arena.store.styled import columns_of
-from arena.store.tables import VERDICT_CODES, answers, battles, contestants, elo, turns, votes
+from arena.store.tables import VERDICT_CODES, answers, battles, contestants, elo, turns, voters, votes
 from arena.store.tally import Tally, pack
 from arena.store.voting import Rules
 from arena.types import Answer, AnswerState, BattleStatus, Conversation, Mode, Role, Track
@@ -147,8 +147,8 @@ class _Import:
         fresh = []
         for battle_id, battle in named:
             same = here.get(battle_id)
-            if same is not None and same != (battle.model_a, battle.model_b):
-                # Another set's battle under the same number: not this one.
+            if same is not None and not _is(same, battle):
+                # Another set's battle under the same number, or another person's vote on it: not this one.
                 battle_id = _hashed(battle_id, battle.model_a, battle.model_b, battle.voter)
                 same = self._present([battle_id]).get(battle_id)
             if same is None:
@@ -163,15 +163,17 @@ class _Import:
             return battle.question_id
         return _hashed(self._digest, str(self._read))
 
-    def _present(self, ids: list[str]) -> dict[str, tuple[str, str]]:
+    def _present(self, ids: list[str]) -> dict[str, tuple[str, str, str]]:
+        """Of each battle that is here who met, and who voted."""
         a, b = contestants.alias("a"), contestants.alias("b")
         query = (
-            select(battles.c.id, a.c.name, b.c.name)
+            select(battles.c.id, a.c.name, b.c.name, voters.c.code)
             .join(a, a.c.id == battles.c.contestant_a)
             .join(b, b.c.id == battles.c.contestant_b)
+            .join(voters, voters.c.id == battles.c.voter_id)
             .where(battles.c.id.in_(ids))
         )
-        return {battle_id: (name_a, name_b) for battle_id, name_a, name_b in self._db.execute(query)}
+        return {battle_id: (name_a, name_b, voter) for battle_id, name_a, name_b, voter in self._db.execute(query)}
 
     def _vote(self, battle_id: str, battle: ImportedBattle, sequence: int) -> dict[str, Any]:
         at = self._now if battle.at is None else battle.at
@@ -241,6 +243,13 @@ class _Import:
         if names not in self._slice_sets:
             self._slice_sets[names] = slice_set(self._db, names)
         return self._slice_sets[names]
+
+
+def _is(here: tuple[str, str, str], battle: ImportedBattle) -> bool:
+    """Whether a stored battle is this one: who met, and who voted where both still say."""
+    first, second, voter = here
+    known = voter != NOBODY != battle.voter and not voter.startswith(roster.FORGOTTEN)
+    return (first, second) == (battle.model_a, battle.model_b) and (not known or voter == storable(battle.voter))
 
 
 def _talk(

@@ -14,6 +14,9 @@ from arena.store.tables import contestants, voters
 
 _DETAILS = ("organisation", "parameters", "quantization", "licence", "family", "toy")
 
+FORGOTTEN = "forgotten-"
+"""How the code of a voter begins who was forgotten; the number follows."""
+
 
 def register(
     db: Connection, entries: Sequence[Contestant], now: float, retire_others: bool

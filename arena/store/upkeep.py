@@ -9,7 +9,7 @@ from contextlib import closing
 from sqlalchemy import ColumnElement, Connection, delete, func, select, text, update
 
 from arena.errors import StoreUnavailable
-from arena.store import keyring, voting
+from arena.store import keyring, roster, voting
 from arena.store.battles import storable
 from arena.store.connections import Database
 from arena.store.counting import WHOLE
@@ -102,7 +102,7 @@ def forget(db: Connection, number: int, keep_votes: bool, now: float) -> int:
     if not keep_votes:
         _withdraw(db, number, now)
     keyring.drop(db, number, votes_dropped=not keep_votes)
-    db.execute(update(voters).where(voters.c.id == number).values(code=f"forgotten-{number}"))
+    db.execute(update(voters).where(voters.c.id == number).values(code=f"{roster.FORGOTTEN}{number}"))
     write_event(db, now, "forgotten", f"{touched} battles")
     return touched
 

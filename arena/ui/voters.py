@@ -13,7 +13,6 @@ from collections.abc import Mapping
 
 from arena.service.forgetting import forget_code, keyed_digest
 
-COOKIE = "arena_voter"
 _YEAR = 365 * 24 * 3600
 
 _ACCOUNT = "hf~"
@@ -26,6 +25,8 @@ class Voters:
     def __init__(self, key: bytes, *, in_frame: bool = False, path: str = "") -> None:
         """`path` is where a proxy publishes the arena: another arena of the same host has voters of its own."""
         self._key = key
+        self.cookie = "arena_voter_" + self._digest("name", "")[:8]
+        """The cookie's name: arenas on two ports of one host, which browsers take for one, have one each."""
         self._in_frame, self._path = in_frame, path.rstrip("/") or "/"
 
     def new(self) -> str:
@@ -38,7 +39,7 @@ class Voters:
 
     def code(self, cookie_header: str | None) -> str | None:
         """The code of a cookie that we signed: for this class and the guard only."""
-        value = _cookies(cookie_header).get(COOKIE, "")
+        value = _cookies(cookie_header).get(self.cookie, "")
         code, _, signature = value.partition(".")
         genuine = hmac.compare_digest(signature.encode(), self._signature(code).encode())
         return code if code and genuine else None
@@ -58,12 +59,12 @@ class Voters:
     def set_cookie(self, code: str, *, https: bool = False) -> str:
         """The Set-Cookie header that makes a browser this voter; one of a page by HTTPS goes by nothing else."""
         place = self._place() + ("; Secure" if https and not self._in_frame else "")
-        return f"{COOKIE}={code}.{self._signature(code)}; Path={self._path}; Max-Age={_YEAR}; {place}"
+        return f"{self.cookie}={code}.{self._signature(code)}; Path={self._path}; Max-Age={_YEAR}; {place}"
 
     def end_cookies(self) -> tuple[str, ...]:
         """The Set-Cookie headers that make a browser nobody, at the paths where it may ever have been given a code."""
         paths = dict.fromkeys((self._path, "/"))
-        return tuple(f"{COOKIE}=; Path={path}; Max-Age=0; {self._place()}" for path in paths)
+        return tuple(f"{self.cookie}=; Path={path}; Max-Age=0; {self._place()}" for path in paths)
 
     def _place(self) -> str:
         return "HttpOnly; " + ("SameSite=None; Secure; Partitioned" if self._in_frame else "SameSite=Lax")

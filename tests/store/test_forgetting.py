@@ -11,7 +11,7 @@ from typer.testing import Result
 from arena.config import Settings
 from arena.service import open_store
 from arena.service.forgetting import forget_code
-from arena.ui.voters import COOKIE, Voters
+from arena.ui.voters import Voters
 from perf import visitor
 from perf.visitor import Call, send
 from tests.cli.commanding import commanded
@@ -87,7 +87,7 @@ def test_a_code_tells_neither_cookie_nor_pseudonym() -> None:
     assert code not in cookie
     assert code != voter
     assert forget_code(b"x" * 32, voter).replace("-", "") != code
-    assert voters.recognize(f"{COOKIE}={code}") is None
+    assert voters.recognize(f"{voters.cookie}={code}") is None
 
 
 def everything(arena: ArenaProcess) -> bytes:

@@ -227,6 +227,30 @@ def test_one_question_asked_of_many_pairs_keeps_every_battle(store: Store, tmp_p
     assert store.import_votes(first).added == store.import_votes(second).added == 0
 
 
+def test_a_second_persons_vote_on_the_same_question_counts_too(store: Store, tmp_path: Path) -> None:
+    """Two files of one set of battles, judged by two people, are two votes each; nobody's name is nobody else."""
+    for name in ("ann", "bob", ""):
+        rows = f"question_id,model_a,model_b,winner,judge\n81,x,y,model_a,{name}\n82,x,y,tie,{name}\n"
+        (tmp_path / f"{name}.csv").write_text(rows, "utf-8")
+    assert [store.import_votes(tmp_path / f"{name}.csv").added for name in ("ann", "bob", "bob", "ann", "")] == [
+        2, 2, 0, 0, 0,
+    ]  # fmt: skip
+    assert sorted(one.voter for one in store.votes()) == ["ann", "ann", "bob", "bob"]
+    assert store.check().ok
+
+
+@pytest.mark.parametrize("keep_votes", [True, False])
+def test_an_old_export_brings_nobody_back_who_was_forgotten(store: Store, tmp_path: Path, keep_votes: bool) -> None:
+    """Their battles are still known by number, whoever they are of now."""
+    a, b = register(store, "x", "y")
+    vote(store, a.id, b.id, Verdict.MODEL_A, "ann")
+    path = tmp_path / "votes.csv"
+    store.export_votes(path)
+    store.forget_voter_text("ann", keep_votes=keep_votes).result()
+    assert store.import_votes(path).added == 0
+    assert len(list(store.votes())) == keep_votes
+
+
 @pytest.mark.parametrize(("blind", "named"), [("True", "False"), ("ИСТИНА", "ЛОЖЬ"), ("1", "0")])
 def test_votes_with_known_names_are_passed_over(store: Store, tmp_path: Path, blind: str, named: str) -> None:
     """Rows that say anony False count nowhere, also as a spreadsheet writes it, and the report says how many."""

@@ -107,7 +107,7 @@ def test_whoever_says_so_is_forgotten_at_once(desk: Desk) -> None:
     answer = desk.client.post("/arena/forget", data=mine, headers={"Cookie": desk.cookie, "Accept-Language": "en"})
     assert answer.status_code == 200
     assert "Erased battles: 2" in answer.text
-    assert answer.headers["set-cookie"].startswith("arena_voter=; Path=/; Max-Age=0; HttpOnly")
+    assert answer.headers["set-cookie"].startswith(f"{VOTERS.cookie}=; Path=/; Max-Age=0; HttpOnly")
     for battle in (voted, going_on):
         (turn,) = desk.arena.store.load_battle(battle).turns
         assert (turn.prompt, turn.a.text if turn.a else "", turn.b.text if turn.b else "") == ("", "", "")
@@ -221,7 +221,7 @@ def test_a_request_that_is_too_large_is_refused_as_that(desk: Desk) -> None:
 def test_without_a_cookie_of_ours_nobody_votes(desk: Desk) -> None:
     """None, a forged one, one for another code."""
     battle = desk.battle()
-    for cookie in ("x=1", "arena_voter=me.00000000", desk.cookie.replace("me.", "you.")):
+    for cookie in ("x=1", f"{VOTERS.cookie}=me.00000000", desk.cookie.replace("me.", "you.")):
         body = {"battle": battle, "verdict": "tie"}
         answer = desk.client.post("/arena/vote", json=body, headers={"Cookie": cookie})
         assert (answer.status_code, answer.json()["error"]) == (400, "cookies"), (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arena.ui.voters import COOKIE, Voters, language_of_request
+from arena.ui.voters import Voters, language_of_request
 
 KEY = b"a key of at least sixteen bytes"
 
@@ -31,27 +31,38 @@ def test_two_browsers_are_two_voters() -> None:
 
 
 def test_a_cookie_of_another_key_is_nobody() -> None:
-    """Changing the secret makes everybody a new voter."""
+    """Changing the secret makes everybody a new voter, whatever the cookie is called."""
     theirs = Voters(b"another key of enough bytes")
-    assert Voters(KEY).recognize(cookie_of(theirs.set_cookie(theirs.new()))) is None
+    value = cookie_of(theirs.set_cookie(theirs.new())).partition("=")[2]
+    assert Voters(KEY).recognize(f"{Voters(KEY).cookie}={value}") is None
+
+
+def test_arenas_on_two_ports_of_one_host_leave_each_others_voters_alone() -> None:
+    """A browser keeps cookies by host: theirs have names of their own, those of one arena's processes the same."""
+    ours, theirs = Voters(KEY), Voters(b"another key of enough bytes")
+    both = "; ".join(cookie_of(one.set_cookie("code")) for one in (ours, theirs))
+    assert ours.cookie == Voters(KEY).cookie != theirs.cookie
+    assert ours.recognize(both) is not None
+    assert theirs.recognize(both) is not None
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_no_cookie_can_be_made_up(code: str, signature: str) -> None:
     """Whatever code and signature somebody writes."""
-    assert Voters(KEY).recognize(f"{COOKIE}={code}.{signature}") is None
+    voters = Voters(KEY)
+    assert voters.recognize(f"{voters.cookie}={code}.{signature}") is None
 
 
 def test_a_signature_that_lacks_or_changes_one_character_is_none() -> None:
     """Every place of code and signature counts."""
     voters = Voters(KEY)
     cookie = cookie_of(voters.set_cookie("code"))
-    for place in range(len(COOKIE) + 1, len(cookie)):
+    for place in range(len(voters.cookie) + 1, len(cookie)):
         other = "0" if cookie[place] != "0" else "1"
         assert voters.recognize(cookie[:place] + other + cookie[place + 1 :]) is None
     assert voters.recognize(cookie[:-1]) is None
     assert voters.recognize(None) is None
-    assert voters.recognize(f"{COOKIE}=") is None
+    assert voters.recognize(f"{voters.cookie}=") is None
 
 
 def test_the_pseudonym_gives_the_cookie_away_to_nobody() -> None:
