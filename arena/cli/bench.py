@@ -101,8 +101,10 @@ def run(
         )
         settings = Settings.from_environment(profile=profile, models=catalog_file, database=database, storage=storage)
         catalog = load_catalog(settings.models, resolve_profile(settings), storage=settings.storage)
+        entries = [catalog.contestant(name) for name in models]
+        referee = catalog.judge(judge) if judge is not None else None
         file = questions if questions is not None else _from_hub(chosen)
-        sheets, failed = run_task(chosen, models, file, catalog, settings, options, judge)
+        sheets, failed = run_task(chosen, entries, referee, file, catalog, settings, options)
         show(_together(sheets), as_json)
     if failed:
         raise typer.Exit(1)

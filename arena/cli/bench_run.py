@@ -104,12 +104,10 @@ class RunningTask:
 
 
 def run_task(
-    task: Benchmark, models: Sequence[str], file: Path, catalog: Catalog, settings: Settings,
-    options: RunOptions, judge: str | None,
+    task: Benchmark, entries: Sequence[Contestant], referee: Judge | None, file: Path, catalog: Catalog,
+    settings: Settings, options: RunOptions,
 ) -> tuple[list[ScoreSheet], int]:  # fmt: skip
     """Run a task for each model in turn; the sheets, and how many questions or judgments failed."""
-    entries = [catalog.contestant(name) for name in models]
-    referee = catalog.judge(judge) if judge is not None else None
     return asyncio.run(_run(task, entries, referee, file, catalog, settings, options))
 
 

@@ -82,6 +82,18 @@ def test_a_task_checked_by_a_program_is_answered_scored_and_kept(place: Path) ->
     assert len({answer["seed"] for answer in answers}) == 4
 
 
+@pytest.mark.parametrize("wrong", [["--model", "plane"], ["--model", "plain", "--judge", "likes-frist"]])
+def test_a_mistyped_name_is_told_before_questions_are_fetched(
+    place: Path, monkeypatch: pytest.MonkeyPatch, wrong: list[str]
+) -> None:
+    """Nobody waits for a download that was for nothing."""
+    fetched: list[object] = []
+    monkeypatch.setattr("arena.cli.bench._from_hub", fetched.append)
+    refused = invoke(place, "ru-arena-general", *wrong)
+    assert (refused.exit_code, fetched) == (2, [])
+    assert wrong[-1] in refused.stderr
+
+
 def test_pairs_are_judged_in_both_orders_against_a_baselines_run(place: Path) -> None:
     """A judge that always likes the first answer makes every model even with the baseline."""
     file = questions(place)
