@@ -43,6 +43,11 @@ class Turn:
         return any(answer is not None and answer.state is AnswerState.FAILED for answer in (self.a, self.b))
 
     @property
+    def stopped(self) -> bool:
+        """Whether its voter, or the lack of one, ended it before the answers were complete."""
+        return any(answer is not None and answer.state is AnswerState.STOPPED for answer in (self.a, self.b))
+
+    @property
     def overlong(self) -> bool:
         """Whether it failed because the conversation is longer than a side can read: asking again does not help."""
         overflow = ContextOverflow.code

@@ -17,7 +17,7 @@ from arena.errors import ArenaError
 from arena.ratings.bradley_terry import maximize
 from arena.ratings.comparisons import Comparisons, PairCounts
 from arena.ratings.crowds import Alarm, Duplicates, Flip, duplicates, examine, first_place
-from arena.ratings.integrity import Suspicion, with_prior
+from arena.ratings.integrity import OPPOSED, Suspicion, with_prior
 from arena.service.questions import Questions
 from arena.service.vote_columns import VoteColumns, newest
 from arena.store.records import VoteFilter, VoteRecord
@@ -79,12 +79,14 @@ class Moved:
 class IntegrityView:
     """Everything the operator is shown: suspects the most suspicious first, crowds the loudest first.
 
-    `threshold` is the log-wealth that flags a voter. `flip` is None before two contestants have votes.
+    `threshold` is the log-wealth that flags a voter, `opposed` the agreement with others below which one is flagged,
+    too. `flip` is None before two contestants have votes.
     """
 
     votes: int
     voters: int
     threshold: float
+    opposed: float
     suspects: tuple[Suspect, ...]
     crowds: tuple[Crowd, ...]
     held: tuple[Held, ...]
@@ -177,6 +179,7 @@ class IntegrityDesk:
             len(votes),
             looked.voters,
             looked.threshold,
+            OPPOSED,
             looked.suspects,
             looked.crowds,
             _held(records),

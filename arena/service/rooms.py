@@ -63,7 +63,9 @@ class Room:
         battle = self.battle
         known = battle.names_known
         shown = [self._shown(number, turn, known) for number, turn in enumerate(battle.turns)]
-        phase = _PHASES.get(battle.status, Phase.ENDED)
+        last = battle.turns[-1] if battle.turns else None
+        ended = Phase.STOPPED if last is not None and last.stopped else Phase.ENDED
+        phase = _PHASES.get(battle.status, ended)
         if self.live is not None and battle.status is BattleStatus.ANSWERING:
             frame = self.live.frame()
             phase, shown[-1] = frame.phase, replace(shown[-1], a=frame.a, b=frame.b)

@@ -212,7 +212,7 @@ class BattleEvents:
             tab.after: gr.update(visible=open_vote),
             tab.reasons: gr.update(choices=choices, value=[]) if open_vote else gr.update(),
             tab.comment: gr.update(value="") if open_vote else gr.update(),
-            tab.votes: gr.update(visible=not voted),
+            tab.votes: gr.update(visible=not voted, elem_classes=_verdicts(view)),
             **{button: gr.update(interactive=view.can_vote) for button in tab.vote.values()},
         }
 
@@ -293,3 +293,8 @@ class BattleEvents:
         limits = {"prompt_too_long": settings.max_prompt_chars, "too_many_turns": settings.max_turns}
         values = {"limit": number(limits[error.code], language)} if error.code in limits else {}
         gr.Warning(say(language, key, **values), duration=WARNED)
+
+
+def _verdicts(view: BattleView) -> list[str]:
+    """The classes of the row of verdicts, which says when there is nothing to judge and nothing to come."""
+    return ["votes"] if view.writing or view.can_vote else ["votes", "closed"]

@@ -11,7 +11,7 @@ from arena.service import Nameplate
 from arena.service.boards import UNMASKED
 from arena.service.head_to_head import Meeting, PairView
 from arena.ui import charts
-from arena.ui.board_views import Seen
+from arena.ui.board_views import Choice, Seen
 from arena.ui.render import sorting_heading
 from arena.ui.texts import TEXTS, number, percent, say, topic_name
 
@@ -36,6 +36,8 @@ def table(seen: Seen, language: str) -> str:
         f" · {say(language, 'board_live')}{_legend(seen, language)}</p>"
     )
     if not board.votes:
+        if Choice(track=seen.choice.track, slice=seen.choice.slice) != Choice():
+            return f'{live}<p class="empty">{say(language, "board_empty_view")}</p>'
         begin = f'<br><a href="?tab=battle">{say(language, "board_empty_act")}</a>'
         return f'{live}<p class="empty">{say(language, "board_empty")}{begin}</p>'
     plates = {plate.name: plate for plate in view.nameplates}

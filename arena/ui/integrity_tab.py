@@ -97,8 +97,14 @@ def page(view: IntegrityView, language: str, sighting: Sighting | None = None) -
         f"<h2>{say(language, 'tab_integrity')}</h2>"
         f'<ul class="operator-facts">{"".join(f"<li>{fact}</li>" for fact in facts if fact)}</ul>'
         f"{act}{_suspects(view, language)}{_crowds(view, language)}{_held(view.held, language)}"
-        f'<p class="note">{say(language, "integrity_note", threshold=number(view.threshold, language, 1))}</p>'
+        f'<p class="note">{_note(view, language)}</p>'
     )
+
+
+def _note(view: IntegrityView, language: str) -> str:
+    """What the figures mean, and how far each may go."""
+    limits = {"threshold": view.threshold, "opposed": view.opposed}
+    return say(language, "integrity_note", **{key: number(limit, language, 1) for key, limit in limits.items()})
 
 
 def _flip(view: IntegrityView, language: str) -> str:

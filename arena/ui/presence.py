@@ -84,7 +84,7 @@ class _LeanState(state_holder.SessionState):
         if block is not None and block.stateful:
             self.state_data[key] = value
         else:
-            self.blocks_config.blocks[key] = value
+            self.blocks_config.blocks[key] = _trusting(value)
 
 
 def keep_little() -> None:
@@ -100,8 +100,14 @@ def trust_choices(demo: gr.Blocks) -> None:
     """Hand on what was chosen as it came: Gradio would check it against choices that were forgotten with the page's
     last line, while the page still shows them. Forms and handlers check for themselves."""
     for part in demo.blocks.values():
-        if isinstance(part, gr.Dropdown | gr.Radio | gr.CheckboxGroup):
-            part.preprocess = _as_it_came  # type: ignore[method-assign]
+        _trusting(part)
+
+
+def _trusting(part: Any) -> Any:
+    """Of what is chosen from, also what Gradio puts in its place whenever a handler changes anything of it."""
+    if isinstance(part, gr.Dropdown | gr.Radio | gr.CheckboxGroup):
+        part.preprocess = _as_it_came  # type: ignore[method-assign]
+    return part
 
 
 def _as_it_came(payload: Any) -> Any:

@@ -76,7 +76,7 @@ def answer(view: BattleView, side: Side, language: str, harmless: Callable[[str]
     if view.phase is Phase.FAILED:
         return f"*{say(language, 'overlong_answer' if view.turns[-1].overlong else 'failed_answer')}*"
     text = view.turns[-1].a if side == "a" else view.turns[-1].b
-    if not text.strip() and not view.writing:
+    if not text.strip() and not view.writing and view.phase is not Phase.STOPPED:
         return f"*{say(language, 'empty_answer')}*"
     return harmless(text)
 

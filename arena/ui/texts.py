@@ -240,6 +240,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Голосов ещё нет. Первый же бой вслепую откроет рейтинг.",
         "No votes yet. The first blind battle opens the leaderboard.",
     ),
+    "board_empty_view": ("Для этого выбора голосов ещё нет.", "There are no votes for this choice yet."),
     "board_empty_act": ("Начать бой", "Start a battle"),
     "board_votes": ("Голосов: {votes}", "Votes: {votes}"),
     "board_live": ("обновляется сразу", "live"),
@@ -612,9 +613,11 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "integrity_reason": ("Причина", "Reason"),
     "integrity_release": ("Вернуть и доверять", "Put back and trust"),
     "integrity_note": (
-        "Улика — логарифм выигрыша в ставках против честности голосующего; под подозрением — выше {threshold}. "
+        "Улика — логарифм выигрыша в ставках против честности голосующего. Под подозрением — улика выше {threshold} "
+        "или согласие с другими ниже {opposed} σ. "
         "Честные вкусы учтены. Отложенные голоса не удалены: вернуть их можно в любой момент.",
-        "Evidence is the logarithm of what bets against the voter's honesty won; above {threshold} a voter is flagged. "
+        "Evidence is the logarithm of what bets against the voter's honesty won. A voter is flagged by evidence above "
+        "{threshold} or by agreement with others below {opposed} σ. "
         "Honest tastes are allowed for. Votes held back are not deleted and can be put back at any time.",
     ),
     # preparation and trouble

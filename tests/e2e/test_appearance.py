@@ -83,6 +83,40 @@ async def rows_of_the_bar(window: Window) -> int:
     return 1 + sum(lower - upper > 10 for upper, lower in itertools.pairwise(bottoms))
 
 
+@pytest.mark.parametrize("language", ["ru", "en"])
+async def test_the_narrowest_phone_cuts_no_word_of_field_or_button(
+    quick: ArenaProcess, open_window: Opened, language: str
+) -> None:
+    """Before the question, under the answers and after the vote; and the bar stays two rows high."""
+    window = await open_window(quick, language=language, **PHONE | {"viewport": {"width": 320, "height": 640}})
+    assert await window.to_spare("prompt") >= 0
+    await window.ask_and_wait()
+    await expect(window.part("new")).to_be_visible()
+    assert await window.to_spare("prompt") >= 0
+    assert await rows_of_the_bar(window) == 2
+    await window.part("vote-a").tap()
+    await window.revealed()
+    await expect(window.part("undo")).to_contain_text("·", timeout=PATIENCE)
+    for field in ("prompt", "comment"):
+        assert await window.to_spare(field) >= 0, field
+    for button in ("undo", "new-after"):
+        assert await window.part(button).evaluate("it => it.scrollWidth <= it.clientWidth"), button
+
+
+async def test_what_an_undo_says_stands_in_one_line_of_a_wide_window(quick: ArenaProcess, open_window: Opened) -> None:
+    """Nothing stands beside it, so that it may be as wide as its box."""
+    window = await open_window(quick)
+    await window.ask_and_wait()
+    await window.press("ArrowLeft")
+    await window.revealed()
+    await window.part("undo").click()
+    said = window.part("verdict").get_by_role("status")
+    await expect(said).to_contain_text("Голос отменён", timeout=PATIENCE)
+    wide = "it => [it.getBoundingClientRect().width, it.parentElement.getBoundingClientRect().width]"
+    own, box = await said.evaluate(wide)
+    assert own == box
+
+
 async def test_a_long_line_of_code_does_not_widen_an_answer_on_a_phone(
     quick: ArenaProcess, open_window: Opened
 ) -> None:

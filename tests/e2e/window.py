@@ -34,6 +34,15 @@ new MutationObserver(() => {
 """
 """Notes every length that either answer had on the screen."""
 
+TO_SPARE = """box => {
+  const own = getComputedStyle(box), sign = getComputedStyle(box, "::placeholder");
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = `${sign.fontWeight} ${sign.fontSize} ${own.fontFamily}`;
+  const wide = box.clientWidth - parseFloat(own.paddingLeft) - parseFloat(own.paddingRight);
+  return wide - pen.measureText(box.placeholder).width;
+}"""
+"""How many pixels a field is wider than what it invites to."""
+
 
 class Window:
     """One page of one voter."""
@@ -97,6 +106,12 @@ class Window:
         await expect(box).to_be_enabled(timeout=PATIENCE)
         await box.fill(prompt)
         await box.press("Enter")
+
+    async def to_spare(self, part: str) -> float:
+        """By how many pixels what a field invites to is shorter than the field; below 0 it is cut."""
+        box = self.part(part).locator("textarea")
+        await expect(box).to_be_visible()
+        return float(await box.evaluate(TO_SPARE))
 
     async def can_vote(self) -> None:
         """Both answers are there and the verdicts are open."""

@@ -208,6 +208,7 @@ def test_the_page_shows_holds_and_puts_back(page: TestClient, store: Store, lang
     shown = page.post(address, headers=headers).json()["html"]
     assert RIGGER in shown
     assert 'data-integrity="quarantine"' in shown
+    assert {"ru": "ниже −4,0 σ", "en": "below −4.0 σ"}[language] in shown, "either way of being flagged is explained"
     held = page.post(f"{address}/quarantine", headers=headers).json()["html"]
     assert "integrity: raises delta" in held
     assert len(list(store.votes())) == 320

@@ -62,6 +62,14 @@ def test_an_empty_board_invites_to_the_first_battle() -> None:
     assert "No votes yet" in page
 
 
+@pytest.mark.parametrize("choice", [Choice(track="judge"), Choice(slice="language=ru")])
+def test_an_empty_choice_does_not_deny_the_votes_that_there_are(choice: Choice) -> None:
+    """A battle does not fill a judge's board, and a slice may stay empty on an arena full of votes."""
+    page = board_render.table(seen(board_of([]), choice), "en")
+    assert "no votes for this choice" in page
+    assert "battle" not in page
+
+
 def test_a_model_that_only_won_has_no_made_up_rating() -> None:
     """It is said to be undetermined, and no infinity reaches the page."""
     page = shown(board_of([("first", "second", 1.0)] * 3))

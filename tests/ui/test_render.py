@@ -125,6 +125,17 @@ def test_an_empty_answer_is_told_and_not_left_blank() -> None:
     assert render.answer(coming, "a", "en") == ""
 
 
+def test_answers_that_were_stopped_say_so_as_long_as_they_stand() -> None:
+    """On both sides; what was stopped before its first word is no answer with an empty text."""
+    turn = Turn("why?", *(replace(answer(text), state=AnswerState.STOPPED) for text in ("half a", "")))
+    room = Room(Battle("id", "me", Mode.ANONYMOUS, *NAMES, turns=(turn,)), contestant(0), contestant(1), lambda _, a: a)
+    room.battle = replace(room.battle, status=BattleStatus.VOTABLE)
+    view = room.view(now=101.0, undo_seconds=30.0, scale=Scale())
+    for side, text in zip(SIDES, ("half a", ""), strict=True):
+        assert "stopped" in render.side_head(view, side, "en")
+        assert render.answer(view, side, "en") == text
+
+
 def test_the_panel_after_the_vote_says_what_was_expected_and_what_changed() -> None:
     """And how long the vote can be taken back; a retracted one says only that."""
     voted = render.verdict(view_of(BattleStatus.VOTED, Mode.ANONYMOUS), "en")
