@@ -14,6 +14,7 @@ import typer
 from arena.cli.storage import opened
 from arena.cli.terminal import DatabaseOption, StorageOption, progress, told
 from arena.errors import ConfigError
+from arena.store.files import SUFFIXES
 from arena.store.records import ALL, VoteFilter
 
 app = typer.Typer(no_args_is_help=True, help="Take votes out to a file or in from one.")
@@ -45,9 +46,7 @@ def export_votes(
 
 @app.command("import")
 def import_votes(
-    source: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A battle file: .csv, .csv.gz, .jsonl, .json, .parquet.")
-    ],
+    source: Annotated[Path, typer.Argument(metavar="FILE", help=f"A battle file: {', '.join(SUFFIXES)}.")],
     database: DatabaseOption = None,
     storage: StorageOption = None,
 ) -> None:
