@@ -147,7 +147,7 @@ class _Import:
         fresh = []
         for battle_id, battle in named:
             same = here.get(battle_id)
-            if same is not None and not _is(same, battle):
+            if same is not None and not _agrees(same, battle):
                 # Another set's battle under the same number, or another person's vote on it: not this one.
                 battle_id = _hashed(battle_id, battle.model_a, battle.model_b, battle.voter)
                 same = self._present([battle_id]).get(battle_id)
@@ -245,7 +245,7 @@ class _Import:
         return self._slice_sets[names]
 
 
-def _is(here: tuple[str, str, str], battle: ImportedBattle) -> bool:
+def _agrees(here: tuple[str, str, str], battle: ImportedBattle) -> bool:
     """Whether a stored battle is this one: who met, and who voted where both still say."""
     first, second, voter = here
     known = voter != NOBODY != battle.voter and not voter.startswith(roster.FORGOTTEN)

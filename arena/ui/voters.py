@@ -10,8 +10,12 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Mapping
+from itertools import product
 
 from arena.service.forgetting import forget_code, keyed_digest
+
+_OLD_COOKIE = "arena_voter"
+"""What the cookie was called until 0.2.0, the same for every arena of a host: who has one still is who they were."""
 
 _YEAR = 365 * 24 * 3600
 
@@ -39,10 +43,8 @@ class Voters:
 
     def code(self, cookie_header: str | None) -> str | None:
         """The code of a cookie that we signed: for this class and the guard only."""
-        value = _cookies(cookie_header).get(self.cookie, "")
-        code, _, signature = value.partition(".")
-        genuine = hmac.compare_digest(signature.encode(), self._signature(code).encode())
-        return code if code and genuine else None
+        cookies = _cookies(cookie_header)
+        return self._genuine(cookies.get(self.cookie)) or self._genuine(cookies.get(_OLD_COOKIE))
 
     def signed_in(self, cookie_header: str | None) -> bool:
         """Whether this voter is an account's."""
@@ -63,8 +65,8 @@ class Voters:
 
     def end_cookies(self) -> tuple[str, ...]:
         """The Set-Cookie headers that make a browser nobody, at the paths where it may ever have been given a code."""
-        paths = dict.fromkeys((self._path, "/"))
-        return tuple(f"{self.cookie}=; Path={path}; Max-Age=0; {self._place()}" for path in paths)
+        places = product((self.cookie, _OLD_COOKIE), dict.fromkeys((self._path, "/")))
+        return tuple(f"{name}=; Path={path}; Max-Age=0; {self._place()}" for name, path in places)
 
     def _place(self) -> str:
         return "HttpOnly; " + ("SameSite=None; Secure; Partitioned" if self._in_frame else "SameSite=Lax")
@@ -72,6 +74,11 @@ class Voters:
     def forget_code(self, voter: str) -> str:
         """What a voter quotes to be forgotten; neither the cookie nor the exported pseudonym can be had from it."""
         return forget_code(self._key, voter)
+
+    def _genuine(self, value: str | None) -> str | None:
+        code, _, signature = (value or "").partition(".")
+        signed = hmac.compare_digest(signature.encode(), self._signature(code).encode())
+        return code if code and signed else None
 
     def _signature(self, code: str) -> str:
         return self._digest("cookie", code)[:32]
