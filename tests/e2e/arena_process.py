@@ -57,6 +57,11 @@ class ArenaProcess:
         """The last lines that the server wrote."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-40:])
 
+    def log_of(self, battle: str) -> str:
+        """What the server wrote about a battle, and the warnings of all that went on beside it."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return "\n".join(line for line in lines if battle in line or "WARNING" in line or "ERROR" in line)
+
     @property
     def pid(self) -> int:
         """Of the server's process."""

@@ -39,7 +39,7 @@ async def honest_vote(arena: ArenaProcess, prompt: str, gate: asyncio.Semaphore,
         a, b = (is_right(prompt, text) for text in await page.answers())
         verdict = "tie" if a and b else "model_a" if a else "model_b" if b else "both_bad"
         answer = await page.post("vote", {"battle": page.battle, "verdict": verdict})
-        assert answer.status_code == 200, answer.text
+        assert answer.status_code == 200, f"{answer.text} on {prompt!r}; the server's log: {arena.log_of(page.battle)}"
         return verdict
 
 
@@ -60,8 +60,9 @@ async def test_two_hundred_honest_votes_rank_the_toys_in_their_true_order(demo: 
     async with patient_client() as client:
         config = (await PageByHand(demo.address, client).open()).config
     gate = asyncio.Semaphore(AT_ONCE)
-    verdicts = await asyncio.gather(*(honest_vote(demo, prompt, gate, config) for prompt in asked))
-    assert len(set(verdicts)) == 4, "every verdict occurs"
+    async with asyncio.TaskGroup() as voters:  # where one fails, the others end with this test
+        votes = [voters.create_task(honest_vote(demo, prompt, gate, config)) for prompt in asked]
+    assert len({vote.result() for vote in votes}) == 4, "every verdict occurs"
     board = json.loads(await asyncio.to_thread(command, demo, "leaderboard", "--json"))
     assert [row["model"] for row in board["models"]] == TRUE_ORDER
 

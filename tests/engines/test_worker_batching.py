@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -77,6 +78,15 @@ class Desk:
 def endless(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A qwen2 checkpoint whose greedy answers end at their limit only, loaded in fp32."""
     return _load(build(tmp_path_factory.mktemp("endless"), "qwen2", context=512, endless=True))
+
+
+@pytest.fixture
+def hasty() -> Iterator[None]:
+    """Threads take turns every few instructions."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
 
 
 @pytest.mark.parametrize("family", BATCHED)
@@ -268,6 +278,40 @@ def test_a_model_that_breaks_fails_its_requests_and_goes_on(endless: Any) -> Non
     broken = desk.ask_ids([10**6], seed=0, max_tokens=4)
     assert "IndexError" in (desk.answer(broken).error or "")
     assert desk.answer(desk.ask("Hello", max_tokens=4)).error is None
+    desk.answerer.stop()
+
+
+def test_a_request_that_comes_while_the_batch_looks_at_its_queue_disturbs_nobody(endless: Any) -> None:
+    """Somebody asks at the very moment at which another who waits is looked at: both are answered."""
+    desk = _desk(endless)
+    desk.answerer.stop()  # from here on the passes are made by hand
+    tickets = [desk.ask("Hello", max_tokens=2)]
+
+    class Watched(type(tickets[0])):  # type: ignore[misc]
+        @property
+        def cancelled(self) -> bool:
+            if len(tickets) < 3:
+                tickets.append(desk.ask("Bye", max_tokens=2))
+            return False
+
+    tickets[0].__class__ = Watched
+    while desk.answerer.active:
+        desk.answerer.round()
+    assert [desk.answer(ticket).error for ticket in tickets] == [None] * 3
+
+
+def test_requests_that_come_while_a_pass_breaks_are_told_or_answered(endless: Any, hasty: None) -> None:
+    """Nobody is forgotten between those that fail with the pass and those that come after it."""
+    desk = _desk(endless, max_batch=4)
+    tickets = []
+    for number in range(300):
+        if number % 3:
+            tickets.append(desk.ask("Hello", max_tokens=1))
+        else:
+            tickets.append(desk.ask_ids([10**6], seed=0, max_tokens=4))
+    errors = [desk.answer(ticket).error or "" for ticket in tickets]
+    assert all("IndexError" in error for error in errors[::3])
+    assert {error.partition(":")[0] for error in errors} <= {"", "IndexError"}
     desk.answerer.stop()
 
 

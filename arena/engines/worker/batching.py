@@ -70,6 +70,7 @@ class Batcher:
         self._table = np.zeros((max_batch, -(-loaded.prompter.context // pool.block_size) + 1), dtype=np.int64)
         self._recorded = self._steps_with(record) if record else None
         self._slots = list(range(max_batch))
+        self._arrived: list[_Row] = []  # the one place where other threads put something; behind `_wake`
         self._waiting: deque[_Row] = deque()
         self._running: list[_Row] = []
         self._wake = threading.Condition()
@@ -80,7 +81,7 @@ class Batcher:
     @property
     def active(self) -> int:
         """Requests that wait or run."""
-        return len(self._waiting) + len(self._running)
+        return len(self._arrived) + len(self._waiting) + len(self._running)
 
     def start(self) -> None:
         """Begin to work."""
@@ -90,7 +91,7 @@ class Batcher:
         """Queue a request; its deltas are delivered until one is the last."""
         row = _Row(ask, self._loaded)
         with self._wake:
-            self._waiting.append(row)
+            self._arrived.append(row)
             self._wake.notify()
         return row
 
@@ -124,11 +125,12 @@ class Batcher:
 
     def _wait_for_work(self) -> bool:
         with self._wake:
-            while not (self._stopping or self._waiting or self._running):
+            while not (self._stopping or self.active):
                 self._wake.wait()
             return not self._stopping
 
     def _round(self) -> None:
+        self._take_in()
         self._drop_cancelled()
         self._admit()
         if prompts := self._next_prompts():
@@ -137,12 +139,17 @@ class Batcher:
             self._advance(answers, [1] * len(answers))
         self._speak()
 
+    def _take_in(self) -> None:
+        """From here on the requests are this thread's own: nobody else changes what it looks through."""
+        with self._wake:
+            self._waiting.extend(self._arrived)
+            self._arrived.clear()
+
     def _drop_cancelled(self) -> None:
         for row in [row for row in self._running if row.cancelled]:
             self._release(row)
         if any(row.cancelled for row in self._waiting):
-            with self._wake:
-                self._waiting = deque(row for row in self._waiting if not row.cancelled)
+            self._waiting = deque(row for row in self._waiting if not row.cancelled)
 
     def _admit(self) -> None:
         """Let waiting requests in while there is a slot and room for their prompt."""
@@ -154,8 +161,7 @@ class Batcher:
                 self._pool.give_back(row.blocks)
                 row.blocks = []
                 return
-            with self._wake:
-                self._waiting.popleft()
+            self._waiting.popleft()
             row.slot = self._slots.pop()
             self._table[row.slot] = 0
             self._table[row.slot, : len(row.blocks)] = row.blocks
@@ -278,8 +284,7 @@ class Batcher:
         """Back to the front of the queue; what was drawn is kept and computed again."""
         self._release(row)
         row.computed = 0
-        with self._wake:
-            self._waiting.appendleft(row)
+        self._waiting.appendleft(row)
 
     def _release(self, row: _Row) -> None:
         self._running.remove(row)
@@ -310,8 +315,7 @@ class Batcher:
         for row in list(self._running):
             row.computed = 0  # nothing of a broken pass is remembered
             self._release(row)
-        with self._wake:
-            self._waiting.clear()
+        self._waiting.clear()
         reason = f"{type(error).__name__}: {error}"
         if takes_the_process_along(error):
             self.fatal = error
