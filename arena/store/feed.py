@@ -31,18 +31,18 @@ class Feed:
         self._thread.start()
 
     def stop(self) -> None:
-        """No call begins after this returns (one from another thread may be under way)."""
+        """No call is made after this returns."""
         if not self._stopped.is_set():
-            self._stopped.set()
+            with self._lock:
+                self._stopped.set()
             self._unlisten()
             self._thread.join()
 
     def _tell(self, version: int) -> None:
-        with self._lock:
-            fresh = version > self._told
-            self._told = max(version, self._told)
-        if fresh:
-            self._callback(version)
+        with self._lock:  # also while it is told: another thread may hear of the next version meanwhile
+            if version > self._told and not self._stopped.is_set():
+                self._told = version
+                self._callback(version)
 
     def _version(self) -> int:
         with self._database.reading() as db:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -159,6 +160,31 @@ def test_everybody_hears_of_a_change(url: str, open_store: Callable[[str], Store
     heard["there"].clear()
     vote(here, a.id, b.id, Verdict.TIE)
     assert not heard["there"].wait(0.2)
+
+
+def test_versions_are_told_in_their_order_whichever_thread_hears_first(
+    url: str, open_store: Callable[[str], Store]
+) -> None:
+    """While one thread tells of a version, another hears of the next: that one is told afterwards."""
+    here, there = open_store(url), open_store(url)
+    a, b = register(here, "x", "y")
+    versions: list[int] = []
+    newer = threading.Event()
+
+    def heard(version: int) -> None:
+        if version == 1:
+            vote(there, a.id, b.id, Verdict.TIE)
+            newer.wait(0.5)  # in vain, as long as it waits for its turn
+        versions.append(version)
+        if version == 2:
+            newer.set()
+
+    here.on_change(heard, poll_seconds=0.05)
+    vote(here, a.id, b.id, Verdict.TIE)
+    assert newer.wait(60)
+    while len(versions) < 2:
+        time.sleep(0.01)
+    assert versions == [1, 2]
 
 
 def test_two_processes_share_one_database(url: str, open_store: Callable[[str], Store], clock: Clock) -> None:
