@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -106,6 +107,7 @@ class Keeper:
         self._failures = 0
         self._retry_at = 0.0
         self._task: asyncio.Task[None] | None = None
+        self._turn = threading.RLock()  # a cancelled task's thread goes on, beside the last push
 
     @property
     def saved(self) -> bool:
@@ -115,7 +117,8 @@ class Keeper:
     @property
     def unsaved_seconds(self) -> float:
         """How long the oldest vote that is nowhere but on this disk has waited: what a wipe now would lose."""
-        return 0.0 if self._waiting_since is None else self._clock() - self._waiting_since
+        since = self._waiting_since  # once: a push may end meanwhile, in its thread
+        return 0.0 if since is None else self._clock() - since
 
     @property
     def window(self) -> Window:
@@ -157,22 +160,24 @@ class Keeper:
 
     def tend(self) -> bool:
         """One look: restore if that is still to be done, push if it is time; whether nothing is left undone. Blocks."""
-        if self._fresh:
-            return self._attempt(self._restored)
-        if self._clock() < self._retry_at:
-            return True  # a hub that is away for long leaves much unsaved: it is read when it can be sent
-        segment = self._pending()
-        if segment is None:
-            return True
-        due = segment.votes >= PUSH_VOTES or self.unsaved_seconds >= PUSH_SECONDS
-        return self.push() if due else True
+        with self._turn:
+            if self._fresh:
+                return self._attempt(self._restored)
+            if self._clock() < self._retry_at:
+                return True  # a hub that is away for long leaves much unsaved: it is read when it can be sent
+            segment = self._pending()
+            if segment is None:
+                return True
+            due = segment.votes >= PUSH_VOTES or self.unsaved_seconds >= PUSH_SECONDS
+            return self.push() if due else True
 
     def push(self) -> bool:
         """Push what is pending now, after what a fresh disk lacks has come back; whether it arrived. Blocks."""
-        if self._fresh and not self._attempt(self._restored):
-            return False
-        segment = self._pending()
-        return segment is None or self._attempt(lambda: self._pushed(segment))
+        with self._turn:
+            if self._fresh and not self._attempt(self._restored):
+                return False
+            segment = self._pending()
+            return segment is None or self._attempt(lambda: self._pushed(segment))
 
     def _restored(self) -> None:
         restored = self.restore()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from pathlib import Path
 from random import Random
 
@@ -208,6 +209,44 @@ def test_the_loss_window_is_told_now_and_at_its_longest(disk: Disk, hub: FakeHub
     hub.failing = 0.0
     disk.keeper.push()
     assert (disk.keeper.window.now, disk.keeper.window.longest) == (0, 60)
+
+
+def test_the_loss_window_can_be_told_while_a_push_ends(disk: Disk, clock: Clock) -> None:
+    """The operator's page asks in one thread, the push is another's: here it ends between the page's two looks."""
+    a, b = register(disk.store, "x", "y")
+    vote(disk.store, a.id, b.id, Verdict.TIE)
+    disk.keeper.tend()
+    clock.now += 3
+
+    def later() -> float:
+        disk.keeper._clock = clock
+        disk.keeper.push()
+        return clock()
+
+    disk.keeper._clock = later
+    assert disk.keeper.window.now in (0, 3)
+    assert disk.keeper.saved
+
+
+def test_the_last_push_waits_for_one_that_is_under_way(
+    tmp_path: Path, disk: Disk, hub: FakeHub, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread of a task that was cancelled goes on: its segment would replace the last, longer one."""
+    a, b = register(disk.store, "x", "y")
+    vote(disk.store, a.id, b.id, Verdict.TIE)
+    last, put = threading.Thread(target=disk.keeper.push), hub.put
+
+    def slow(name: str, content: bytes) -> None:
+        if last.ident is None:
+            vote(disk.store, a.id, b.id, Verdict.MODEL_A)
+            last.start()
+            last.join(0.5)  # in vain, as long as it waits for its turn
+        put(name, content)
+
+    monkeypatch.setattr(hub, "put", slow)
+    disk.keeper.push()
+    last.join()
+    assert len(outcomes(wiped(tmp_path, hub, clock).store)) == 2
 
 
 def test_what_became_of_a_vote_comes_back_too(tmp_path: Path, disk: Disk, hub: FakeHub, clock: Clock) -> None:
