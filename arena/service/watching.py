@@ -13,6 +13,7 @@ import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from arena.battles.battle import Battle
@@ -228,7 +229,7 @@ class Watching:
         return ModelReport(
             entry,
             state,
-            self.tallies[name],
+            deepcopy(self.tallies[name]),  # a report is read in another thread, while answers go on being counted
             entry.engine in ("local", "zerogpu"),
             self.health.get(name),
             meter.spent if meter is not None and entry.paid else None,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+
 import pytest
 from operated import SIGNED, Operated, some_answers
 from prometheus_client.parser import text_string_to_metric_families
@@ -64,6 +67,24 @@ def test_prometheus_reads_sums_of_everything(it: Operated) -> None:
     assert found["arena_first_token_seconds_bucket", frozenset({everybody, ("le", "0.5")})] == 3
     assert found["arena_first_token_seconds_sum", frozenset({everybody})] == pytest.approx(0.9)
     assert found["arena_memory_kept_bytes", frozenset()] == 6 * 2**30
+
+
+def test_an_answer_that_is_counted_while_prometheus_reads_disturbs_nobody(it: Operated) -> None:
+    """The text is written in a thread; here an answer ends, for a reason that is new, while its sums are made."""
+
+    class Counted(Counter[str]):
+        def items(self) -> Iterator[tuple[str, int]]:  # type: ignore[override]
+            for item in super().items():
+                if self["later"] == 0:
+                    tally.answers["later"] += 1
+                yield item
+
+    some_answers(it.arena)
+    tally = it.arena.watching.tallies["cloud"]
+    tally.answers = Counted(tally.answers)
+    answer = it.client.get("/metrics", headers=SIGNED)
+    assert answer.status_code == 200
+    assert "later" not in answer.text
 
 
 def test_energy_is_summed_over_the_answers_in_which_it_was_measured(it: Operated) -> None:
