@@ -91,6 +91,7 @@ class Arena:
         self._masker = masker
         self._energy = energy or shares_of_this_machine()
         self._rooms: dict[str, Room] = {}
+        self._asking = 0  # questions that are let in and not under way yet
         self._tasks: set[asyncio.Task[None]] = set()
         self.watching = Watching(fleet)
         self.operator = Operator(fleet, self._spawn)
@@ -126,7 +127,7 @@ class Arena:
 
     async def close(self) -> None:
         """Stop what is being written, then give back engines and the database."""
-        for room in self._rooms.values():
+        for room in list(self._rooms.values()):  # rooms come and go while this one's turn ends
             if room.live is not None:
                 await room.live.stop()
         for task in list(self._tasks):
@@ -164,7 +165,7 @@ class Arena:
 
     def report(self) -> Report:
         """The arena as the operator sees it: with names, so not for voters."""
-        live = [room.live for room in self._rooms.values() if room.live is not None and not room.live.answers.done()]
+        live = self._live()
         try:
             state, ok = f"at change {self.store.board_version()}", True
         except ArenaError as error:
@@ -204,16 +205,18 @@ class Arena:
         `choice` names the contestants in named modes. Raises `BattleError`s; nothing changed then.
         """
         text = clean_prompt(prompt, limit=self.settings.max_prompt_chars)
-        if sum(room.live is not None and not room.live.answers.done() for room in self._rooms.values()) >= (
-            self.settings.max_battles
-        ):
+        if len(self._live()) + self._asking >= self.settings.max_battles:
             raise Busy("as many battles stream as this arena allows: try again in a moment")
-        room = self._room(battle_id, voter) if battle_id else await self._open(voter, mode, choice, text)
-        async with room.lock:
-            if len(room.battle.turns) >= self.settings.max_turns:
-                raise TooManyTurns(f"a battle has at most {self.settings.max_turns} turns: start a new one")
-            asked = room.battle.ask(text)
-            await self._begin(room, asked)
+        self._asking += 1
+        try:
+            room = self._room(battle_id, voter) if battle_id else await self._open(voter, mode, choice, text)
+            async with room.lock:
+                if len(room.battle.turns) >= self.settings.max_turns:
+                    raise TooManyTurns(f"a battle has at most {self.settings.max_turns} turns: start a new one")
+                asked = room.battle.ask(text)
+                await self._begin(room, asked)
+        finally:
+            self._asking -= 1
         return room.battle.id
 
     async def try_again(self, voter: str, battle_id: str) -> None:
@@ -310,6 +313,10 @@ class Arena:
         return target
 
     # ---------------------------------------------------------------- inside
+
+    def _live(self) -> list[LiveTurn]:
+        """The turns that are being written."""
+        return [room.live for room in self._rooms.values() if room.live is not None and not room.live.answers.done()]
 
     async def _open(self, voter: str, mode: Mode, choice: Sequence[str], prompt: str) -> Room:
         pairing = self._casting.pair(mode, choice)

@@ -19,6 +19,7 @@ from arena.errors import (
     BattleError,
     Busy,
     EngineTimeout,
+    StoreUnavailable,
     TooFewContestants,
     TooManyTurns,
     UndoTooLate,
@@ -27,6 +28,7 @@ from arena.errors import (
 )
 from arena.service import Arena, open_store
 from arena.service.fleet import Fleet
+from arena.service.live import Answers
 from arena.service.opening import masker_of
 from arena.service.views import BattleView
 from arena.types import BattleStatus, Mode, Verdict
@@ -254,6 +256,38 @@ async def test_too_many_battles_are_asked_to_wait(opened: Opened) -> None:
         await arena.ask(ME, "why?")
     with pytest.raises(Busy):
         await arena.ask(ME, "why?")
+
+
+async def test_no_more_battles_are_let_in_at_once_than_may_stream(opened: Opened) -> None:
+    """Those that ask in one instant are counted before any of them is under way; who was refused takes no place."""
+    arena = opened(one=saying("word " * 500, tokens_per_second=1), two=saying("x"))
+    await arena.start()
+    asked = await asyncio.gather(*(arena.ask(ME, "why?") for _ in range(5)), return_exceptions=True)
+    assert [type(one) for one in asked] == [str, str, str, Busy, Busy]
+    assert arena.report().battles == 3
+    await arena.stop(ME, str(asked[0]))
+    with pytest.raises(BattleError):
+        await arena.ask(ME, "why?", mode=Mode.DIRECT, choice=["nobody"])
+    await arena.ask(ME, "why?")
+
+
+async def test_an_arena_closes_wholly_while_rooms_come_and_go(opened: Opened) -> None:
+    """A room is put away while another one's turn is being stopped: the database is closed all the same."""
+    arena = opened(one=saying("word " * 500, tokens_per_second=1), two=saying("x"))
+    await arena.start()
+    first, second = [await arena.ask(voter, "why?") for voter in (ME, YOU)]
+    live = arena._rooms[first].live
+    assert live is not None
+    stop = live.stop
+
+    async def stopped() -> Answers:
+        arena._rooms.pop(second, None)
+        return await stop()
+
+    live.stop = stopped  # type: ignore[method-assign]
+    await arena.close()
+    with pytest.raises(StoreUnavailable):
+        arena.store.log("closed", "")
 
 
 async def test_a_lone_contestant_makes_no_blind_battle(opened: Opened) -> None:
