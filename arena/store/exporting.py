@@ -38,6 +38,11 @@ class Sink(Protocol):
         """Append these rows."""
 
 
+def exports_of(storage_dir: Path) -> Path:
+    """Where exports are kept that the arena makes for its pages."""
+    return storage_dir / "exports"
+
+
 def export_votes(
     database: Database, target: Path, which: VoteFilter, redact: Redact, progress: Callable[[int, int], None]
 ) -> int:

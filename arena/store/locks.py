@@ -3,7 +3,8 @@
 Two locks stand beside the database. `in use` is shared by everybody who has it open and taken alone
 to migrate or restore it. `writing` is held around every write transaction and the checkpoint inside
 it: SQLite 3.7.0 to 3.51.2 can lose a reset of the write-ahead log when one connection writes while
-another checkpoints, and here no two ever do either at once.
+another checkpoints, and here no two ever do either at once. A third, `alone`, is for what threads of one process
+must not do at once either: making copies of texts and taking a voter out of them.
 """
 
 from __future__ import annotations
@@ -59,6 +60,21 @@ class FileLock:
         except OSError as error:
             raise StoreUnavailable(f"the lock {self._path} cannot be used: {error.strerror}") from error
         return True
+
+
+@contextmanager
+def alone(path: Path, *, patience: float) -> Iterator[None]:
+    """Hold a lock file by a descriptor of one's own: that keeps out other processes, and other threads of this one.
+
+    Raises `StoreUnavailable` when another keeps it longer than `patience` seconds.
+    """
+    lock = FileLock(path)
+    try:
+        if not lock.take(alone=True, patience=patience):
+            raise StoreUnavailable(f"{path} has been held for {patience:.0f} s: try again")
+        yield
+    finally:
+        lock.close()
 
 
 class WritingLock:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from store_kit import answer, register, vote
 
+from arena.store import migrate
 from arena.store.records import NewBattle, VoteFilter
 from arena.store.store import Store
 from arena.types import Mode, Verdict
@@ -51,6 +54,48 @@ def test_no_byte_of_a_forgotten_text_is_left(file_store: Store, tmp_path: Path) 
     assert sorted(path.name for path in (tmp_path / "exports").iterdir()) == ["others.csv", "others.parquet"]
     assert sorted(path.suffix for path in (tmp_path / "backups").iterdir()) == [".db"]
     assert file_store.check().ok
+
+
+class Forgetting(threading.Thread):
+    """Somebody is forgotten while a copy is made, which waits for it a moment: in vain, as long as it waits too."""
+
+    def __init__(self, store: Store, voter: str) -> None:
+        super().__init__()
+        self._store, self._voter = store, voter
+
+    def run(self) -> None:
+        self._store.forget_voter_text(self._voter).result()
+        self._store.forget_in_files(self._voter)
+
+    def meanwhile(self, *_: object) -> None:
+        if self.ident is None:
+            self.start()
+            self.join(0.5)
+
+
+def test_an_export_that_was_begun_before_does_not_outlive_the_forgetting(file_store: Store, tmp_path: Path) -> None:
+    """Its first rows were written when they still had their words."""
+    a, b = register(file_store, "x", "y")
+    talk(file_store, a.id, b.id, "code-of-eugene")
+    forgetting = Forgetting(file_store, "code-of-eugene")
+    file_store.export_votes(tmp_path / "exports" / "votes.jsonl", progress=forgetting.meanwhile)
+    forgetting.join()
+    assert file_store.voters() == ("forgotten-1",)
+    assert "Евгени".encode() not in bytes_in(tmp_path)
+
+
+def test_a_backup_that_was_begun_before_does_not_outlive_the_forgetting(
+    file_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was copied when it still had the code."""
+    a, b = register(file_store, "x", "y")
+    talk(file_store, a.id, b.id, "code-of-eugene")
+    forgetting = Forgetting(file_store, "code-of-eugene")
+    monkeypatch.setattr(migrate, "_sync", forgetting.meanwhile)
+    file_store.backup()
+    forgetting.join()
+    assert file_store.voters() == ("forgotten-1",)
+    assert b"code-of-eugene" not in bytes_in(tmp_path)
 
 
 def test_outcomes_stay_unless_told_otherwise(store: Store) -> None:

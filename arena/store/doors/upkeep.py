@@ -8,7 +8,7 @@ from pathlib import Path
 
 from arena.store import backups, upkeep
 from arena.store.doors.door import Door
-from arena.store.exporting import drop_exports
+from arena.store.exporting import drop_exports, exports_of
 from arena.store.migrate import HEAD
 from arena.store.records import EventRecord, IntegrityReport, KeyReport
 from arena.store.writer import Pending
@@ -54,8 +54,9 @@ class UpkeepDoor(Door):
         voter's rows are deleted, since they can be made anew. Returns how many files held something. Blocks."""
         kept = backups.folder_of(self._database.storage_dir)
         secrets = self._database.keyring.secrets
-        held = backups.forget_in_backups(kept, voter, keep_votes, self._clock(), secrets)
-        held += drop_exports(self._database.storage_dir / "exports", voter)
+        with self._alone_with_copies():
+            held = backups.forget_in_backups(kept, voter, keep_votes, self._clock(), secrets)
+            held += drop_exports(exports_of(self._database.storage_dir), voter)
         ending = partial(upkeep.end_forgetting, voter=voter)
         self._write(ending, then=lambda: upkeep.scrub(self._database)).result()
         return held
@@ -73,9 +74,10 @@ class UpkeepDoor(Door):
         Blocks. Returns the file. Raises `StoreError` on PostgreSQL, which has its own tools.
         """
         folder = backups.folder_of(self._database.storage_dir)
-        made = backups.make_backup(self._database, target or folder / backups.dated_name(self._clock()), keys=keys)
-        if keep is not None:
-            backups.drop_old(folder, keep)
+        with self._alone_with_copies():
+            made = backups.make_backup(self._database, target or folder / backups.dated_name(self._clock()), keys=keys)
+            if keep is not None:
+                backups.drop_old(folder, keep)
         return made
 
     def backed_up_at(self) -> float | None:

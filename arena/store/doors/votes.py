@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from arena.store import board, voting
 from arena.store.doors.door import Door, Progress, silent
-from arena.store.exporting import export_votes
+from arena.store.exporting import export_votes, exports_of
 from arena.store.importing import checked, import_rows
 from arena.store.privacy import mask_personal
 from arena.store.records import BattleStatus, BothMarkups, ImportReport, VoteFilter, VoteReceipt, VoteRecord
@@ -86,7 +87,9 @@ class VoteDoor(Door):
         number of rows. Blocks. Raises `FileFormatError` for another kind of file, `StoreError` when the file
         cannot be written.
         """
-        return export_votes(self._database, target, which, redact, progress or silent)
+        kept = target.parent.resolve() == exports_of(self._database.storage_dir).resolve()
+        with self._alone_with_copies() if kept else nullcontext():
+            return export_votes(self._database, target, which, redact, progress or silent)
 
     def import_votes(self, path: Path, *, progress: Progress | None = None) -> ImportReport:
         """Take in a battle file, all of it or nothing; battles already here are passed over. Blocks.
