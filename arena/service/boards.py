@@ -218,8 +218,9 @@ class Boards:
 
     def _begin(self) -> None:
         """Read every track's counts and Elo as of one version; slices wait until somebody asks."""
-        while (version := self._store.board_version()) != self._version:
-            self._version = version
+        read, self._version = -1, -1  # what is half read when the store refuses is no version at all
+        while (version := self._store.board_version()) != read:
+            read = version
             self._records = self._store.contestants()
             names = labels(self._records)
             self._since.clear()
@@ -231,6 +232,7 @@ class Boards:
             }
             self._live = LiveBoard.from_counts(counts, rated, names=names.values(), parameters=self._parameters)
             self._widen_again(Track.HUMAN, ALL)
+        self._version = read
 
     def _apply(self, change: Change, names: Mapping[int, str]) -> None:
         last = change.sequence
@@ -283,7 +285,8 @@ class Boards:
             for row in board.rows
         )
         plates = tuple(replace(nameplate(record), name=names[record.id]) for record in self._records)
-        return BoardView(replace(board, rows=rows), self._version, track, slice, plates)
+        counts = None if board.counts is None else board.counts.copy()  # a view stands still, the counts go on
+        return BoardView(replace(board, rows=rows, counts=counts), self._version, track, slice, plates)
 
     def _sampling_rates(self) -> Mapping[int, float]:
         """By contestant's number the share of the latest blind battles in which it was drawn."""

@@ -39,7 +39,7 @@ class FollowedStyle:
         self._follow(votes(came), 1)
         self._follow(votes(went), -1)
         self._chosen = chosen
-        return None if self._live.missed else live_style_board(self._live, self._counts, scale=self._scale)
+        return None if self._live.missed else live_style_board(self._live, self._counts.copy(), scale=self._scale)
 
     def _follow(self, rows: Comparisons, sign: int) -> None:
         bad = np.zeros(len(rows), dtype=bool) if rows.both_bad is None else rows.both_bad

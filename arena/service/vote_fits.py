@@ -70,12 +70,12 @@ class _Columns:
 
     def catch_up(self, store: Store) -> None:
         """Read the votes that came, then which votes left the board or came back."""
-        before, runs = self.last, []
-        if not self.last:
+        before, last, runs = self.last, self.last, []
+        if not last:
             _count_old(store)
         began = time.monotonic()
-        while (table := store.vote_columns(self.last)).last > self.last:
-            self.last = table.last
+        while (table := store.vote_columns(last)).last > last:
+            last = table.last
             runs.append(table)
             time.sleep(min(MOST_PAUSE, time.monotonic() - began))
             began = time.monotonic()
@@ -85,6 +85,7 @@ class _Columns:
             self.weight = _joined(self.weight, [np.frombuffer(one.weight) for one in runs])
             for name, column in self.integers.items():
                 self.integers[name] = _joined(column, [np.frombuffer(one.numbers[name], np.int64) for one in runs])
+        self.last = last  # only now: a store that refuses on the way is asked for all of them again
         self.moved, changed = store.moved_votes(self.moved)
         for number, counts in changed.items():
             place = int(np.searchsorted(self.sequence, number))

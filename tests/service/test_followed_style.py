@@ -7,6 +7,7 @@ import pytest
 
 from arena.ratings.comparisons import BoolArray, Comparisons, IntArray, PairCounts
 from arena.ratings.elo import Scale
+from arena.ratings.leaderboard import counts_matrix
 from arena.ratings.style import fit_style
 from arena.service import followed_style
 from arena.service.followed_style import FollowedStyle
@@ -71,3 +72,13 @@ def test_too_many_votes_wait_for_the_next_fit(monkeypatch: pytest.MonkeyPatch) -
     fit = followed(marked(range(2500)))
     assert fit.board(marked(range(2551)), at) is None
     assert fit.board(marked(range(2550)), at) is not None
+
+
+def test_a_board_stays_as_it_was_when_votes_are_followed() -> None:
+    """Other threads draw it meanwhile."""
+    following = followed(marked(range(2000)))
+    first = following.board(marked(range(2010)), at)
+    assert first is not None
+    before = counts_matrix(first).values.sum()
+    assert following.board(marked(range(2100)), at) is not None
+    assert counts_matrix(first).values.sum() == before

@@ -9,12 +9,13 @@ from random import Random
 
 import pytest
 
+from arena.errors import StoreUnavailable
 from arena.markup import count_markup
 from arena.offline import Rating, rate_file
 from arena.ratings.elo import EloParameters, Scale
 from arena.service.boards import UNMASKED, Boards
 from arena.service.vote_fits import FEATURES, VoteFits
-from arena.store.records import ALL, Contestant, NewBattle
+from arena.store.records import ALL, Contestant, NewBattle, VoteTable
 from arena.store.store import Store
 from arena.types import Answer, AnswerState, Mode, Verdict
 
@@ -107,6 +108,26 @@ def test_votes_that_came_or_went_are_followed(store: Store, fits: VoteFits) -> N
     fresh = VoteFits(store, Scale())
     assert fresh.fit_style().counted == before
     fresh.close()
+
+
+def test_votes_that_had_been_read_when_the_store_refused_are_read_again(
+    store: Store, fits: VoteFits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first run of them came, the next one did not."""
+    expected, read = fits.fit_style().counted, store.vote_columns
+
+    def refusing(after: int) -> VoteTable:
+        if after:
+            raise StoreUnavailable("another program has locked it")
+        return read(after)
+
+    interrupted = VoteFits(store, Scale())
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "vote_columns", refusing)
+        with pytest.raises(StoreUnavailable):
+            interrupted.fit_style()
+    assert interrupted.fit_style().counted == expected
+    interrupted.close()
 
 
 def test_between_two_fits_the_board_follows_the_votes(store: Store) -> None:
