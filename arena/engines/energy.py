@@ -86,8 +86,10 @@ class EnergyShares:
 
     async def end(self, share: Share) -> float | None:
         """The joules of an answer that is over."""
-        await self.settle()
-        self._open.discard(share)
+        try:
+            await self.settle()
+        finally:  # also for who is cancelled while the GPUs are read: nobody would close the share for them
+            self._open.discard(share)
         return share.joules if self.measuring else None
 
     async def settle(self) -> None:

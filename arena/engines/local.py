@@ -175,6 +175,12 @@ class LocalEngine:
         """Requests the worker had at its last heartbeat, a second ago at most."""
         return self._active
 
+    @property
+    def comes_back(self) -> bool:
+        """Whether its worker died and is restarted in a while without being asked: it will need its memory again."""
+        watching = self._watching is not None and not self._watching.done()
+        return watching and self.state.phase is Phase.FAILED
+
     async def unload(self) -> None:
         """End the worker; the memory is free when this returns. The engine can be started again, after its quarantine
         if it is in one."""

@@ -67,6 +67,10 @@ class _Place:
     def state(self) -> ModelState:
         return self.engine.state if isinstance(self.engine, Loadable) else ModelState(Phase.WARM, 1.0)
 
+    @property
+    def comes_back(self) -> bool:
+        return isinstance(self.engine, LocalEngine) and self.engine.comes_back
+
 
 class Pool:
     """The contestants of one machine under one memory budget.
@@ -142,6 +146,9 @@ class Pool:
             for place in places:
                 place.wanted -= 1
             await self._announce()
+            for place in places:
+                if not place.enabled:  # it was disabled while it loaded
+                    await self.evict(place.name)
 
     @asynccontextmanager
     async def acquire(self, name: str, *, patient: bool = False) -> AsyncIterator[Engine]:
@@ -254,7 +261,7 @@ class Pool:
         try:
             await place.engine.start()
         except ModelUnavailable:
-            place.resident = False
+            place.resident = place.comes_back
             raise
 
     async def _put_away(self, place: _Place) -> None:

@@ -88,7 +88,8 @@ class PlacedEngine(LocalEngine):
         try:
             await super().start()
         except ModelUnavailable:
-            self.leave()
+            if not self.comes_back:
+                self.leave()
             raise
 
     async def unload(self) -> None:

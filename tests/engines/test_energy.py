@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+
 import pytest
 from fake_nvml import FakeNvml
 
@@ -80,6 +83,33 @@ async def test_an_idle_gpu_is_nobodys_and_an_unmeasured_answer_costs_nothing_kno
     unmeasured = EnergyShares(lambda: None)
     await unmeasured.keep_settling()
     assert unmeasured.begin() is None
+
+
+async def test_who_is_cancelled_while_the_gpus_are_read_shares_in_nothing_more() -> None:
+    """A reading takes milliseconds, and a voter may stop in one of them."""
+    nvml, reading, go_on = FakeNvml(0.0), threading.Event(), threading.Event()
+    counter = EnergyCounter([0], nvml)
+
+    def read() -> float | None:
+        reading.set()
+        assert go_on.wait(60)
+        return counter.joules()
+
+    shares = EnergyShares(read)
+    go_on.set()
+    await shares.settle()
+    gone, here = shares.begin(), shares.begin()
+    assert gone
+    assert here
+    for event in (reading, go_on):
+        event.clear()
+    ending = asyncio.create_task(shares.end(gone))
+    assert await asyncio.to_thread(reading.wait, 60)
+    ending.cancel()
+    await asyncio.wait({ending})
+    go_on.set()
+    nvml.joules[0] += 10
+    assert await shares.end(here) == pytest.approx(10.0)
 
 
 async def measuring(nvml: FakeNvml) -> EnergyShares:

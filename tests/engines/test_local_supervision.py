@@ -10,6 +10,7 @@ import pytest
 
 from arena.engines.local import LocalEngine, ModelState, Patience, Phase
 from arena.engines.nursery import Nursery
+from arena.engines.pool import Pool
 from arena.engines.worker.spec import OUT_OF_MEMORY, WorkerSpec
 from arena.errors import ConfigError, ModelUnavailable
 
@@ -188,6 +189,22 @@ async def test_a_dead_worker_is_replaced_by_one_although_two_would_bring_it_back
     assert [worker.ended for worker in nursery.workers] == [True, False]
     await engine.close()
     assert nursery.workers[1].ended
+
+
+async def test_a_dead_worker_keeps_its_room_while_it_is_on_its_way_back(clock: Clock) -> None:
+    """Who asks for it meanwhile is refused; others that took its room would find it taken when it is back."""
+    engine, _ = _engine(clock, [READY, None], restart=1000.0)
+    pool = Pool(15.0, clock=clock)
+    pool.add("model", engine, gib=10.0)
+    await pool.warm(["model"])
+    await _until(lambda: engine.state.phase is Phase.FAILED)
+    with pytest.raises(ModelUnavailable):
+        await pool.warm(["model"])
+    assert pool.resident_gib == 10.0
+    assert await pool.evict("model"), "nobody uses it: it may be put away for good"
+    with pytest.raises(ModelUnavailable):
+        await pool.warm(["model"])
+    assert pool.resident_gib == 0.0
 
 
 async def test_a_worker_that_dies_while_loading_leaves_its_last_words_in_the_reason(clock: Clock) -> None:

@@ -151,6 +151,17 @@ async def test_a_disabled_contestant_is_put_away_and_refused() -> None:
     assert room.resident == {"a"}
 
 
+async def test_who_is_disabled_while_loading_is_put_away_when_that_is_done() -> None:
+    """The operator's page offers no way to put it away later."""
+    room = Room(None)
+    loading = asyncio.create_task(room.pool.warm("ab"))
+    while room.models["a"].state.phase is not Phase.LOADING:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    await room.pool.enable("a", False)
+    await loading
+    assert room.resident == {"b"}
+
+
 async def test_an_endpoint_needs_no_memory_and_is_always_warm() -> None:
     """Remote contestants stand in the same pool."""
     room = Room(10.0)

@@ -315,6 +315,25 @@ def test_requests_that_come_while_a_pass_breaks_are_told_or_answered(endless: An
     desk.answerer.stop()
 
 
+def test_an_answerer_ends_although_its_answer_ends_at_that_moment(endless: Any) -> None:
+    """The one that answers one after another: it has an answer in hand at the first look and none at the second."""
+    from arena.engines.worker.single import OneByOne
+
+    class Fleeting(OneByOne):
+        @property
+        def _current(self) -> Ticket | None:  # type: ignore[override]
+            return self._in_hand.pop()
+
+        @_current.setter
+        def _current(self, ticket: Ticket | None) -> None:
+            self._in_hand = [None, Ticket(Ask((1,), seed=0), endless.decode, endless.terminators)]
+
+    answerer = Fleeting(endless, lambda said: None)
+    answerer.start()
+    answerer.stop()
+    assert not answerer._thread.is_alive()
+
+
 def test_steps_that_are_recorded_say_what_plain_ones_say(endless: Any) -> None:
     """Padded to the shapes of a few graphs, at changing numbers of rows and lengths; read from one place in memory."""
     questions = [(QUESTIONS[n % 3], 8 + 7 * n) for n in range(7)]

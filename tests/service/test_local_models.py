@@ -14,12 +14,13 @@ from arena.config import Catalog, Contestant, Settings
 from arena.config.contestants import Chat
 from arena.engines.fake import FakeEngine, saying
 from arena.engines.local import ModelState, Phase
+from arena.engines.nursery import Nursery
 from arena.engines.worker.spec import WorkerSpec
 from arena.errors import ModelUnavailable, NotReady
 from arena.service import Arena, open_store
 from arena.service.fleet import Fleet
 from arena.service.inventory import Reservation
-from arena.service.local_models import Measured, PooledModels
+from arena.service.local_models import Measured, PlacedEngine, PooledModels
 from arena.service.opening import masker_of
 from arena.service.views import BattleView
 from arena.service.worker_specs import worker_spec
@@ -268,6 +269,19 @@ async def test_nobody_is_kept_waiting_for_what_is_out_of_the_game(machine: Calla
     await arena.operator.disable("off")
     await until(lambda: it.engines["broken"].state.phase is Phase.FAILED)
     assert (arena.preparation().ready, arena.preparation().total) == (2, 2)
+
+
+async def test_a_model_whose_worker_is_on_its_way_back_keeps_its_gpu() -> None:
+    """Who is refused meanwhile gives nothing away: the worker comes back to the same GPU."""
+    engine, left = PlacedEngine(WorkerSpec("some/model"), Nursery()), []
+    engine.leave = lambda: left.append(engine.state.phase)  # type: ignore[method-assign]
+    engine.state = ModelState(Phase.FAILED, reason="it died", retry_at=engine._clock() + 1000)
+    engine._watching = asyncio.create_task(asyncio.sleep(1000))
+    with pytest.raises(ModelUnavailable, match="it died"):
+        await engine.start()
+    assert left == []
+    await engine.unload()
+    assert left == [Phase.FAILED]
 
 
 def test_a_worker_is_told_what_is_peculiar_about_a_model(tmp_path: Path) -> None:

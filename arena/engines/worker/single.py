@@ -51,8 +51,8 @@ class OneByOne:
 
     def stop(self) -> None:
         """End the thread after the token it is at."""
-        if self._current:
-            self._current.cancelled = True
+        if current := self._current:  # looked at once: the thread may be done with it meanwhile
+            current.cancelled = True
         self._queue.put(None)
         self._thread.join(timeout=10)
 
