@@ -132,6 +132,8 @@ class Arena:
         for room in list(self._rooms.values()):  # rooms come and go while this one's turn ends
             if room.live is not None:
                 await room.live.stop()
+            if room.conclusion is not None:  # what was shown is written down, not cancelled half way
+                await asyncio.wait({room.conclusion})
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 from weakref import ref
 
 import pytest
@@ -270,6 +271,27 @@ async def test_no_more_battles_are_let_in_at_once_than_may_stream(opened: Opened
     with pytest.raises(BattleError):
         await arena.ask(ME, "why?", mode=Mode.DIRECT, choice=["nobody"])
     await arena.ask(ME, "why?")
+
+
+async def test_what_is_stopped_at_the_end_is_written_down(opened: Opened) -> None:
+    """The battle can be voted after the restart, also where writing takes a moment."""
+    arena = opened(one=saying("one " * 50, tokens_per_second=500), two=saying("two " * 500, tokens_per_second=5))
+    await arena.start()
+    battle = await arena.ask(ME, "why?")
+    async for view in arena.watch(ME, battle):
+        if view.turns[-1].a and view.turns[-1].b:
+            break
+    write = arena.store.finish_turn
+
+    async def slow(*answers: Any, **more: Any) -> None:
+        await asyncio.sleep(0.05)
+        await write(*answers, **more)
+
+    arena.store.finish_turn = slow  # type: ignore[method-assign,assignment]
+    await arena.close()
+    again = opened(one=saying("a"), two=saying("b"))
+    await again.start()
+    assert again.view(ME, battle).can_vote
 
 
 async def test_an_arena_closes_wholly_while_rooms_come_and_go(opened: Opened) -> None:
