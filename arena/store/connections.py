@@ -120,7 +120,10 @@ class Database:
         options: dict[str, Any] = {} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         with translated(), self._readers().connect() as connection:
             driver = connection.connection if self.is_sqlite else connection.execution_options(**options).connection
-            yield driver.driver_connection
+            try:
+                yield driver.driver_connection
+            except connection.dialect.loaded_dbapi.Error as error:  # past SQLAlchemy, which would have told it
+                raise told_by_driver(error) from error
 
     def limit_pages(self, most: int | None) -> None:
         """Let the SQLite file grow to so many pages and no further; None is as far as the disk goes."""

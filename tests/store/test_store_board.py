@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from postgres_server import PostgresServer
 from sqlalchemy import text
 from store_kit import Clock, elo_step, register, votable, vote
 
@@ -160,6 +161,27 @@ def test_everybody_hears_of_a_change(url: str, open_store: Callable[[str], Store
     heard["there"].clear()
     vote(here, a.id, b.id, Verdict.TIE)
     assert not heard["there"].wait(0.2)
+
+
+@pytest.mark.postgres
+def test_a_server_that_ended_every_connection_is_listened_to_again(
+    postgres: PostgresServer, open_store: Callable[[str], Store]
+) -> None:
+    """PostgreSQL restarts, the arena does not: its pages go on hearing of what other processes do."""
+    url = postgres.emptied_database()
+    here, there = open_store(url), open_store(url)
+    a, b = register(here, "x", "y")
+    heard = {1: threading.Event(), 2: threading.Event()}
+    there.on_change(lambda version: heard[version].set(), poll_seconds=0.02)
+    vote(here, a.id, b.id, Verdict.TIE)
+    assert heard[1].wait(60)
+    with here._database.outside_transactions() as connection:
+        others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ended = [pid for pid, _ in connection.execute(f"SELECT pid, pg_terminate_backend(pid) {others}")]
+        while connection.execute("SELECT 1 FROM pg_stat_activity WHERE pid = ANY(%s)", [ended]).fetchone():
+            time.sleep(0.01)
+    vote(here, a.id, b.id, Verdict.TIE)
+    assert heard[2].wait(60)
 
 
 def test_versions_are_told_in_their_order_whichever_thread_hears_first(
