@@ -28,6 +28,7 @@ from arena.errors import (
     ModelUnavailable,
     RateLimited,
     SpendingCapReached,
+    StoreUnavailable,
 )
 from arena.judge.prompts import Case, JudgingProtocol, OwnProtocol
 from arena.judge.spending import Ledger, Purse
@@ -160,8 +161,13 @@ class BattleJudge:
     async def watch(self, poll: float = 5.0, shown: Shown = lambda tally: None, *, pause: float = 300.0) -> None:
         """Judge battles as they finish, for as long as the task lives; after a stop only every `pause` seconds."""
         while True:
-            await self.enqueue()
-            tally = await self.run(shown)
+            try:
+                await self.enqueue()
+                tally = await self.run(shown)
+            except StoreUnavailable as error:  # for a moment: nobody would start the judge again
+                _LOG.warning("judge %s waits: %s", self.name, error)
+                await self._sleep(poll)
+                continue
             if tally.stopped is not None:
                 _LOG.warning("judge %s pauses for %.0f s: %s", self.name, pause, tally.stopped)
             await self._sleep(poll if tally.stopped is None else pause)

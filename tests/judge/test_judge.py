@@ -20,12 +20,13 @@ from store_kit import Clock, elo_step, register, votable, vote
 from arena.engines.fake import FakeEngine, Script, Wait
 from arena.engines.limits import Backoff
 from arena.engines.openai import OpenAIEngine
-from arena.errors import AccessDenied, EndpointError, EngineError, SpendingCapReached
+from arena.errors import AccessDenied, EndpointError, EngineError, SpendingCapReached, StoreUnavailable
 from arena.judge.judge import BattleJudge, Tally
 from arena.judge.prompts import Case
 from arena.judge.spending import Purse
-from arena.store.records import JudgmentStatus
+from arena.store.records import JudgmentRecord, JudgmentStatus
 from arena.store.store import Store
+from arena.store.writer import Pending
 from arena.types import Chunk, Conversation, Decoding, Finish, Track, Verdict
 
 CASE = Case(("Сколько будет два плюс два?",), ("Четыре.",), ("Пять.",), "ru")
@@ -403,3 +404,26 @@ async def test_a_watching_judge_takes_up_new_battles_and_pauses_when_it_was_stop
         await judge.watch(poll=5.0, pause=300.0)
     assert waits == [5.0, 5.0, 300.0]
     assert [record.status for record in store.judgments()].count(JudgmentStatus.DONE) == 2
+
+
+async def test_a_watching_judge_outlives_a_database_that_refuses(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It asks again after a pause, and judges what waits."""
+    voted_battles(store, 1)
+    claim, refusals, waits = store.claim_judgments, [StoreUnavailable("another program has locked it")], list[float]()
+
+    def refusing(judge: str, *, limit: int, lease: float) -> Pending[tuple[JudgmentRecord, ...]]:
+        if refusals:
+            raise refusals.pop()
+        return claim(judge, limit=limit, lease=lease)
+
+    async def noted(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(store, "claim_judgments", refusing)
+    judge = BattleJudge("judge", FakeEngine(fair), store, workers=1, sleep=noted)
+    with pytest.raises(asyncio.CancelledError):
+        await judge.watch(poll=5.0, pause=300.0)
+    assert waits == [5.0, 5.0]
+    assert [record.status for record in store.judgments()] == [JudgmentStatus.DONE]
