@@ -72,11 +72,12 @@ class BattleEvents:
 
     def _connect_votes(self, everything: list[Any], common: dict[str, Any]) -> None:
         tab = self._tab
+        heard = common | {"trigger_mode": "multiple"}  # also while the page is painted after one that was not counted
         verdicts = {"a": "model_a", "b": "model_b", "tie": "tie", "bad": "both_bad"}
         for key, button in tab.vote.items():
             vote = f"(id) => arena.vote(id, '{verdicts[key]}')"
-            button.click(self.show, [tab.battle], everything, js=vote, **common)
-        tab.undo.click(self.show, [tab.battle], everything, js="(id) => arena.undo(id)", **common)
+            button.click(self.show, [tab.battle], everything, js=vote, **heard)
+        tab.undo.click(self.show, [tab.battle], everything, js="(id) => arena.undo(id)", **heard)
         feedback = "(id, reasons, comment) => arena.feedback(id, reasons, comment)"
         inputs = [tab.battle, tab.reasons, tab.comment]
         tab.send_feedback.click(None, inputs, [], js=feedback, **common)

@@ -41,9 +41,10 @@ class BenchTab:
     def connect(self, opened: Any) -> None:
         """Wire the opening of the tab (an event), its links and the choice of a plot."""
         common: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
+        last = common | {"trigger_mode": "always_last"}  # what is asked while the page waits is asked after it
         shown, asked = [self.body, self.kind, self.column, self.plot], [self.query, self.kind, self.column]
         for event in (opened, self.go.click, self.kind.input, self.column.input):
-            event(self.show, asked, shown, js="(query, kind, column) => [location.search, kind, column]", **common)
+            event(self.show, asked, shown, js="(query, kind, column) => [location.search, kind, column]", **last)
 
     async def show(self, request: gr.Request, query: str, kind: str | None, column: str | None) -> list[Any]:
         """What the address asks for, as of now."""

@@ -63,9 +63,9 @@ class BoardTab:
         opening = opened(self.open, [self.query], [*chosen, *shown[3:]], js="() => location.search", **common)
         opening.then(None, chosen, None, js=TELL)
         table, plot = [part for part in shown if part is not self.plot], [self.plot]
-        self.refresh.click(self.show_table, chosen, table, **common).then(self.show_plot, chosen, plot, **common)
-        for one in chosen:
-            one.input(self.show, chosen, shown, **common).then(None, chosen, None, js=TELL)
+        last = common | {"trigger_mode": "always_last"}  # what is asked while the page waits is asked after it
+        self.refresh.click(self.show_table, chosen, table, **last).then(self.show_plot, chosen, plot, **common)
+        gr.on([one.input for one in chosen], self.show, chosen, shown, **last).then(None, chosen, None, js=TELL)
 
     async def open(self, request: gr.Request, query: str) -> list[Any]:
         """The filters' choices in the voter's language, and the view that the page's address names."""

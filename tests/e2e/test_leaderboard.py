@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -80,6 +81,34 @@ async def test_elo_of_a_slice_is_not_passed_off(quick: ArenaProcess, open_window
     await choose(page, "board-slice", "First question")
     await expect(page.locator("#board-table")).to_contain_text("Bradley–Terry is shown", timeout=PATIENCE)
     await expect(page.locator("#board-method input")).to_have_value("Bradley–Terry")
+
+
+async def test_what_is_asked_while_the_board_waits_is_asked_after_it(quick: ArenaProcess, open_window: Opened) -> None:
+    """A second choice before the first is answered, and a vote's news while those of the one before are fetched."""
+    page = (await board_of(open_window, quick)).page
+    answered = asyncio.Event()
+    asked: list[Route] = []
+
+    async def held(route: Route) -> None:
+        asked.append(route)
+        await answered.wait()
+        await route.continue_()
+
+    await page.route("**/queue/join*", held)
+    for plot in ("Who beats whom", "Battle counts"):
+        await page.get_by_label(plot).check()
+        await eventually(lambda: len(asked), 1)
+    answered.set()
+    await expect(page.locator("#board-plot")).to_contain_text("How often row and column met", timeout=PATIENCE)
+    await page.wait_for_url("**plot=counts**", timeout=PATIENCE)
+
+    asked.clear()
+    answered.clear()
+    for _ in range(2):  # what the page does at news of a vote
+        await page.evaluate("document.querySelector('#board-refresh').click()")
+        await eventually(lambda: len(asked), 1)
+    answered.set()
+    await eventually(lambda: len(asked) >= 3, True)  # table and plot, and the table again
 
 
 async def test_plot_and_table_can_be_taken_away(quick: ArenaProcess, open_window: Opened, tmp_path: Path) -> None:

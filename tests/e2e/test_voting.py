@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import sqlite3
@@ -135,6 +136,32 @@ async def test_a_vote_that_was_not_counted_can_be_tried_again(quick: ArenaProces
     await expect(window.part("verdict")).to_contain_text("вы выбрали B", timeout=PATIENCE)
     assert rows(quick, "select verdict from votes where battle_id = ?", await window.battle()) == [(1,)]
     window.forgive("ERR_FAILED", "429")
+
+
+async def test_a_vote_can_be_tried_again_before_the_page_is_painted_anew(
+    quick: ArenaProcess, open_window: Opened
+) -> None:
+    """Gradio drops a click while the one before is not answered; a verdict is heard all the same."""
+    window = await open_window(quick)
+    await window.ask_and_wait()
+    again = asyncio.Event()
+
+    async def lost(route: Route) -> None:
+        await route.abort()
+
+    async def held(route: Route) -> None:
+        await again.wait()
+        await route.continue_()
+
+    await window.page.route("**/arena/vote", lost, times=1)
+    await window.page.route("**/queue/join*", held)
+    async with window.page.expect_request("**/queue/join*", timeout=PATIENCE):
+        await window.part("vote-b").click()
+    async with window.page.expect_response("**/arena/vote", timeout=PATIENCE):
+        await window.part("vote-b").click()
+    again.set()
+    await expect(window.part("verdict")).to_contain_text("вы выбрали B", timeout=PATIENCE)
+    window.forgive("ERR_FAILED")
 
 
 async def test_reasons_and_a_comment_are_noted_with_the_vote(quick: ArenaProcess, open_window: Opened) -> None:
