@@ -28,10 +28,10 @@ $(VENV)/.tests: $(VENV)/.installed tests/requirements.txt
 test quick: export PYTHONDONTWRITEBYTECODE :=  # compiling all anew costs each worker four seconds
 
 test: $(VENV)/.tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2
 
 quick: $(VENV)/.tests
-	@$(BIN)/python -m pytest --quick --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest --quick --numprocesses 2
 
 check: $(VENV)/.tests
 	$(BIN)/ruff check .

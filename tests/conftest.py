@@ -6,16 +6,19 @@ import gc
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import httpcore2
 import hypothesis
 import pytest
 import typer.testing
 from sqlalchemy import create_engine
 from typer.main import get_command
+from xdist.scheduler import LoadFileScheduling
 
 import arena.ui  # noqa: F401  # before Gradio, whoever imports it: test_stubs
 from arena.battles.masking import masker
@@ -45,6 +48,9 @@ hypothesis.settings.load_profile("arena")
 _LAST = ("soak", "postgres", "torch", "browser")
 """Marks of costly tests, in the order in which they run after everything else."""
 
+_MEMORY = Path("/dev/shm")
+"""Where Linux keeps files in memory."""
+
 _COSTLY_FILE = re.compile(rf"^pytestmark = .*pytest\.mark\.({'|'.join(_LAST)})\b", re.MULTILINE)
 
 
@@ -54,9 +60,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The costly marks are named once, above."""
+    """The costly marks are named once, above. What is left writes no file whose way to a disk it is about."""
     if config.getoption("quick"):
         config.option.markexpr = f"not ({' or '.join(_LAST)})"
+        if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 2 << 30:
+            tempfile.tempdir = os.environ["TMPDIR"] = str(_MEMORY)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -80,6 +88,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _place(item: pytest.Item) -> int:
     return max((_LAST.index(mark.name) + 1 for mark in item.iter_markers() if mark.name in _LAST), default=0)
+
+
+class _OneBrowser(LoadFileScheduling):
+    """A file's tests run in one process, and all of the browser's (half of the work) in one: its arenas start once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "browser" if _is_of_the_browser(file) else file
+
+
+@cache
+def _is_of_the_browser(file: str) -> bool:
+    costly = _COSTLY_FILE.search((ROOT / file).read_text(encoding="utf-8"))
+    return bool(costly) and costly[1] == "browser"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """How several processes share the tests."""
+    return _OneBrowser(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -143,7 +170,7 @@ class _Compiled(dict[Any, Any]):
 
 @pytest.fixture(scope="session", autouse=True)
 def made_once() -> Iterator[None]:
-    """What is made alike each time and never changed: trees of commands and of a catalogue's names, and SQL."""
+    """What is made alike each time and never changed: trees of commands and of names, SQL, and whom clients trust."""
     build = cache(masker.build)
     options = {"compiled_cache": _Compiled()}
 
@@ -152,6 +179,7 @@ def made_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(masker, "build", built)
+        patch.setattr(httpcore2, "default_ssl_context", cache(httpcore2.default_ssl_context))
         patch.setattr(typer.testing, "_get_command", cache(get_command))
         patch.setattr(connections, "create_engine", partial(create_engine, execution_options=options))
         yield
