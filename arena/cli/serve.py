@@ -6,8 +6,11 @@ import ctypes
 import errno
 import gc
 import logging
+import signal
 import socket
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +37,7 @@ HEAPS = 2
 """Heaps that the C library keeps for all threads, instead of eight a core: each holds on to what its threads left
 free between what they still use, 48 MB after some thousand visitors where two hold 8."""
 
+_LOOK_SECONDS = 0.1
 _M_ARENA_MAX = -8  # malloc.h
 _PORT = (errno.EADDRINUSE, errno.EACCES)
 
@@ -77,7 +81,23 @@ def run(settings: Settings) -> None:
     address = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0") else settings.host_in_address
     typer.echo(f"Arena: http://{address}:{settings.port}{settings.root_path}/")
     look_for_garbage_among_what_is_new()
-    demo.block_thread()
+    until_told_to_end()
+    typer.echo("Arena: closing")
+    demo.close(verbose=False)
+
+
+def until_told_to_end() -> None:
+    """Return at Ctrl-C or at SIGTERM, by which containers and services are stopped; a second one ends at once."""
+    told = threading.Event()
+
+    def tell(number: int, frame: object) -> None:
+        told.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, tell)
+    while not told.is_set():  # a handler runs between two looks, never while a lock is held
+        time.sleep(_LOOK_SECONDS)
 
 
 def require_free(host: str, port: int) -> None:

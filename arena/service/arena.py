@@ -127,13 +127,18 @@ class Arena:
         self._spawn(self.patrol.keep_looking(), "integrity")
         self._spawn(self._energy.keep_settling(), "energy")
 
-    async def close(self) -> None:
-        """Stop what is being written, then give back engines and the database."""
+    async def end_lines(self) -> None:
+        """Let every page go: no more news, and what is being written stops where it is."""
+        self._bell.end()
         for room in list(self._rooms.values()):  # rooms come and go while this one's turn ends
             if room.live is not None:
                 await room.live.stop()
             if room.conclusion is not None:  # what was shown is written down, not cancelled half way
                 await asyncio.wait({room.conclusion})
+
+    async def close(self) -> None:
+        """Stop what is being written, then give back engines and the database."""
+        await self.end_lines()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

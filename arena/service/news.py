@@ -21,6 +21,7 @@ class Bell:
         self._count = 0
         self._last = -GAP
         self._due: asyncio.TimerHandle | None = None
+        self._ended = False
 
     def ring(self) -> None:
         """Wake every listener."""
@@ -37,10 +38,15 @@ class Bell:
         self._rung.set()
         self._rung = asyncio.Event()
 
+    def end(self) -> None:
+        """Let every listener go: nothing is rung any more. Called in the loop."""
+        self._ended = True
+        self._rung.set()
+
     async def rings(self) -> AsyncIterator[bool]:
         """True at once and after each ring, False after a silence."""
         heard = -1
-        while True:
+        while not self._ended:
             if heard != self._count:  # also what rang while the listener was busy
                 heard = self._count
                 yield True

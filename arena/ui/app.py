@@ -38,7 +38,7 @@ from arena.ui.operator import Doorkeeper
 from arena.ui.outputs import LeanBlocks
 from arena.ui.presence import MOST_PAGES, Presence, forgetter, keep_little, trust_choices
 from arena.ui.routes import Routes
-from arena.ui.starting import wait_for_the_start
+from arena.ui.server import be_patient
 from arena.ui.texts import LANGUAGES, TEXTS, say
 from arena.ui.voters import Voters
 
@@ -94,7 +94,7 @@ def launch(make: Callable[[], Arena], *, prevent_thread_lock: bool = False) -> g
     voters = Voters(settings.signing_key(), in_frame=in_frame, path=settings.root_path)
     sign_in.check(settings.sign_in == "required")
     keep_little()
-    wait_for_the_start()
+    be_patient(arena.end_lines)
     judges = JudgeDesk(arena.store, arena.catalog, arena.settings)
     views = BoardViews(arena, judges)
     demo, pages = build(arena, voters, judges, views)

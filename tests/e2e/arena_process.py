@@ -63,6 +63,11 @@ class ArenaProcess:
         return "\n".join(line for line in lines if battle in line or "WARNING" in line or "ERROR" in line)
 
     @property
+    def ended(self) -> int | None:
+        """The server's exit status; None while it runs."""
+        return self._process.poll()
+
+    @property
     def pid(self) -> int:
         """Of the server's process."""
         return self._process.pid
@@ -77,11 +82,15 @@ class ArenaProcess:
         self._process.kill()
         self._process.wait()
 
+    def tell_to_end(self) -> None:
+        """Ask it to end."""
+        self._process.terminate()
+
     def stop(self) -> None:
         """Ask it to end, and insist after a while."""
-        self._process.terminate()
+        self.tell_to_end()
         try:
-            self._process.wait(20)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -71,6 +71,8 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staged]:
 
     yield staging
     for arena in arenas:
+        arena.tell_to_end()
+    for arena in arenas:
         arena.stop()
         _keep_log(arena)
 

@@ -1,12 +1,13 @@
-"""A start that takes longer than Gradio waits, and one that fails."""
+"""A start that takes longer than Gradio waits, one that fails, and an end beside an open page."""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import threading
 import time
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
@@ -14,10 +15,10 @@ import pytest
 from gradio import http_server
 from gradio.routes import App
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from arena.ui.starting import wait_for_the_start
+from arena.ui.server import be_patient
 from tests.e2e.arena_process import free_port
 
 
@@ -27,12 +28,15 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_server, "Server", http_server.Server)
     clock = SimpleNamespace(time=itertools.count(step=10).__next__, sleep=time.sleep)
     monkeypatch.setattr(http_server, "time", clock)
-    wait_for_the_start()
+    be_patient(lambda: asyncio.sleep(0))
 
 
-def serving(lifespan: object) -> App:
-    """Something that says hello."""
-    return Starlette(routes=[Route("/", lambda request: PlainTextResponse("hello"))], lifespan=lifespan)  # type: ignore
+def serving(lifespan: object, news: Callable[[], AsyncIterator[str]] | None = None) -> App:
+    """Something that says hello, and has news where they are wanted."""
+    routes = [Route("/", lambda request: PlainTextResponse("hello"))]
+    if news:
+        routes.append(Route("/news", lambda request: StreamingResponse(news())))
+    return Starlette(routes=routes, lifespan=lifespan)  # type: ignore
 
 
 def test_a_start_may_take_longer_than_gradio_waits() -> None:
@@ -62,3 +66,24 @@ def test_a_start_that_fails_is_not_waited_for() -> None:
 
     with pytest.raises(OSError, match="port"):
         http_server.start_server(serving(lifespan), "127.0.0.1", free_port())
+
+
+def test_an_open_page_does_not_keep_the_end_from_coming() -> None:
+    """A line of news that would never end is cut, and all is closed when `close` returns."""
+    closed = threading.Event()
+
+    @asynccontextmanager
+    async def lifespan(app: object) -> AsyncIterator[None]:
+        yield
+        await asyncio.sleep(0.3)  # as long as it takes to put things away
+        closed.set()
+
+    async def news() -> AsyncIterator[str]:
+        yield "hello"
+        await asyncio.Event().wait()
+
+    _, _, address, server = http_server.start_server(serving(lifespan, news), "127.0.0.1", free_port())
+    with urllib.request.urlopen(address + "news") as line:
+        assert line.read(5) == b"hello"
+        server.close()
+    assert closed.is_set()
