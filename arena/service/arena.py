@@ -104,7 +104,7 @@ class Arena:
         self.forgetting = Forgetting(store, self._rooms)
         self.keeper: Keeper | None = None
         self._housekeeping = Housekeeping(settings, store, self._rooms, clock, self._spawn)
-        self._bell: Bell
+        self._bell: Bell | None = None  # from the start on
         self._version = 0
         self._watchers = 0
         self._unwatch: Callable[[], None] = lambda: None
@@ -116,12 +116,12 @@ class Arena:
         await self._casting.register(self.catalog.enabled)
         for battle_id in self.store.battles_with(statuses=[BattleStatus.ANSWERING]):
             await self.store.set_battle_status(battle_id, BattleStatus.FAILED)
-        self._bell = Bell()
+        bell = self._bell = Bell()
         self._version = self.store.board_version()
         self._unwatch = self.store.on_change(self._changed)
         self._accounts.open()
         await self.fleet.start()
-        self._housekeeping.begin(self._bell, self.preparation)
+        self._housekeeping.begin(bell, self.preparation)
         self._spawn(self.watching.keep_asking(), "endpoints")
         self._spawn(self.watching.keep_reading(), "GPUs")
         self._spawn(self.patrol.keep_looking(), "integrity")
@@ -129,7 +129,8 @@ class Arena:
 
     async def end_lines(self) -> None:
         """Let every page go: no more news, and what is being written stops where it is."""
-        self._bell.end()
+        if self._bell is not None:
+            self._bell.end()
         for room in list(self._rooms.values()):  # rooms come and go while this one's turn ends
             if room.live is not None:
                 await room.live.stop()
@@ -161,6 +162,7 @@ class Arena:
         what is so by then.
         """
         told = False
+        assert self._bell is not None, "pages come after the start"
         async for rung in self._bell.rings():
             if rung and told and its_moment:
                 await its_moment()
@@ -170,7 +172,8 @@ class Arena:
     def _changed(self, version: int) -> None:
         """A thread of the store tells of the board's new version: one read for all listeners."""
         self._version = version
-        self._bell.ring()
+        if self._bell is not None:
+            self._bell.ring()
 
     def report(self) -> Report:
         """The arena as the operator sees it: with names, so not for voters."""
