@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from arena_process import ArenaProcess
 from typer.testing import Result
 
 from arena.config import Settings
@@ -15,7 +16,8 @@ from arena.ui.voters import Voters
 from perf import visitor
 from perf.visitor import Call, send
 from tests.cli.commanding import commanded
-from tests.e2e.arena_process import ArenaProcess
+
+pytestmark = pytest.mark.browser
 
 KEY = b"k" * 32
 

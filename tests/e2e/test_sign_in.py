@@ -8,12 +8,14 @@ from urllib.parse import urlparse
 
 import httpx
 import pytest
+from arena_process import ArenaProcess, free_port
 
 from arena.errors import ConfigError
 from arena.ui import sign_in
 from perf import visitor
-from tests.e2e.arena_process import ArenaProcess, free_port
 from tests.ui.fake_accounts import CLIENT, FakeAccounts
+
+pytestmark = pytest.mark.browser
 
 PERSON = "account-4711"
 
