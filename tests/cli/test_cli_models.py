@@ -34,7 +34,8 @@ def file(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["models", *map(str, arguments)])
+    wide = {"COLUMNS": "300"}  # a folder of tests may have a long name, and lines break where the terminal ends
+    return CliRunner().invoke(app, ["models", *map(str, arguments)], env=wide)
 
 
 def test_the_table_shows_what_each_takes_and_whether_it_fits(file: Path) -> None:
