@@ -90,12 +90,15 @@ def until_told_to_end() -> None:
     """Return at Ctrl-C or at SIGTERM, by which containers and services are stopped; a second one ends at once."""
     told = threading.Event()
 
+    def answer(act: Callable[[int, object], None] | signal.Handlers) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, act)
+
     def tell(number: int, frame: object) -> None:
         told.set()
-        signal.signal(number, signal.SIG_DFL)
+        answer(signal.SIG_DFL)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, tell)
+    answer(tell)
     while not told.is_set():  # a handler runs between two looks, never while a lock is held
         time.sleep(_LOOK_SECONDS)
 

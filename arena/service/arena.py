@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
@@ -92,7 +91,6 @@ class Arena:
         self._masker = masker
         self._energy = energy or shares_of_this_machine()
         self._rooms: dict[str, Room] = {}
-        self._exporting = threading.Lock()
         self._asking = 0  # questions that are let in and not under way yet
         self._tasks: set[asyncio.Task[None]] = set()
         self.watching = Watching(fleet)
@@ -316,14 +314,7 @@ class Arena:
 
     def export(self, form: str) -> Path:
         """All counting votes as a file of this form (csv, jsonl, parquet); made anew when votes came. Blocks."""
-        target = self.settings.storage / "exports" / f"votes-{self.store.board_version()}.{form}"
-        with self._exporting:  # who asks for the same meanwhile waits for it
-            if not target.exists():
-                earlier = sorted(target.parent.glob(f"votes-*.{form}"), key=lambda path: (len(path.name), path.name))
-                for old in earlier[:-1]:  # the latest may just have been given to somebody
-                    old.unlink(missing_ok=True)
-                self.store.export_votes(target)
-        return target
+        return self.store.kept_export(form)
 
     # ---------------------------------------------------------------- inside
 

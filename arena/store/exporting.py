@@ -68,6 +68,13 @@ def drop_exports(folder: Path, voter: str) -> int:
     return len(held)
 
 
+def drop_earlier(folder: Path, form: str) -> None:
+    """Delete kept exports of a form but the latest, which may just have been given to somebody."""
+    kept = sorted(folder.glob(f"votes-*.{form}"), key=lambda path: (len(path.name), path.name))
+    for old in kept[:-1]:
+        old.unlink(missing_ok=True)
+
+
 def _holds(path: Path, voter: str) -> bool:
     """Whether a row is the voter's. A file that cannot be read cannot be cleared of suspicion."""
     try:

@@ -7,12 +7,15 @@ still holds its line, so that nothing would be closed. It knows servers, not are
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from socket import socket
 
 from gradio import http_server
 from gradio.exceptions import ServerFailedToStartError
+
+log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.02
 
@@ -30,7 +33,10 @@ class PatientServer(http_server.Server):
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """End the lines that would never end by themselves, then everything else."""
-        await self.farewell()
+        try:
+            await self.farewell()
+        except Exception:
+            log.exception("not every page could be let go in order")
         await super().shutdown(sockets)
 
     def run_in_thread(self) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import ctypes
 import gc
 import io
+import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +76,28 @@ def test_a_taken_port_is_told_before_anything_is_loaded() -> None:
             require_free("127.0.0.1", port)
         with pytest.raises(ConfigError, match=f"port {port} of 0.0.0.0"):
             require_free("0.0.0.0", port)
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_the_end_and_a_second_one_whichever_does_not_wait_for_it(first: signal.Signals) -> None:
+    """Whoever cannot wait for models to be put away says so again."""
+    program = "from arena.cli.serve import *; print('on', flush=True); until_told_to_end(); print('told', flush=True)"
+    waiting = subprocess.Popen([sys.executable, "-c", f"{program}; time.sleep(600)"], stdout=subprocess.PIPE, text=True)
+    assert waiting.stdout is not None
+    with waiting:
+        assert waiting.stdout.readline() == "on\n"
+        while signal.SIGTERM not in caught(waiting.pid):
+            time.sleep(0.01)
+        waiting.send_signal(first)
+        assert waiting.stdout.readline() == "told\n"
+        waiting.terminate()
+    assert waiting.returncode == -signal.SIGTERM
+
+
+def caught(pid: int) -> set[int]:
+    """The signals that a process has a handler for."""
+    (mask,) = re.findall(r"^SigCgt:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return {number for number in range(1, 65) if int(mask, 16) >> (number - 1) & 1}
 
 
 @pytest.fixture

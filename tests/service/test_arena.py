@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import threading
 from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from pathlib import Path
@@ -311,31 +310,6 @@ async def test_an_arena_closes_wholly_while_rooms_come_and_go(opened: Opened) ->
     await arena.close()
     with pytest.raises(StoreUnavailable):
         arena.store.log("closed", "")
-
-
-async def test_who_asks_for_an_export_meanwhile_gets_the_same_file(opened: Opened) -> None:
-    """Two that write one file would write into each other's; what somebody just got outlives the next export."""
-    arena = opened(one=saying("a"), two=saying("b"))
-    await arena.start()
-    await arena.vote(ME, await answered(arena), Verdict.TIE)
-    made, got, write = list[Path](), list[Path](), arena.store.export_votes
-    another = threading.Thread(target=lambda: got.append(arena.export("csv")))
-
-    def slow(target: Path) -> int:
-        made.append(target)
-        if another.ident is None:
-            another.start()
-            another.join(0.3)  # in vain, as long as it waits for this one
-        return write(target)
-
-    arena.store.export_votes = slow  # type: ignore[method-assign,assignment]
-    got.append(arena.export("csv"))
-    another.join()
-    assert len(made) == 1
-    assert got == made * 2
-    await arena.vote(ME, await answered(arena), Verdict.TIE)
-    assert arena.export("csv") != made[0]
-    assert made[0].exists()
 
 
 async def test_a_lone_contestant_makes_no_blind_battle(opened: Opened) -> None:

@@ -6,8 +6,10 @@ import csv
 import gzip
 import json
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as parquet
 import pytest
@@ -16,6 +18,8 @@ from hypothesis import strategies as st
 from store_kit import Clock, register, votable, vote
 
 from arena.errors import FileFormatError, StoreError
+from arena.store.connections import Database
+from arena.store.doors import votes as votes_door
 from arena.store.files import read_comparisons
 from arena.store.interchange import COLUMNS, exported, imported
 from arena.store.records import (
@@ -154,6 +158,35 @@ def test_personal_data_is_hidden_unless_told_otherwise(file_store: Store, tmp_pa
     (row,) = (json.loads(line) for line in (tmp_path / "votes.jsonl").read_text("utf-8").splitlines())
     assert row["comment"].startswith("мой телефон ")
     assert "912" not in row["comment"]
+
+
+def test_who_asks_for_a_kept_export_meanwhile_gets_the_same_file(
+    file_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that write one file would write into each other's; what somebody just got outlives the next export."""
+    a, b = register(file_store, "x", "y")
+    vote(file_store, a.id, b.id, Verdict.TIE)
+    made, got, write = list[Path](), list[Path](), votes_door.export_votes
+    another = threading.Thread(target=lambda: got.append(file_store.kept_export("csv")))
+
+    def slow(database: Database, target: Path, *how: Any) -> int:
+        made.append(target)
+        if another.ident is None:
+            another.start()
+            another.join(0.3)  # in vain, as long as it waits for this one
+        return write(database, target, *how)
+
+    monkeypatch.setattr(votes_door, "export_votes", slow)
+    got.append(file_store.kept_export("csv"))
+    another.join()
+    assert len(made) == 1
+    assert got == made * 2
+    vote(file_store, a.id, b.id, Verdict.TIE)
+    assert file_store.kept_export("csv") != made[0]
+    assert made[0].exists()
+    vote(file_store, a.id, b.id, Verdict.TIE)
+    file_store.kept_export("csv")
+    assert not made[0].exists()
 
 
 def test_an_export_that_fails_leaves_the_old_file(file_store: Store, clock: Clock, tmp_path: Path) -> None:

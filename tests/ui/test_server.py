@@ -68,6 +68,24 @@ def test_a_start_that_fails_is_not_waited_for() -> None:
         http_server.start_server(serving(lifespan), "127.0.0.1", free_port())
 
 
+def test_a_farewell_that_fails_does_not_keep_the_end_from_coming() -> None:
+    """The database refuses to write down what was stopped: everything is closed all the same."""
+    closed = threading.Event()
+
+    @asynccontextmanager
+    async def lifespan(app: object) -> AsyncIterator[None]:
+        yield
+        closed.set()
+
+    async def refused() -> None:
+        raise OSError("the disk is full")
+
+    be_patient(refused)
+    _, _, _, server = http_server.start_server(serving(lifespan), "127.0.0.1", free_port())
+    server.close()
+    assert closed.is_set()
+
+
 def test_an_open_page_does_not_keep_the_end_from_coming() -> None:
     """A line of news that would never end is cut, and all is closed when `close` returns."""
     closed = threading.Event()

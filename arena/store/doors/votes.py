@@ -8,7 +8,7 @@ from pathlib import Path
 
 from arena.store import board, voting
 from arena.store.doors.door import Door, Progress, silent
-from arena.store.exporting import export_votes, exports_of
+from arena.store.exporting import drop_earlier, export_votes, exports_of
 from arena.store.importing import checked, import_rows
 from arena.store.privacy import mask_personal
 from arena.store.records import BattleStatus, BothMarkups, ImportReport, VoteFilter, VoteReceipt, VoteRecord
@@ -90,6 +90,16 @@ class VoteDoor(Door):
         kept = target.parent.resolve() == exports_of(self._database.storage_dir).resolve()
         with self._alone_with_copies() if kept else nullcontext():
             return export_votes(self._database, target, which, redact, progress or silent)
+
+    def kept_export(self, form: str) -> Path:
+        """All counting votes as a file of the storage (csv, jsonl, parquet), made anew when votes came. Blocks."""
+        target = exports_of(self._database.storage_dir) / f"votes-{self._read(board.version)}.{form}"
+        if not target.exists():
+            with self._alone_with_copies():
+                if not target.exists():  # else it was made by whom this one waited for
+                    drop_earlier(target.parent, form)
+                    export_votes(self._database, target, VoteFilter(), mask_personal, silent)
+        return target
 
     def import_votes(self, path: Path, *, progress: Progress | None = None) -> ImportReport:
         """Take in a battle file, all of it or nothing; battles already here are passed over. Blocks.
