@@ -48,21 +48,24 @@ hypothesis.settings.load_profile("arena")
 _LAST = ("soak", "postgres", "torch", "browser")
 """Marks of costly tests, in the order in which they run after everything else."""
 
+_SLOW = ("torch", "browser")
+"""Marks of tests that `--quick` leaves out: a minute is too short for them."""
+
 _MEMORY = Path("/dev/shm")
 """Where Linux keeps files in memory."""
 
-_COSTLY_FILE = re.compile(rf"^pytestmark = .*pytest\.mark\.({'|'.join(_LAST)})\b", re.MULTILINE)
+_SLOW_FILE = re.compile(rf"^pytestmark = .*pytest\.mark\.({'|'.join(_SLOW)})\b", re.MULTILINE)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--quick` leaves out what is costly."""
-    parser.addoption("--quick", action="store_true", help=f"only tests with none of the marks {', '.join(_LAST)}")
+    parser.addoption("--quick", action="store_true", help=f"only tests with none of the marks {', '.join(_SLOW)}")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """The costly marks are named once, above. What is left writes no file whose way to a disk it is about."""
     if config.getoption("quick"):
-        config.option.markexpr = f"not ({' or '.join(_LAST)})"
+        config.option.markexpr = f"not ({' or '.join(_SLOW)})"
         if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 2 << 30:
             tempfile.tempdir = os.environ["TMPDIR"] = str(_MEMORY)
 
@@ -71,7 +74,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """A file of which every test is left out is not read either: importing torch alone takes seconds."""
     if not config.getoption("quick") or collection_path.suffix != ".py":
         return None
-    return bool(_COSTLY_FILE.search(collection_path.read_text(encoding="utf-8"))) or None
+    return bool(_SLOW_FILE.search(collection_path.read_text(encoding="utf-8"))) or None
 
 
 def pytest_collection_finish() -> None:
@@ -99,9 +102,8 @@ class _OneBrowser(LoadFileScheduling):
 
 
 @cache
-def _is_of_the_browser(file: str) -> bool:
-    costly = _COSTLY_FILE.search((ROOT / file).read_text(encoding="utf-8"))
-    return bool(costly) and costly[1] == "browser"
+def _is_of_the_browser(file: str) -> bool:  # drills start an arena of their own
+    return "\npytestmark = pytest.mark.browser\n" in (ROOT / file).read_text(encoding="utf-8")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, or_, select, update
 
 from arena.errors import BattleError, UnknownBattle, VotingClosed
 from arena.store import keyring, roster
 from arena.store.log import write_event
+from arena.store.prepared import Prepared, inserting
 from arena.store.records import BattleRecord, ContestantRecord, NewBattle, TurnRecord
 from arena.store.sealing import Sealer
 from arena.store.tables import AnyRow, answers, battles, contestants, turns, voter_keys, voters
@@ -23,26 +25,24 @@ def create(db: Connection, battle_id: str, battle: NewBattle, now: float) -> Bat
     """See `Store.create_battle`."""
     if battle.contestant_a == battle.contestant_b:
         raise BattleError("a contestant cannot battle itself")
-    voter_id = roster.voter_number(db, battle.voter, now)
-    db.execute(
-        insert(battles).values(
-            id=battle_id,
-            voter_id=voter_id,
-            mode=battle.mode,
-            contestant_a=battle.contestant_a,
-            contestant_b=battle.contestant_b,
-            propensity=battle.propensity,
-            language=battle.language,
-            topic=battle.topic,
-            masked=False,
-            system_prompt=storable(battle.system_prompt),
-            seed=battle.seed,
-            status=BattleStatus.OPEN,
-            created_at=now,
-            changed_at=now,
-        )
-    )
-    return load(db, battle_id, battle.voter)
+    row = {
+        "id": battle_id,
+        "voter_id": roster.voter_number(db, battle.voter, now),
+        "mode": battle.mode,
+        "contestant_a": battle.contestant_a,
+        "contestant_b": battle.contestant_b,
+        "propensity": battle.propensity,
+        "language": battle.language,
+        "topic": battle.topic,
+        "masked": False,
+        "system_prompt": storable(battle.system_prompt),
+        "seed": battle.seed,
+        "status": BattleStatus.OPEN,
+        "created_at": now,
+        "changed_at": now,
+    }
+    _INSERT.run(db, **row)
+    return _record(SimpleNamespace(**row, code=battle.voter), _contestants(db, row), ())
 
 
 def replace_pair(db: Connection, battle_id: str, a: int, b: int, propensity: float, now: float) -> BattleRecord:
@@ -58,17 +58,13 @@ def replace_pair(db: Connection, battle_id: str, a: int, b: int, propensity: flo
 def append_turn(db: Connection, battle_id: str, prompt: str, now: float) -> int:
     """See `Store.append_turn`."""
     sealer = keyring.writing_sealer(db, require(db, battle_id).voter_id)
-    last, dropped = db.execute(
-        select(turns.c.position, turns.c.dropped_at)
-        .where(turns.c.battle_id == battle_id)
-        .order_by(turns.c.position.desc(), turns.c.attempt.desc())
-    ).first() or (-1, None)
+    last, dropped = _LAST_TURN.first(db, wanted=battle_id) or (-1, None)
     position = last + (dropped is None)
     attempt = _attempts(db, battle_id, position)
     key = turn_key(battle_id, int(position), attempt)
     sealed = sealer.seal(storable(prompt), *key.values(), "prompt")
-    db.execute(insert(turns).values(**key, prompt=sealed, asked_at=now))
-    _change(db, battle_id, now, status=BattleStatus.ANSWERING)
+    _INSERT_TURN.run(db, **key, prompt=sealed, asked_at=now)
+    put_status(db, battle_id, BattleStatus.ANSWERING, now)
     return int(position)
 
 
@@ -84,14 +80,15 @@ def finish_turn(
 ) -> None:
     """See `Store.finish_turn`."""
     attempt = _attempts(db, battle_id, index) - 1
-    this = (turns.c.battle_id == battle_id, turns.c.position == index, turns.c.attempt == attempt)
-    if not db.execute(update(turns).where(*this, turns.c.dropped_at.is_(None)).values(ended_at=now)).rowcount:
+    if not _END_TURN.run(db, wanted=battle_id, place=index, times=attempt, now=now):
         raise UnknownBattle(f"battle {battle_id} has no turn {index}")
     sides = {"a": a} if b is None else {"a": a, "b": b}
     sealer = keyring.sealer_of_battle(db, battle_id)
     keys = [turn_key(battle_id, index, attempt) | {"side": side} for side in sides]
-    db.execute(insert(answers), [key | _columns(sides[key["side"]], sealer, key) for key in keys])
-    _change(db, battle_id, now, status=status, **({"masked": True} if masked else {}))
+    _INSERT_ANSWER.run_many(db, [key | _columns(sides[key["side"]], sealer, key) for key in keys])
+    put_status(db, battle_id, status, now)
+    if masked:
+        _MARK_MASKED.run(db, wanted=battle_id)
 
 
 def fail_turn(db: Connection, battle_id: str, index: int, a: Answer, b: Answer | None, now: float) -> None:
@@ -128,10 +125,15 @@ def set_status(db: Connection, battle_id: str, status: str, expected: Sequence[s
     return db.execute(change).rowcount > 0
 
 
+def put_status(db: Connection, battle_id: str, status: str, now: float) -> None:
+    """The battle's status from now on, whatever it was."""
+    _SET_STATUS.run(db, wanted=battle_id, new=status, now=now)
+
+
 def mark_masked(db: Connection, battle_id: str) -> None:
     """See `Store.mark_masked`."""
     require(db, battle_id)
-    db.execute(update(battles).where(battles.c.id == battle_id).values(masked=True))
+    _MARK_MASKED.run(db, wanted=battle_id)
 
 
 def expire(db: Connection, before: float, now: float) -> int:
@@ -153,7 +155,7 @@ def recent_pairs(db: Connection, limit: int) -> tuple[tuple[int, int], ...]:
 
 def require(db: Connection, battle_id: str) -> AnyRow:
     """The battle's row. Raises `UnknownBattle`."""
-    row = db.execute(select(battles).where(battles.c.id == battle_id)).first()
+    row: AnyRow | None = _BATTLE.row(db, wanted=battle_id)
     if row is None:
         raise UnknownBattle(f"there is no battle {battle_id}")
     return row
@@ -161,10 +163,12 @@ def require(db: Connection, battle_id: str) -> AnyRow:
 
 def load(db: Connection, battle_id: str, voter: str | None) -> BattleRecord:
     """See `Store.load_battle`."""
-    row = db.execute(_with_voter().where(battles.c.id == battle_id)).first()
+    row = _OWNED.row(db, wanted=battle_id)
     if row is None or voter not in (None, row.code):
         raise UnknownBattle(f"there is no battle {battle_id} for this voter")
-    return _records(db, [row])[0]
+    kept, said = _TURNS.rows(db, wanted=battle_id), _ANSWERS.rows(db, wanted=battle_id)
+    turns_of = _turns(kept, said, {battle_id: keyring.sealer(db, row.key_name, row.wrapped)})
+    return _record(row, _contestants(db, row._asdict()), turns_of.get(battle_id, ()))
 
 
 def load_many(db: Connection, ids: Sequence[str]) -> tuple[BattleRecord, ...]:
@@ -215,8 +219,7 @@ def _with_voter() -> Select[Any]:
 
 def _attempts(db: Connection, battle_id: str, position: int) -> int:
     """How often this turn was asked so far."""
-    asked = select(func.count()).where(turns.c.battle_id == battle_id, turns.c.position == position)
-    return int(db.execute(asked).scalar_one())
+    return len(_ATTEMPTS.all(db, wanted=battle_id, place=position))
 
 
 def _change(db: Connection, battle_id: str, now: float, **values: object) -> None:
@@ -257,46 +260,102 @@ def _answer(row: AnyRow, sealer: Sealer) -> Answer:
     )
 
 
-def _record(row: AnyRow, by_number: Mapping[int, ContestantRecord], turns: tuple[TurnRecord, ...]) -> BattleRecord:
+def _record(row: Any, by_number: Mapping[int | None, ContestantRecord], turns: tuple[TurnRecord, ...]) -> BattleRecord:
     return BattleRecord(
         id=row.id,
         voter=row.code,
         mode=Mode(row.mode),
         contestant_a=by_number[row.contestant_a],
-        contestant_b=None if row.contestant_b is None else by_number[row.contestant_b],
+        contestant_b=by_number.get(row.contestant_b),
         status=BattleStatus(row.status),
         created_at=row.created_at,
         propensity=row.propensity,
         language=row.language,
         topic=row.topic,
-        masked=row.masked,
+        masked=bool(row.masked),
         system_prompt=row.system_prompt,
         seed=row.seed,
         turns=turns,
     )
 
 
+def _contestants(db: Connection, battle: Mapping[str, Any]) -> dict[int | None, ContestantRecord]:
+    """Both of a battle, by number."""
+    both = _BOTH.all(db, a=battle["contestant_a"], b=battle["contestant_b"])
+    return {row[0]: roster.record(row) for row in both}
+
+
 def _records(db: Connection, rows: Sequence[AnyRow]) -> tuple[BattleRecord, ...]:
     """Rows as battles, with one query each for everybody's contestants, turns and answers."""
     numbers = {number for row in rows for number in (row.contestant_a, row.contestant_b)}
     known = db.execute(select(contestants).where(contestants.c.id.in_(numbers - {None})))
-    by_number = {row.id: roster.record(row) for row in known}
-    turns_of = _turns(db, {row.id: keyring.sealer(db, row.key_name, row.wrapped) for row in rows})
-    return tuple(_record(row, by_number, tuple(turns_of.get(row.id, ()))) for row in rows)
+    by_number: dict[int | None, ContestantRecord] = {row.id: roster.record(row) for row in known}
+    sealers = {row.id: keyring.sealer(db, row.key_name, row.wrapped) for row in rows}
+    kept = db.execute(_KEPT_TURNS.where(turns.c.battle_id.in_(sealers)))
+    said = db.execute(select(answers).where(answers.c.battle_id.in_(sealers)))
+    turns_of = _turns(kept, said, sealers)
+    return tuple(_record(row, by_number, turns_of.get(row.id, ())) for row in rows)
 
 
-def _turns(db: Connection, sealers: Mapping[str, Sealer]) -> dict[str, list[TurnRecord]]:
-    """Turns by battle, of the battles that these sealers open."""
-    ids = list(sealers)
-    kept = select(turns).where(turns.c.battle_id.in_(ids), turns.c.dropped_at.is_(None))
-    said = {
-        (row.battle_id, row.position, row.attempt, row.side): _answer(row, sealers[row.battle_id])
-        for row in db.execute(select(answers).where(answers.c.battle_id.in_(ids)))
+def _turns(
+    kept: Iterable[Any], said: Iterable[Any], sealers: Mapping[str, Sealer]
+) -> dict[str, tuple[TurnRecord, ...]]:
+    """Rows of turns and answers as turns by battle, opened by the battles' sealers."""
+    answer_of = {
+        (row.battle_id, row.position, row.attempt, row.side): _answer(row, sealers[row.battle_id]) for row in said
     }
-    found: dict[str, list[TurnRecord]] = {}
-    for row in db.execute(kept.order_by(turns.c.battle_id, turns.c.position)):
+    found: dict[str, tuple[TurnRecord, ...]] = {}
+    for row in kept:
         key = (row.battle_id, row.position, row.attempt)
         prompt = sealers[row.battle_id].open(row.prompt, *key, "prompt")
-        turn = TurnRecord(row.position, prompt, said.get((*key, "a")), said.get((*key, "b")), row.asked_at)
-        found.setdefault(row.battle_id, []).append(turn)
+        turn = TurnRecord(row.position, prompt, answer_of.get((*key, "a")), answer_of.get((*key, "b")), row.asked_at)
+        found[row.battle_id] = (*found.get(row.battle_id, ()), turn)
     return found
+
+
+_KEPT_TURNS = (
+    select(turns).where(turns.c.dropped_at.is_(None)).order_by(turns.c.battle_id, turns.c.position)
+)  # fmt: skip
+
+_INSERT, _INSERT_ANSWER = inserting(battles), inserting(answers)
+_INSERT_TURN = inserting(turns, "ended_at", "dropped_at")
+_BATTLE = Prepared(lambda _: select(battles).where(battles.c.id == bindparam("wanted")))
+_OWNED = Prepared(lambda _: _with_voter().where(battles.c.id == bindparam("wanted")))
+_TURNS = Prepared(lambda _: _KEPT_TURNS.where(turns.c.battle_id == bindparam("wanted")))
+_ANSWERS = Prepared(lambda _: select(answers).where(answers.c.battle_id == bindparam("wanted")))
+_BOTH = Prepared(
+    lambda _: select(contestants).where(or_(contestants.c.id == bindparam("a"), contestants.c.id == bindparam("b")))
+)
+_LAST_TURN = Prepared(
+    lambda _: (
+        select(turns.c.position, turns.c.dropped_at)
+        .where(turns.c.battle_id == bindparam("wanted"))
+        .order_by(turns.c.position.desc(), turns.c.attempt.desc())
+        .limit(1)
+    )
+)
+_ATTEMPTS = Prepared(
+    lambda _: select(turns.c.attempt).where(
+        turns.c.battle_id == bindparam("wanted"), turns.c.position == bindparam("place")
+    )
+)
+_END_TURN = Prepared(
+    lambda _: (
+        update(turns)
+        .where(
+            turns.c.battle_id == bindparam("wanted"),
+            turns.c.position == bindparam("place"),
+            turns.c.attempt == bindparam("times"),
+            turns.c.dropped_at.is_(None),
+        )
+        .values(ended_at=bindparam("now"))
+    )
+)
+_MARK_MASKED = Prepared(lambda _: update(battles).where(battles.c.id == bindparam("wanted")).values(masked=True))
+_SET_STATUS = Prepared(
+    lambda _: (
+        update(battles)
+        .where(battles.c.id == bindparam("wanted"))
+        .values(status=bindparam("new"), changed_at=bindparam("now"))
+    )
+)

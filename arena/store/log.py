@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
-from arena.store.prepared import Prepared
+from arena.store.prepared import Prepared, inserting
 from arena.store.tables import counters, events
 from arena.store.writer import BOARD_CHANGED
 
 _SEQUENCE = "sequence"
 
+_WRITE = inserting(events, "id")
 _TAKE = Prepared(
     lambda _: (
         update(counters)
@@ -48,8 +49,6 @@ def write_event(
     vote_sequence: int | None = None,
 ) -> None:
     """Add a line to the log; `sequence` and `vote_sequence` where it changed the board."""
-    db.execute(
-        insert(events).values(
-            at=now, kind=kind, detail=detail, battle_id=battle_id, sequence=sequence, vote_sequence=vote_sequence
-        )
+    _WRITE.run(
+        db, at=now, kind=kind, detail=detail, battle_id=battle_id, sequence=sequence, vote_sequence=vote_sequence
     )

@@ -1,16 +1,17 @@
-"""Statements of the vote's own path: written in SQLAlchemy, compiled once, run by the driver.
+"""Statements of a question's and a vote's own path: written in SQLAlchemy, compiled once, run by the driver.
 
-A vote needs a dozen statements; putting each through SQLAlchemy's machinery costs ten times what
-the database takes for it. What is compiled here is the same text, for either database. Values pass
+Each needs a dozen statements; putting one through SQLAlchemy's machinery costs ten times what the
+database takes for it. What is compiled here is the same text, for either database. Values pass
 as the driver gives them: no booleans, enums or dates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.sql.expression import ClauseElement
@@ -24,12 +25,20 @@ _INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _SPEECH = {"sqlite": sqlite.dialect(paramstyle="named"), "postgresql": psycopg.dialect()}  # type: ignore[no-untyped-call]
 
 
+class _Compiled(NamedTuple):
+    """A statement's text, the values that are part of it, and what names the columns of a row."""
+
+    text: str
+    fixed: dict[str, Any]
+    named: Callable[[Iterable[Any]], Any]
+
+
 class Prepared:
     """One statement, compiled at its first use on each kind of database."""
 
     def __init__(self, build: Build) -> None:
         self._build = build
-        self._compiled: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._compiled: dict[str, _Compiled] = {}
 
     def first(self, db: Connection, **values: Any) -> tuple[Any, ...] | None:
         """Run with these values; the first row, None when there is none."""
@@ -39,13 +48,22 @@ class Prepared:
         """Run with these values; every row."""
         return self._execute(db, values).fetchall()  # type: ignore[no-any-return]
 
-    def run(self, db: Connection, **values: Any) -> None:
-        """Run with these values."""
-        self._execute(db, values)
+    def row(self, db: Connection, **values: Any) -> Any:
+        """The first row as `first`, its values by their columns' names too."""
+        row = self.first(db, **values)
+        return None if row is None else self._speech(db).named(row)
+
+    def rows(self, db: Connection, **values: Any) -> list[Any]:
+        """Every row as `all`, its values by their columns' names too."""
+        return list(map(self._speech(db).named, self.all(db, **values)))
+
+    def run(self, db: Connection, **values: Any) -> int:
+        """Run with these values; how many rows it met."""
+        return self._execute(db, values).rowcount  # type: ignore[no-any-return]
 
     def run_many(self, db: Connection, rows: Sequence[dict[str, Any]]) -> None:
         """Run once per row."""
-        text, fixed = self._text(db)
+        text, fixed, _ = self._speech(db)
         cursor = _cursor(db)
         try:
             cursor.executemany(text, [{**fixed, **row} for row in rows] if fixed else rows)
@@ -53,7 +71,7 @@ class Prepared:
             raise told_by_driver(error) from error
 
     def _execute(self, db: Connection, values: dict[str, Any]) -> Any:
-        text, fixed = self._text(db)
+        text, fixed, _ = self._speech(db)
         cursor = _cursor(db)
         try:
             cursor.execute(text, {**fixed, **values})
@@ -61,14 +79,27 @@ class Prepared:
             raise told_by_driver(error) from error
         return cursor
 
-    def _text(self, db: Connection) -> tuple[str, dict[str, Any]]:
+    def _speech(self, db: Connection) -> _Compiled:
         name = db.dialect.name
         found = self._compiled.get(name)
         if found is None:
-            compiled = self._build(_INSERTS[name]).compile(dialect=_SPEECH[name])
+            statement = self._build(_INSERTS[name])
+            compiled = statement.compile(dialect=_SPEECH[name])
             fixed = {key: value for key, value in compiled.params.items() if value is not None}
-            found = self._compiled[name] = (str(compiled), fixed)
+            columns = statement.selected_columns.keys() if isinstance(statement, Select) else ()
+            found = self._compiled[name] = _Compiled(str(compiled), fixed, _naming(columns))
         return found
+
+
+def _naming(columns: Iterable[str]) -> Callable[[Iterable[Any]], Any]:
+    make_type: Any = namedtuple
+    return make_type("Row", columns, rename=True)._make  # type: ignore[no-any-return]
+
+
+def inserting(table: Table, *later: str) -> Prepared:
+    """Puts in a row with all of a table's columns given but those that are filled later."""
+    names = [column.name for column in table.c if column.name not in later]
+    return Prepared(lambda fresh_row: fresh_row(table).values({name: bindparam(name) for name in names}))
 
 
 def run_text(db: Connection, text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from arena.store import keyring
 from arena.store.prepared import Prepared
@@ -45,11 +45,12 @@ def record(row: Sequence[Any]) -> ContestantRecord:
 
 def voter_number(db: Connection, code: str, now: float) -> int:
     """The number of a voter's code, given out when it is new."""
-    found = db.execute(select(voters.c.id).where(voters.c.code == code)).scalar()
+    found = _VOTER.first(db, wanted=code)
     if found is None:
-        found = db.execute(insert(voters).values(code=code, first_seen=now).returning(voters.c.id)).scalar_one()
-        keyring.make(db, found)
-    return int(found)
+        found = _NEW_VOTER.first(db, code=code, first_seen=now)
+        assert found is not None, "it returns what it puts in"
+        keyring.make(db, found[0])
+    return int(found[0])
 
 
 def add_retired(db: Connection, name: str, fingerprint: str, now: float) -> int:
@@ -69,4 +70,10 @@ def _ensure(db: Connection, entry: Contestant, known: ContestantRecord | None, n
     return known.id
 
 
+_VOTER = Prepared(lambda _: select(voters.c.id).where(voters.c.code == bindparam("wanted")))
+_NEW_VOTER = Prepared(
+    lambda fresh_row: (
+        fresh_row(voters).values(code=bindparam("code"), first_seen=bindparam("first_seen")).returning(voters.c.id)
+    )
+)
 _EVERYONE = Prepared(lambda _: select(contestants).order_by(contestants.c.id))

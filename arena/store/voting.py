@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from arena.errors import UndoTooLate, UnknownBattle, VotingClosed
 from arena.store import keyring
-from arena.store.battles import storable
+from arena.store.battles import put_status, storable
 from arena.store.counting import (
     Counted,
     SliceSet,
@@ -116,7 +116,7 @@ def cast(db: Connection, ballot: Ballot, rules: Rules, now: float) -> VoteReceip
         raise VotingClosed(f"a battle that is {battle.status} takes no vote")
     names = slice_names(battle.language, battle.topic, battle.masked, now, ballot.slices)
     receipt = _record(db, battle, ballot, slice_set(db, names), rules, now)
-    _SET_STATUS.run(db, wanted=ballot.battle_id, new=BattleStatus.VOTED.value, now=now)
+    put_status(db, ballot.battle_id, BattleStatus.VOTED, now)
     return receipt
 
 
@@ -184,7 +184,7 @@ def take_back(db: Connection, vote: AnyRow, kind: str, detail: str, now: float) 
     if vote.quarantined is None:
         _recount(db, vote, -1)
     db.execute(update(votes).where(votes.c.sequence == vote.sequence).values(retracted_at=now))
-    _SET_STATUS.run(db, wanted=vote.battle_id, new=BattleStatus.RETRACTED.value, now=now)
+    put_status(db, vote.battle_id, BattleStatus.RETRACTED, now)
     moved = None if vote.quarantined is not None else vote.sequence
     write_event(db, now, kind, detail, battle_id=vote.battle_id, sequence=sequence, vote_sequence=moved)
     return receipt_of(vote, sequence, retracted_at=now)
@@ -287,13 +287,6 @@ _BATTLE = Prepared(
         select(*[battles.c[name] for name in Votable._fields[:-1]], voters.c.code)
         .join(voters, voters.c.id == battles.c.voter_id)
         .where(battles.c.id == bindparam("wanted"))
-    )
-)
-_SET_STATUS = Prepared(
-    lambda _: (
-        update(battles)
-        .where(battles.c.id == bindparam("wanted"))
-        .values(status=bindparam("new"), changed_at=bindparam("now"))
     )
 )
 VOTE = (
