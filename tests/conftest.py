@@ -66,6 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """The costly marks are named once, above. What is left writes no file whose way to a disk it is about."""
     if config.getoption("quick"):
         config.option.markexpr = f"not ({' or '.join(_SLOW)})"
+        config.option.loadscopereorder = False
         if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 2 << 30:
             tempfile.tempdir = os.environ["TMPDIR"] = str(_MEMORY)
 
@@ -84,9 +85,10 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick tests first, so that a plain mistake shows within the first minute."""
-    items.sort(key=_place)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Quick tests first, so that a plain mistake shows within the first minute; where there is only a minute, last, so
+    that no process has long to do when the others are done."""
+    items.sort(key=_place, reverse=config.getoption("quick"))
 
 
 def _place(item: pytest.Item) -> int:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import subprocess
-import sys
 import textwrap
 import time
 from collections import Counter
@@ -24,6 +21,7 @@ from arena.benchmarks.runner import Plan, Progress, answer_all, answers_of, open
 from arena.engines.fake import FakeEngine, Step, Wait, failing, saying
 from arena.errors import AccessDenied, ContextOverflow, FileFormatError, RateLimited
 from arena.types import Chunk, Conversation, Decoding
+from tests.forked import Forked
 
 QUESTIONS = [Question(str(number), (f"question {number}",)) for number in range(12)]
 PLAN = Plan("toy", "org/model")
@@ -181,14 +179,13 @@ def test_after_kills_at_any_moment_every_question_is_answered_once(tmp_path: Pat
     script = tmp_path / "run.py"
     script.write_text(textwrap.dedent(PROCESS))
     path = tmp_path / "toy" / "m" / "answers.jsonl"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     for wanted in (3, 9, 20):
-        process = subprocess.Popen([sys.executable, str(script), str(tmp_path)], env=environment)
-        while process.poll() is None and (not path.exists() or path.read_bytes().count(b"\n") < wanted):
+        process = Forked(script, tmp_path)
+        while not path.exists() or path.read_bytes().count(b"\n") < wanted:
             time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    subprocess.run([sys.executable, str(script), str(tmp_path)], env=environment, check=True)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    assert Forked(script, tmp_path).wait() == 0
     keys = [json.loads(line)["question_id"] for line in path.read_text().splitlines()]
     assert sorted(keys, key=int) == [str(number) for number in range(40)]
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
@@ -28,6 +25,7 @@ from arena.store.records import JudgmentRecord, JudgmentStatus
 from arena.store.store import Store
 from arena.store.writer import Pending
 from arena.types import Chunk, Conversation, Decoding, Finish, Track, Verdict
+from tests.forked import Forked
 
 CASE = Case(("Сколько будет два плюс два?",), ("Четыре.",), ("Пять.",), "ru")
 
@@ -359,8 +357,8 @@ async def test_killed_at_any_moment_every_battle_is_recorded_exactly_once(store:
         for _ in range(5):
             child = start_judging(tmp_path, running.base_url)
             await asyncio.sleep(0.05 + rng.random() * 0.25)
-            os.kill(child.pid, signal.SIGKILL)
-            await asyncio.to_thread(child.wait)
+            child.kill()
+            assert await asyncio.to_thread(child.wait) == -signal.SIGKILL
         child = start_judging(tmp_path, running.base_url)
         assert await asyncio.to_thread(child.wait) == 0
     records = store.judgments(judge="judge")
@@ -369,15 +367,11 @@ async def test_killed_at_any_moment_every_battle_is_recorded_exactly_once(store:
     assert sum(count.ties for count in store.pair_counts(Track.JUDGE)) == len(battles)
 
 
-def start_judging(folder: Path, base_url: str) -> subprocess.Popen[bytes]:
+def start_judging(folder: Path, base_url: str) -> Forked:
     """A judging process that has reached its work."""
-    here = Path(__file__).parent
-    paths = (here.parents[1], here.parent / "store")
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))}
-    command = [sys.executable, str(here / "judging_process.py"), f"sqlite:///{folder}/arena.db", str(folder), base_url]
-    child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    assert child.stdout.readline() == b"ready\n"
+    program = Path(__file__).with_name("judging_process.py")
+    child = Forked(program, f"sqlite:///{folder}/arena.db", folder, base_url)
+    assert child.stdout.readline() == "ready\n"
     return child
 
 

@@ -1,7 +1,6 @@
-"""A process that migrates again and again: one request a line, DATABASE HEAD SCRIPTS STEP.
+"""A process that migrates: `python migrating_process.py DATABASE HEAD SCRIPTS STEP`.
 
-Every request is worked off by a child of its own, forked after everything is imported, which kills itself without
-warning at its STEP-th statement or file operation (0: never). The reply is how many steps it came, or "killed".
+It kills itself without warning at its STEP-th statement or file operation (0: never), or says how many it took.
 """
 
 from __future__ import annotations
@@ -48,21 +47,5 @@ def migrate(path: Path, head: str, scripts: Path, last: int) -> int:
     return steps.taken
 
 
-def answered(request: str) -> str:
-    """Work a request off in a child."""
-    path, head, scripts, step = request.split()
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.write(writing, str(migrate(Path(path), head, Path(scripts), int(step))).encode())
-        os._exit(0)
-    os.close(writing)
-    _, status = os.waitpid(child, 0)
-    with os.fdopen(reading) as line:
-        said = line.read()
-    return "killed" if os.WIFSIGNALED(status) else said or "failed"
-
-
 if __name__ == "__main__":
-    for asked in sys.stdin:
-        print(answered(asked), flush=True)
+    print(migrate(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])), flush=True)

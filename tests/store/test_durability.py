@@ -32,10 +32,12 @@ from arena.store.store import Store
 from arena.types import Verdict
 from perf.promises import tell
 from perf.stage import waiting_battles
+from tests.forked import Forked
 
 pytestmark = pytest.mark.soak
 
 HERE = Path(__file__).parent
+VOTING = HERE / "voting_process.py"
 KILLS = int(os.environ.get("ARENA_SOAK_KILLS", "4"))
 VOTES_PER_KILL = int(os.environ.get("ARENA_SOAK_VOTES", "500"))
 CUTS = int(os.environ.get("ARENA_SOAK_CUTS", "200"))
@@ -47,26 +49,26 @@ SHARED = int(os.environ.get("ARENA_SOAK_SHARED", "1000"))
 Opening = Callable[[str], Store]
 
 
-def voting(
-    url: str, storage: Path, name: str, votes: int, *more: str | Path, wrap: tuple[str, ...] = ()
-) -> subprocess.Popen[str]:
+def voting(url: str, storage: Path, name: str, votes: int, *more: Path, **environment: str) -> Forked:
     """A process that votes."""
-    command = [*wrap, sys.executable, HERE / "voting_process.py", url, storage, name, str(votes), *more]
-    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1]), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    return Forked(VOTING, url, storage, name, votes, *more, environment=environment)
 
 
-def acknowledged(process: subprocess.Popen[str], enough: int | None = None) -> Iterator[tuple[str, Verdict, int]]:
+def acknowledged(process: Forked, enough: int | None = None) -> Iterator[tuple[str, Verdict, int]]:
     """Votes that the process saw committed; kills it after so many, and reads what it said until then."""
-    assert process.stdout is not None
     for count, line in enumerate(process.stdout, start=1):
         if not line.endswith("\n"):
-            return  # the kill tore the line: nobody was told
-        battle_id, verdict, sequence = line.split()
-        yield battle_id, Verdict(verdict), int(sequence)
+            break  # the kill tore the line: nobody was told
+        yield vote_in(line)
         if count == enough:
-            process.send_signal(signal.SIGKILL)
+            process.kill()
     process.wait()
+
+
+def vote_in(line: str) -> tuple[str, Verdict, int]:
+    """Which vote a line acknowledges."""
+    battle_id, verdict, sequence = line.split()
+    return battle_id, Verdict(verdict), int(sequence)
 
 
 def assert_kept(store: Store, promised: dict[str, tuple[Verdict, int]]) -> None:
@@ -133,16 +135,17 @@ def test_a_log_cut_anywhere_keeps_every_commit_before_the_cut(tmp_path: Path, fi
          size=f"{CUTS} cuts", held=True)  # fmt: skip
 
 
-def test_the_disk_is_told_before_the_voter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_disk_is_told_before_the_voter(tmp_path: Path) -> None:
     """Seen from outside the process: whenever a vote is acknowledged, all that was written to the log is synced."""
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed")
-    monkeypatch.setenv("VOTING_CLIENTS", "1")  # with more, the next commit may be half written at an acknowledgement
+    # with more clients the next commit may be half written at an acknowledgement
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1]), "VOTING_CLIENTS": "1"}
     trace = tmp_path / "trace"
-    calls = "trace=write,pwrite64,fsync,fdatasync"
-    wrap = ("strace", "-f", "-y", "-s", "80", "-e", calls, "-o", str(trace))
-    process = voting(f"sqlite:///{tmp_path / 'arena.db'}", tmp_path, "traced", 20, wrap=wrap)
-    if len(list(acknowledged(process))) != 20:
+    strace = ("strace", "-f", "-y", "-s", "80", "-e", "trace=write,pwrite64,fsync,fdatasync", "-o", trace)
+    words = (f"sqlite:///{tmp_path / 'arena.db'}", tmp_path, "traced", "20")
+    done = subprocess.run([*strace, sys.executable, VOTING, *words], stdout=subprocess.PIPE, text=True, env=environment)
+    if len(list(map(vote_in, done.stdout.splitlines()))) != 20:
         pytest.skip("strace may not trace here")
     unsynced, syncs, told = 0, 0, 0
     for line in trace.read_text().splitlines():
@@ -254,14 +257,12 @@ def test_a_locked_database_is_unavailable_until_it_is_let_go(
     assert store.cast_vote(battle_id, "voter", Verdict.TIE).result().sequence == 1
 
 
-def test_backups_under_load_restore_to_the_same_ratings(
-    tmp_path: Path, open_store: Opening, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_backups_under_load_restore_to_the_same_ratings(tmp_path: Path, open_store: Opening) -> None:
     """Each backup made while votes arrive is a whole board: recounting its votes changes nothing."""
-    monkeypatch.setenv("VOTING_PAUSE", "0.2")  # some hundred votes a second for as long as the backups take
     url = f"sqlite:///{tmp_path / 'arena.db'}"
     store = open_store(url)
-    process = voting(url, tmp_path, "load", 1_000_000)
+    pause = "0.2"  # some hundred votes a second for as long as the backups take
+    process = voting(url, tmp_path, "load", 1_000_000, VOTING_PAUSE=pause)
     heard = threading.Thread(target=lambda: deque(acknowledged(process), maxlen=0), daemon=True)
     heard.start()
     try:
@@ -361,43 +362,38 @@ OLD = sorted(path.name.split("_")[0] for path in (SCRIPTS / "versions").glob("[0
 def test_killed_while_migrating_the_file_is_old_or_new(tmp_path: Path, later_scripts: Path, clock: Clock) -> None:
     """From every schema that ever was, and to one that is not yet: at whatever step the program dies, the database
     opens as one schema or the other with every row."""
-    command = [sys.executable, HERE / "migrating_process.py"]
-    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1]), "PYTHONDONTWRITEBYTECODE": "1"}  # equal steps
     kills, outcomes = 0, {"old": 0, "new": 0}
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
 
-        def migrated(path: Path, head: str, step: int) -> str:
-            print(path, head, later_scripts if head == "9999" else SCRIPTS, step, file=process.stdin, flush=True)
-            return process.stdout.readline().strip()  # type: ignore[union-attr]
+    def migrated(path: Path, head: str, step: int) -> int:
+        scripts = later_scripts if head == "9999" else SCRIPTS
+        process = Forked(HERE / "migrating_process.py", path, head, scripts, step)
+        said = process.stdout.read()
+        assert process.wait() == (-signal.SIGKILL if step else 0)
+        return int(said or 0)
 
-        for schema, head in [*((old, HEAD) for old in OLD), (HEAD, "9999")]:
-            path = old_database(tmp_path / schema, schema, clock)
-            rows, image = rows_of(path), path.read_bytes()
-            steps = int(migrated(path, head, 0))
-            assert (revision_of(path), rows_of(path)) == (head, rows)
-            assert list((path.parent / "backups").glob(f"*schema-{schema}.db"))
-            for number in range(MIGRATION_KILLS):
-                path.write_bytes(image)
-                step = 1 + number * (steps - 1) // (MIGRATION_KILLS - 1)  # the first and the last among them
-                assert migrated(path, head, step) == "killed"
-                kills += 1
-                outcomes["old" if revision_of(path) == schema else "new"] += 1
-                assert revision_of(path) in (schema, head)
-                assert rows_of(path) == rows
+    for schema, head in [*((old, HEAD) for old in OLD), (HEAD, "9999")]:
+        path = old_database(tmp_path / schema, schema, clock)
+        rows, image = rows_of(path), path.read_bytes()
+        steps = migrated(path, head, 0)
+        assert (revision_of(path), rows_of(path)) == (head, rows)
+        assert list((path.parent / "backups").glob(f"*schema-{schema}.db"))
+        for number in range(MIGRATION_KILLS):
             path.write_bytes(image)
-            assert int(migrated(path, head, 0)) > 0, "what the killed left behind is no hindrance"
-            assert {item.name for item in path.parent.glob("arena.db*")} <= LEFT
-            if head == "9999":
-                with pytest.raises(SchemaTooNew):
-                    Store.open(None, storage_dir=path.parent, elo_step=elo_step)
-                assert rows_of(path) == rows
-            else:
-                Store.open(None, storage_dir=path.parent, elo_step=elo_step).close()
-        process.stdin.close()
+            step = 1 + number * (steps - 1) // (MIGRATION_KILLS - 1)  # the first and the last among them
+            migrated(path, head, step)
+            kills += 1
+            outcomes["old" if revision_of(path) == schema else "new"] += 1
+            assert revision_of(path) in (schema, head)
+            assert rows_of(path) == rows
+        path.write_bytes(image)
+        assert migrated(path, head, 0) > 0, "what the killed left behind is no hindrance"
+        assert {item.name for item in path.parent.glob("arena.db*")} <= LEFT
+        if head == "9999":
+            with pytest.raises(SchemaTooNew):
+                Store.open(None, storage_dir=path.parent, elo_step=elo_step)
+            assert rows_of(path) == rows
+        else:
+            Store.open(None, storage_dir=path.parent, elo_step=elo_step).close()
     tell(
         "every schema killed while migrating opens as old or new with all rows; a newer one is refused",
         asked="0 rows lost", measured=f"0 lost ({outcomes['old']} old, {outcomes['new']} new)",

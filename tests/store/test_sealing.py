@@ -6,8 +6,6 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -24,6 +22,7 @@ from arena.store.records import JudgmentResult, NewBattle, VoteFilter
 from arena.store.store import Store
 from arena.types import Answer, AnswerState, Mode, Verdict
 from perf.promises import tell
+from tests.forked import Forked
 
 SECRET = b"the arena's secret, long enough"
 WORDS = ("Ярополк", "Ответ для Ярополка", "Мысли о Ярополке", "Замечание Ярополка", "Разбор Ярополка")
@@ -280,9 +279,9 @@ def test_killed_while_sealing_the_file_is_old_or_new(tmp_path: Path) -> None:
     draw = random.Random(5)
     for _ in range(5):
         path.write_bytes(old)
-        opening = started(f"Store.open(None, storage_dir=Path({str(tmp_path)!r}), elo_step=step).close()")
+        opening = started(tmp_path, "Store.open(None, storage_dir=folder, elo_step=elo_step).close()")
         time.sleep(draw.random() * 0.6)
-        opening.send_signal(signal.SIGKILL)
+        opening.kill()
         opening.wait()
         assert (revision_of(path) == "0003") == ("Ярополк".encode() in path.read_bytes())
     with opened(tmp_path, b"") as store:
@@ -306,21 +305,20 @@ def test_a_plain_copy_brings_nobody_back_either(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- cut short
 
 
-def started(act: str, before: str = "") -> subprocess.Popen[str]:
-    """A process that makes ready, says so, and then acts."""
-    program = (
-        "from pathlib import Path\nfrom arena.store.store import Store\n"
-        f"def step(a, b, outcome): return a, b\n{before}\nprint('begun', flush=True)\n{act}\n"
+def started(folder: Path, act: str, before: str = "") -> Forked:
+    """A process that makes ready, says so, and then acts on the store of a folder."""
+    script = folder / "program.py"
+    script.write_text(
+        "import os, signal, sys\nfrom pathlib import Path\nfrom store_kit import elo_step\n"
+        "from arena.store.store import Store\nfolder = Path(sys.argv[1])\n"
+        f"{before}\nprint('begun', flush=True)\n{act}\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment)
-    assert process.stdout is not None
-    process.stdout.readline()
+    process = Forked(script, folder)
+    assert process.stdout.readline() == "begun\n"
     return process
 
 
 DIES_BEFORE_THE_COMMIT = """
-import os, signal
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 event.listen(Engine, "commit", lambda connection: os.kill(os.getpid(), signal.SIGKILL))
@@ -337,15 +335,15 @@ def test_killed_while_forgetting_it_is_finished_by_doing_it_again(tmp_path: Path
             gone, stays = talk(store, "one"), talk(store, "two")
             store.backup()
             store.export_votes(folder / "exports" / "votes.jsonl")
-        ready = f"store = Store.open(None, storage_dir=Path({str(folder)!r}), elo_step=step)"
+        ready = "store = Store.open(None, storage_dir=folder, elo_step=elo_step)"
         ready += "" if kill else DIES_BEFORE_THE_COMMIT
         steps = "store.forget_voter_text('one').result()\nprint('texts', flush=True)\nstore.forget_in_files('one')"
-        forgetting = started(steps, ready)
-        if kill % 2 and forgetting.stdout is not None:
+        forgetting = started(folder, steps, ready)
+        if kill % 2:
             forgetting.stdout.readline()
         if kill:
             time.sleep(0.05 * draw.random())
-            forgetting.send_signal(signal.SIGKILL)
+            forgetting.kill()
         assert forgetting.wait() in (-signal.SIGKILL, 0 if kill else None)  # it may have been too late for a kill
         with opened(folder, b"") as store:
             here = words_of(store, gone)

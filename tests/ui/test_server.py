@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
+from arena.ui import server as server_module
 from arena.ui.server import be_patient
 from tests.e2e.arena_process import free_port
 
@@ -86,8 +87,9 @@ def test_a_farewell_that_fails_does_not_keep_the_end_from_coming() -> None:
     assert closed.is_set()
 
 
-def test_an_open_page_does_not_keep_the_end_from_coming() -> None:
+def test_an_open_page_does_not_keep_the_end_from_coming(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line of news that would never end is cut, and all is closed when `close` returns."""
+    monkeypatch.setattr(server_module, "GRACE_SECONDS", 0.1)
     closed = threading.Event()
 
     @asynccontextmanager
