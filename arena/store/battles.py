@@ -119,15 +119,16 @@ def drop_last_turn(db: Connection, battle_id: str, now: float) -> str:
 
 def set_status(db: Connection, battle_id: str, status: str, expected: Sequence[str] | None, now: float) -> bool:
     """See `Store.set_battle_status`."""
-    require(db, battle_id)
-    allowed = () if expected is None else (battles.c.status.in_(expected),)
-    change = update(battles).where(battles.c.id == battle_id, *allowed).values(status=status, changed_at=now)
-    return db.execute(change).rowcount > 0
+    if expected is not None and require(db, battle_id).status not in expected:
+        return False
+    put_status(db, battle_id, status, now)
+    return True
 
 
 def put_status(db: Connection, battle_id: str, status: str, now: float) -> None:
-    """The battle's status from now on, whatever it was."""
-    _SET_STATUS.run(db, wanted=battle_id, new=status, now=now)
+    """The battle's status from now on, whatever it was. Raises `UnknownBattle`."""
+    if not _SET_STATUS.run(db, wanted=battle_id, new=status, now=now):
+        raise UnknownBattle(f"there is no battle {battle_id}")
 
 
 def mark_masked(db: Connection, battle_id: str) -> None:

@@ -10,6 +10,7 @@ from arena.store.writer import BOARD_CHANGED
 
 _SEQUENCE = "sequence"
 
+_CURRENT = Prepared(lambda _: select(counters.c.value).where(counters.c.name == _SEQUENCE))
 _WRITE = inserting(events, "id")
 _TAKE = Prepared(
     lambda _: (
@@ -35,7 +36,9 @@ def next_sequence(db: Connection, count: int = 1) -> int:
 
 def current_sequence(db: Connection) -> int:
     """The number of the latest change of the board."""
-    return int(db.execute(select(counters.c.value).where(counters.c.name == _SEQUENCE)).scalar_one())
+    found = _CURRENT.first(db)
+    assert found is not None, "the first migration makes the counter"
+    return int(found[0])
 
 
 def write_event(

@@ -355,8 +355,11 @@ async def test_killed_at_any_moment_every_battle_is_recorded_exactly_once(store:
     rng = random.Random(11)
     async with serving(saying("[[A>>B]]")) as running:
         for _ in range(5):
+            enough = len(running.requests) + rng.randint(1, 14)  # of eighty calls
             child = start_judging(tmp_path, running.base_url)
-            await asyncio.sleep(0.05 + rng.random() * 0.25)
+            while len(running.requests) < enough:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(rng.random() * 0.01)
             child.kill()
             assert await asyncio.to_thread(child.wait) == -signal.SIGKILL
         child = start_judging(tmp_path, running.base_url)
