@@ -1,6 +1,6 @@
 # make setup   install into .venv        make run     serve the arena on port 7860
 # make test    everything, real parts    make check   style, types, known vulnerabilities
-# make quick   all tests but those with a browser, torch or PostgreSQL and the kill drills: a minute
+# make quick   all tests but those with a browser or torch: a minute
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,7 +31,7 @@ test: $(VENV)/.tests
 	@$(BIN)/python -m pytest --numprocesses 2
 
 quick: $(VENV)/.tests
-	@$(BIN)/python -m pytest --quick --numprocesses 2
+	@$(BIN)/python -m pytest --quick --numprocesses 3
 
 check: $(VENV)/.tests
 	$(BIN)/ruff check .

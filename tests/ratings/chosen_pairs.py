@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import exp
 from random import Random
 
 import numpy as np
@@ -28,7 +29,7 @@ def certainty_after(votes: int, seed: int, *, uniform: bool) -> float:
         else:
             pair = draw(given, coin)
             a, b = int(pair.a), int(pair.b)
-        won = float(rng.random() < 1 / (1 + np.exp(theta[b] - theta[a])))
+        won = float(rng.random() < 1 / (1 + exp(theta[b] - theta[a])))
         counts.add(a, b, 0.5 if rng.random() < 0.25 else won)
     return _certainty(counts)
 

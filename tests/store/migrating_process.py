@@ -48,4 +48,5 @@ def migrate(path: Path, head: str, scripts: Path, last: int) -> int:
 
 
 if __name__ == "__main__":
+    sys.dont_write_bytecode = True  # as many steps the first time as ever after
     print(migrate(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])), flush=True)
