@@ -48,6 +48,11 @@ class Turn:
         return any(answer is not None and answer.state is AnswerState.STOPPED for answer in (self.a, self.b))
 
     @property
+    def blank(self) -> bool:
+        """Whether it was stopped before either side had written a word."""
+        return self.stopped and not any(answer.text.strip() for answer in (self.a, self.b) if answer is not None)
+
+    @property
     def overlong(self) -> bool:
         """Whether it failed because the conversation is longer than a side can read: asking again does not help."""
         overflow = ContextOverflow.code
@@ -113,12 +118,15 @@ class Battle:
         return replace(self, status=BattleStatus.ANSWERING, turns=(*self.turns, Turn(prompt)))
 
     def finish(self, a: Answer, b: Answer | None) -> Battle:
-        """Close the open turn with its answers; a failed side fails the battle's turn."""
+        """Close the open turn with its answers. A failed side fails the battle's turn, and so does a stop before there
+        is anything to compare."""
         if self.status is not BattleStatus.ANSWERING:
             raise BattleError(f"a battle that is {self.status} has no open turn")
         turn = Turn(self.turns[-1].prompt, a, b)
-        status = BattleStatus.FAILED if turn.failed else BattleStatus.VOTABLE
-        return replace(self, status=status, turns=(*self.turns[:-1], turn))
+        turns = (*self.turns[:-1], turn)
+        mute = self.mode is Mode.ANONYMOUS and all(one.blank for one in turns)
+        status = BattleStatus.FAILED if turn.failed or mute else BattleStatus.VOTABLE
+        return replace(self, status=status, turns=turns)
 
     def again(self) -> Battle:
         """Ask the last message once more, both sides, before the vote."""

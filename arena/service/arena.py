@@ -380,10 +380,10 @@ class Arena:
     async def _write_down(self, room: Room, answers: Answers, index: int, *, masked: bool) -> None:
         a, b = answers["a"], answers.get("b")
         finished = room.battle.finish(a, b)
-        if finished.status is BattleStatus.FAILED:
+        if finished.turns[-1].failed:
             await self.store.fail_turn(room.battle.id, index, a, b)
         else:
-            await self.store.finish_turn(room.battle.id, index, a, b, masked=masked)
+            await self.store.finish_turn(room.battle.id, index, a, b, status=finished.status, masked=masked)
         room.battle, room.touched = finished, time.monotonic()
         self._spawn(self._matchmaker.look_ahead(), "looking ahead")
         self.watching.answered(room.names, (a, b))

@@ -15,7 +15,7 @@ from arena.battles.battle import Battle, Turn
 from arena.battles.stream import Phase
 from arena.ratings.elo import Scale, expected_score
 from arena.service.live import LiveTurn
-from arena.service.views import BattleView, Facts, Nameplate, Reveal, RevealedSide, TurnView
+from arena.service.views import BattleView, Facts, Nameplate, Reveal, RevealedSide, TurnView, Why
 from arena.store.records import BattleRecord, ContestantRecord, VoteReceipt
 from arena.types import Answer, BattleStatus, Side
 
@@ -81,7 +81,9 @@ class Room:
 
     def _made_showable(self, turn: Turn, known: bool) -> TurnView:
         if turn.failed:
-            return TurnView(turn.prompt, overlong=turn.overlong)
+            return TurnView(turn.prompt, why=Why.OVERLONG if turn.overlong else Why.FAILED)
+        if turn.blank:
+            return TurnView(turn.prompt, why=Why.STOPPED)
         text = (lambda answer: answer.text) if known else (lambda answer: self.redact(turn.prompt, answer.text))
         return TurnView(turn.prompt, text(turn.a) if turn.a else "", text(turn.b) if turn.b else "")
 

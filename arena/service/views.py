@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from arena.battles.stream import Phase
 from arena.ratings.leaderboard import Leaderboard
@@ -65,14 +66,22 @@ class Reveal:
     retracted: bool = False
 
 
+class Why(StrEnum):
+    """Why a question has no answers to show."""
+
+    FAILED = "failed"
+    OVERLONG = "overlong"  # the conversation is longer than a side can read
+    STOPPED = "stopped"  # before the first word
+
+
 @dataclass(frozen=True, slots=True)
 class TurnView:
-    """One question and what is shown of its answers; `overlong` where they failed for the conversation's length."""
+    """One question and what is shown of its answers, or why there are none."""
 
     prompt: str
     a: str = ""
     b: str = ""
-    overlong: bool = False
+    why: Why | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -316,6 +316,8 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
                 if len(cells) != len(header):
                     raise FileFormatError(f"{len(cells)} cells under {len(header)} columns", path=path, line=start)
                 yield start, dict(zip(header, map(restore, cells), strict=True))
+            if line == 1:
+                _require_battles(header, path)
         except csv.Error as error:
             raise FileFormatError(f"not valid CSV: {error}", path=path, line=reader.line_num) from error
         except UnicodeDecodeError as error:
@@ -329,6 +331,13 @@ def _header(cells: list[str], path: Path) -> list[str]:
     if twice:
         raise FileFormatError(f"column {min(twice)!r} stands twice", path=path, line=1)
     return cells
+
+
+def _require_battles(header: list[str], path: Path) -> None:
+    """A file without a row is an export of no votes, or no file of votes at all."""
+    if "winner" not in header or not any(set(pair) <= set(header) for pair in MODEL_COLUMNS):
+        needed = "columns model_a and model_b (or left and right) and winner are needed"
+        raise FileFormatError(f"{needed}; {_there(dict.fromkeys(header))}", path=path, line=1)
 
 
 def _json_lines_rows(path: Path) -> Iterator[tuple[int, Row]]:

@@ -6,8 +6,7 @@ sentence that it does not know stays as it is.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from arena.ui.sentences import said
 
 _RUSSIAN = (
     # how it was scored
@@ -94,20 +93,10 @@ _WORDS = (
 
 def spoken(note: str, language: str) -> str:
     """The sentence in the page's language."""
-    if language != "ru":
-        return note
-    for pattern, russian in _patterns():
-        if found := pattern.fullmatch(note):
-            return russian.format(**{name: _inside(part) for name, part in found.groupdict().items()})
-    return note
+    return said(note, language, _RUSSIAN, _inside)
 
 
 def _inside(part: str) -> str:
     for english, russian in _WORDS:
         part = part.replace(english, russian)
     return part
-
-
-def _patterns() -> Iterator[tuple[re.Pattern[str], str]]:
-    for english, russian in _RUSSIAN:
-        yield re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(english))), russian

@@ -7,6 +7,7 @@ are named behind it. It is asked for when its tab is opened, since a look reads 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
@@ -18,10 +19,11 @@ from starlette.routing import Route
 from arena.errors import ArenaError
 from arena.ratings.crowds import Alarm
 from arena.service import Arena
-from arena.service.integrity import Held, IntegrityDesk, IntegrityView, Suspect
+from arena.service.integrity import REASON, Held, IntegrityDesk, IntegrityView, Suspect
 from arena.service.patrol import Sighting
 from arena.ui.operator import BehindTheDoor, Doorkeeper, door, named
 from arena.ui.render import carded
+from arena.ui.sentences import said
 from arena.ui.texts import number, percent, say
 
 SHOWN = 20
@@ -186,7 +188,7 @@ def _held(held: tuple[Held, ...], language: str) -> str:
         (
             f"<code>{escape(one.code[:12])}</code>",
             number(len(one.sequences), language),
-            escape(one.reason),
+            escape(why_held(one.reason, language)),
             f'<button type="button" data-integrity="restore" data-voter="{escape(one.code, quote=True)}">{release}'
             "</button>",
         )
@@ -194,6 +196,37 @@ def _held(held: tuple[Held, ...], language: str) -> str:
     ]
     keys = ["integrity_voter", "integrity_votes", "integrity_reason", "operator_acts"]
     return f"<h3>{say(language, 'integrity_held')}</h3>{_table(keys, rows, language)}"
+
+
+_EXPECTED = "{score} of {battles} where {expected} was expected"
+_RUSSIAN = "{score} из {battles}, ожидалось {expected}"
+_REASONS = (
+    (
+        f"{REASON}raises {{model}}: {_EXPECTED}, log-wealth {{wealth}}",
+        f"поднимает {{model}}: {_RUSSIAN}, улика {{wealth}}",
+    ),
+    (f"{REASON}lowers {{model}}: {_EXPECTED}, log-wealth {{wealth}}", f"топит {{model}}: {_RUSSIAN}, улика {{wealth}}"),
+    (f"{REASON}votes against everybody else's, {{far}} deviations", "голосует наперекор остальным: {far} σ"),
+    (
+        f"{REASON}the newest tenth on {{model}}: {_EXPECTED}, z {{z}}",
+        f"новейшая десятая часть о {{model}}: {_RUSSIAN}, z {{z}}",
+    ),
+    (
+        f"{REASON}voters of at most {{votes}} votes on {{model}}: {_EXPECTED}, z {{z}}",
+        f"те, у кого голосов не больше {{votes}}, о {{model}}: {_RUSSIAN}, z {{z}}",
+    ),
+)
+"""Why votes are held, as `arena.service.integrity` writes it down."""
+
+
+def why_held(reason: str, language: str) -> str:
+    """The reason in the page's language; an operator's own words stay as they are."""
+    return said(reason, language, _REASONS, _decimal)
+
+
+def _decimal(part: str) -> str:
+    """A Russian number has a comma."""
+    return part.replace(".", ",") if re.fullmatch(r"-?\d+\.\d+", part) else part
 
 
 def _table(keys: Sequence[str], rows: Sequence[Cells], language: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from arena.battles.stream import Phase
 from arena.service import BattleView, Facts, Nameplate, Reveal
-from arena.service.views import RevealedSide
+from arena.service.views import RevealedSide, Why
 from arena.types import BattleStatus, Side, Verdict
 from arena.ui.markdown import quoted, safe_markdown
 from arena.ui.texts import number, percent, say
@@ -74,7 +74,7 @@ def answer(view: BattleView, side: Side, language: str, harmless: Callable[[str]
     if not view.turns:
         return ""
     if view.phase is Phase.FAILED:
-        return f"*{say(language, 'overlong_answer' if view.turns[-1].overlong else 'failed_answer')}*"
+        return f"*{say(language, f'{view.turns[-1].why or Why.FAILED}_answer')}*"
     text = view.turns[-1].a if side == "a" else view.turns[-1].b
     if not text.strip() and not view.writing and view.phase is not Phase.STOPPED:
         return f"*{say(language, 'empty_answer')}*"

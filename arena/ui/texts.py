@@ -134,6 +134,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Ответы получить не удалось. Попробуйте ещё раз или начните новый бой.",
         "The answers could not be obtained. Try again or start a new battle.",
     ),
+    "stopped_answer": (
+        "Остановлено раньше первого слова. Спросите ещё раз или начните новый бой.",
+        "Stopped before the first word. Ask again or start a new battle.",
+    ),
     "overlong_answer": (
         "Разговор длиннее, чем эти модели могут прочесть. Сократите вопрос или начните новый бой.",
         "The conversation is longer than these models can read. Shorten the question or start a new battle.",

@@ -52,6 +52,17 @@ def test_one_failed_side_fails_the_turn() -> None:
         failed.vote(Verdict.MODEL_A)
 
 
+def test_a_stop_before_the_first_word_leaves_nothing_to_compare() -> None:
+    """Unless an earlier turn was answered, or one side had begun; a chat goes on as it is."""
+    stopped = Answer("", AnswerState.STOPPED)
+    mute = fresh().ask("why?").finish(stopped, stopped)
+    assert mute.status is BattleStatus.FAILED
+    assert mute.again().status is BattleStatus.ANSWERING
+    assert fresh().ask("why?").finish(Answer("I", AnswerState.STOPPED), stopped).status is BattleStatus.VOTABLE
+    assert answered().ask("and then?").finish(stopped, stopped).status is BattleStatus.VOTABLE
+    assert fresh(Mode.DIRECT).ask("why?").finish(stopped, None).status is BattleStatus.VOTABLE
+
+
 def test_a_failed_turn_can_be_asked_again() -> None:
     """Again keeps the question and forgets the failed answers."""
     again = fresh().ask("why?").finish(done(), Answer("", AnswerState.FAILED)).again()

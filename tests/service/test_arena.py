@@ -31,7 +31,7 @@ from arena.service import Arena, open_store
 from arena.service.fleet import Fleet
 from arena.service.live import Answers
 from arena.service.opening import masker_of
-from arena.service.views import BattleView
+from arena.service.views import BattleView, Why
 from arena.types import BattleStatus, Mode, Verdict
 
 ME, YOU = "voter-1", "voter-2"
@@ -233,6 +233,28 @@ async def test_a_battle_that_nobody_watches_is_stopped(opened: Opened) -> None:
         while arena.view(ME, battle).writing:  # noqa: ASYNC110  # nobody watches: no bell rings
             await asyncio.sleep(0.05)
     assert arena.fleet.engine("one").open_streams == 0  # type: ignore[attr-defined]
+
+
+async def test_a_battle_stopped_before_its_first_word_is_no_failure_and_is_asked_again(opened: Opened) -> None:
+    """Nothing is there to compare; no model is blamed, and the same stands after a restart."""
+    mute = saying("word " * 500, first_token_after=600)
+    arena = opened(one=mute, two=mute)
+    await arena.start()
+    battle = await arena.ask(ME, "why?")
+    await arena.stop(ME, battle)
+    view = arena.view(ME, battle)
+    assert (view.can_vote, view.can_try_again, view.turns[-1].why) == (False, True, Why.STOPPED)
+    with pytest.raises(VotingClosed):
+        await arena.vote(ME, battle, Verdict.TIE)
+    assert [line.kind for line in arena.store.events()] == []
+    await arena.close()
+    again = opened(one=saying("a"), two=saying("b"))
+    await again.start()
+    assert again.view(ME, battle).turns[-1].why is Why.STOPPED
+    await again.try_again(ME, battle)
+    async for _ in again.watch(ME, battle):
+        pass
+    assert again.view(ME, battle).can_vote
 
 
 async def test_a_battle_has_an_end_to_its_turns(opened: Opened) -> None:

@@ -116,6 +116,14 @@ def test_a_file_without_the_needed_columns_is_refused(tmp_path: Path, text: str)
     assert "v.csv" in refusal(write(tmp_path / "v.csv", text))
 
 
+@pytest.mark.parametrize("heading", ["a,b", "model_a,winner", "left,right"])
+def test_a_heading_alone_is_read_too(tmp_path: Path, heading: str) -> None:
+    """No row is missing where the columns are those of votes; others are no file of votes."""
+    with pytest.raises(FileFormatError, match=r"v\.csv:1: columns .* are needed; there are: "):
+        list(read_rows(write(tmp_path / "v.csv", f"{heading}\n")))
+    assert list(read_rows(write(tmp_path / "v.csv", "left,right,winner\n"))) == []
+
+
 def test_a_missing_column_is_told_beside_those_that_are_there(tmp_path: Path) -> None:
     """Columns in other letters or behind a space are seen at once."""
     assert "there are: Model_A, Model_B, winner" in refusal(
