@@ -55,4 +55,5 @@ SLOW = (
     AT_LENGTH | contestant("Deneb", ENDLESS, tokens_per_second=25, first_token_after=0.2),
     AT_LENGTH | contestant("Vega", ENDLESS, tokens_per_second=15, first_token_after=0.6, reasoning="Подумаем."),
 )
+PENSIVE = tuple(contestant(name, PLAIN, first_token_after=600) for name in ("Deneb", "Vega"))
 BROKEN = (contestant("Deneb", PLAIN, fail_after=3, failure="timeout"), contestant("Vega", PLAIN))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from arena_process import ArenaProcess, Staged
 from playwright.async_api import expect
-from scenes import BROKEN, ENDLESS
+from scenes import BROKEN, ENDLESS, PENSIVE
 from test_voting import rows
 from window import PATIENCE, Opened, Window, eventually
 
@@ -101,6 +101,24 @@ async def test_stop_ends_both_where_they_are_and_opens_the_vote(slow: ArenaProce
         await expect(window.part(f"head-{side}")).to_contain_text("остановлено")
     await window.press("ArrowRight")
     await window.revealed()
+
+
+async def test_a_stop_before_the_first_word_leaves_nothing_to_judge(staged: Staged, open_window: Opened) -> None:
+    """Both sides say so alike; the way on is to ask again, and no key votes."""
+    arena = staged("pensive", *PENSIVE)
+    window = await open_window(arena)
+    await window.ask("Почему небо голубое?")
+    await window.part("stop").click()
+    for side in ("a", "b"):
+        await expect(window.part(f"answer-{side}")).to_have_text(
+            "Остановлено раньше первого слова. Спросите ещё раз или начните новый бой."
+        )
+    await expect(window.part("vote-a")).to_be_hidden()
+    await window.press("ArrowLeft")
+    await window.part("again").click()
+    await window.part("stop").click()
+    await expect(window.part("again")).to_be_visible()
+    assert rows(arena, "select count(*) from votes") == [(0,)]
 
 
 async def test_a_reload_in_the_middle_brings_the_battle_back_still_streaming(
