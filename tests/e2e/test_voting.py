@@ -165,13 +165,24 @@ async def test_a_vote_can_be_tried_again_before_the_page_is_painted_anew(
 
 
 async def test_reasons_and_a_comment_are_noted_with_the_vote(quick: ArenaProcess, open_window: Opened) -> None:
-    """Chips are sent as they are tapped, the comment by its button."""
-    window = await open_window(quick)
+    """Chips are sent as they are tapped, the comment by its button; what comes last stands, however long the first one
+    was on its way."""
+    window, arrived, noted = await open_window(quick), asyncio.Event(), asyncio.Semaphore(0)
+
+    async def late(route: Route) -> None:
+        await arrived.wait()
+        await route.continue_()
+
     await voted(window)
+    await window.page.route("**/arena/feedback", late, times=1)
+    window.page.on("response", lambda answer: noted.release() if answer.url.endswith("/arena/feedback") else None)
     await window.page.get_by_label("полезно", exact=True).check()
     await window.page.get_by_label("верно", exact=True).check()
     await window.part("comment").locator("textarea, input").fill("Второй отвечал не о том")
     await window.part("send-feedback").click()
+    arrived.set()
+    for _ in range(3):
+        await noted.acquire()
     await expect(window.page.locator("#arena-toast")).to_contain_text("Спасибо", timeout=PATIENCE)
     battle = await window.battle()
     with open_store(Settings(storage=quick.storage)) as store:

@@ -38,7 +38,7 @@
     toast.timer = setTimeout(() => box.classList.remove("on"), milliseconds);
   }
 
-  const reasons = new Map();
+  let noting = Promise.resolve(); // what is tapped last is what arrives last
 
   // ---- the answers of a battle while they come: the server tells what is new, a hidden button has it painted
   const followed = {}, moving = {}; // by mode: the open stream, and what it said last
@@ -111,8 +111,8 @@
       return battle;
     },
     async feedback(battle, chosen, comment) {
-      reasons.set(battle, chosen);
-      if (await post("feedback", { battle, reasons: chosen, comment })) toast(texts.feedback_thanks, 2500);
+      noting = noting.then(() => post("feedback", { battle, reasons: chosen, comment }));
+      if (await noting) toast(texts.feedback_thanks, 2500);
     },
     // The address names the view, so that it can be sent; downloads follow it.
     address(chosen) {
