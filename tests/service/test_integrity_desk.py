@@ -210,7 +210,7 @@ def test_the_page_shows_holds_and_puts_back(page: TestClient, store: Store, lang
     assert 'data-integrity="quarantine"' in shown
     assert {"ru": "ниже −4,0 σ", "en": "below −4.0 σ"}[language] in shown, "either way of being flagged is explained"
     held = page.post(f"{address}/quarantine", headers=headers).json()["html"]
-    assert "integrity: raises delta" in held
+    assert {"ru": "поднимает delta", "en": "integrity: raises delta"}[language] in held
     assert len(list(store.votes())) == 320
     back = page.post(f"{address}/restore", json={"voter": RIGGER}, headers=headers)
     assert 'data-integrity="restore"' not in back.json()["html"]

@@ -49,6 +49,9 @@ class Desk:
         assert voter is not None
         choice = () if mode is Mode.ANONYMOUS else ("quick", "slow")
         battle = await self.arena.ask(voter, "почему?", mode=mode, choice=choice)
+        async for view in self.arena.watch(voter, battle):
+            if not answered or view.turns[-1].a or view.turns[-1].b:
+                break
         if answered:
             await self.arena.stop(voter, battle)
         return battle
