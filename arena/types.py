@@ -84,7 +84,7 @@ class BattleStatus(StrEnum):
     OPEN = "open"  # waits for a message
     ANSWERING = "answering"  # both sides stream
     VOTABLE = "votable"  # both sides ended or were stopped
-    FAILED = "failed"  # a side failed; the turn can be tried again
+    FAILED = "failed"  # a side failed, or all was stopped before its first word; the turn can be tried again
     VOTED = "voted"
     RETRACTED = "retracted"  # voted, then undone: names are known, so never votable again
     EXPIRED = "expired"

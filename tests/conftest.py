@@ -49,7 +49,7 @@ _LAST = ("soak", "postgres", "torch", "browser")
 """Marks of costly tests, in the order in which they run after everything else."""
 
 _SLOW = ("torch", "browser")
-"""Marks of tests that `--quick` leaves out: a minute is too short for them."""
+"""Marks of tests that `--quick` leaves out."""
 
 _MEMORY = Path("/dev/shm")
 """Where Linux keeps files in memory."""
@@ -58,12 +58,12 @@ _SLOW_FILE = re.compile(rf"^pytestmark = .*pytest\.mark\.({'|'.join(_SLOW)})\b",
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--quick` leaves out what is costly."""
+    """`--quick` leaves out what a minute is too short for."""
     parser.addoption("--quick", action="store_true", help=f"only tests with none of the marks {', '.join(_SLOW)}")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The costly marks are named once, above. What is left writes no file whose way to a disk it is about."""
+    """Files may lie in memory: a kill takes nothing from there, and what the disk is told is seen by its calls."""
     if config.getoption("quick"):
         config.option.markexpr = f"not ({' or '.join(_SLOW)})"
         config.option.loadscopereorder = False

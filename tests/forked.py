@@ -42,9 +42,14 @@ class Forked:
             self._process.start()
             self.stdout = os.fdopen(os.dup(said.fileno()), encoding="utf-8")
 
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.is_alive()
+
     def kill(self) -> None:
         """End it without warning, as `kill -9` does."""
-        if self._process.pid is not None and self._process.is_alive():
+        if self._process.pid is not None and self.alive:
             os.kill(self._process.pid, signal.SIGKILL)
 
     def wait(self) -> int:

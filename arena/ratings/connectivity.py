@@ -69,7 +69,7 @@ def pieces(score: FloatArray) -> list[Piece]:
     """Split contestants into pieces that never met, the largest core (then the most battles) first."""
     edges = score > 0
     everybody = np.ones(len(score), dtype=bool)
-    if (edges | np.diag(everybody)).all():  # as a board soon has it: each has scored against each
+    if len(score) > 1 and (edges | np.diag(everybody)).all():  # as a board soon has it: each has scored against each
         return [Piece(np.flatnonzero(everybody), np.flatnonzero(everybody), everybody, everybody)]
     joined = edges | edges.T
     met = joined.any(axis=1)

@@ -102,8 +102,11 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection that sees one committed state for as long as it is held."""
-        with translated(), self._readers().connect() as connection:
+        """A connection that sees one committed state for as long as it is held.
+
+        The transaction is begun here, and not by the first statement that SQLAlchemy sees: prepared ones pass it by.
+        """
+        with translated(), self._readers().connect() as connection, connection.begin():
             yield connection
 
     @contextmanager

@@ -308,15 +308,16 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
             heading = file.readline()
             file.seek(0)
             reader = csv.reader(file, strict=True, delimiter=max(",;\t", key=heading.count))
-            header = _header(next(reader, []), path)
+            header, empty = _header(next(reader, []), path), True
             for cells in reader:
                 line, start = reader.line_num, line + 1
                 if not cells:
                     continue
                 if len(cells) != len(header):
                     raise FileFormatError(f"{len(cells)} cells under {len(header)} columns", path=path, line=start)
+                empty = False
                 yield start, dict(zip(header, map(restore, cells), strict=True))
-            if line == 1:
+            if empty:
                 _require_battles(header, path)
         except csv.Error as error:
             raise FileFormatError(f"not valid CSV: {error}", path=path, line=reader.line_num) from error

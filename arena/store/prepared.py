@@ -2,13 +2,15 @@
 
 Each needs a dozen statements; putting one through SQLAlchemy's machinery costs ten times what the
 database takes for it. What is compiled here is the same text, for either database. Values pass
-as the driver gives them: no booleans, enums or dates.
+as the drivers take and give them: strings that are enums go in as they are, SQLite's booleans
+come out as numbers, and there are no dates.
 """
 
 from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter, methodcaller
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, Table, bindparam
@@ -23,6 +25,10 @@ Build = Callable[[Any], ClauseElement]
 
 _INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _SPEECH = {"sqlite": sqlite.dialect(paramstyle="named"), "postgresql": psycopg.dialect()}  # type: ignore[no-untyped-call]
+
+
+_FIRST, _ALL, _COUNT = methodcaller("fetchone"), methodcaller("fetchall"), attrgetter("rowcount")
+"""What is taken from a cursor."""
 
 
 class _Compiled(NamedTuple):
@@ -42,11 +48,11 @@ class Prepared:
 
     def first(self, db: Connection, **values: Any) -> tuple[Any, ...] | None:
         """Run with these values; the first row, None when there is none."""
-        return self._execute(db, values).fetchone()  # type: ignore[no-any-return]
+        return self._execute(db, values, _FIRST)  # type: ignore[no-any-return]
 
     def all(self, db: Connection, **values: Any) -> list[tuple[Any, ...]]:
         """Run with these values; every row."""
-        return self._execute(db, values).fetchall()  # type: ignore[no-any-return]
+        return self._execute(db, values, _ALL)  # type: ignore[no-any-return]
 
     def row(self, db: Connection, **values: Any) -> Any:
         """The first row as `first`, its values by their columns' names too."""
@@ -59,7 +65,7 @@ class Prepared:
 
     def run(self, db: Connection, **values: Any) -> int:
         """Run with these values; how many rows it met."""
-        return self._execute(db, values).rowcount  # type: ignore[no-any-return]
+        return self._execute(db, values, _COUNT)  # type: ignore[no-any-return]
 
     def run_many(self, db: Connection, rows: Sequence[dict[str, Any]]) -> None:
         """Run once per row."""
@@ -70,14 +76,14 @@ class Prepared:
         except _driver_error(db) as error:
             raise told_by_driver(error) from error
 
-    def _execute(self, db: Connection, values: dict[str, Any]) -> Any:
+    def _execute(self, db: Connection, values: dict[str, Any], taken: Callable[[Any], Any]) -> Any:
         text, fixed, _ = self._speech(db)
         cursor = _cursor(db)
         try:
             cursor.execute(text, {**fixed, **values})
+            return taken(cursor)  # SQLite meets a damaged page, or the disk's fault, while it fetches
         except _driver_error(db) as error:
             raise told_by_driver(error) from error
-        return cursor
 
     def _speech(self, db: Connection) -> _Compiled:
         name = db.dialect.name

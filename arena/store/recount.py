@@ -85,7 +85,7 @@ def _read_votes(db: Connection, tally: Tally, snapshot: int, progress: Progress)
 def _ahead(reader: ThreadPoolExecutor, read: Callable[[int], _Run], lows: range) -> Iterator[_Run]:
     """The runs in order, one read ahead of its use."""
     upcoming = [reader.submit(read, low) for low in lows[:1]]
-    for following in (*lows[1:], None):
+    for following in (*lows[1:], None)[: len(lows)]:
         current = upcoming.pop()
         run = current.result()
         if following is not None:

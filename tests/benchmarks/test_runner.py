@@ -182,9 +182,10 @@ def test_after_kills_at_any_moment_every_question_is_answered_once(tmp_path: Pat
     for wanted in (3, 9, 20):
         process = Forked(script, tmp_path)
         while not path.exists() or path.read_bytes().count(b"\n") < wanted:
+            assert process.alive
             time.sleep(0.005)
         process.kill()
-        assert process.wait() == -signal.SIGKILL
+        assert process.wait() in (-signal.SIGKILL, 0)  # on a busy machine it may have come to its end
     assert Forked(script, tmp_path).wait() == 0
     keys = [json.loads(line)["question_id"] for line in path.read_text().splitlines()]
     assert sorted(keys, key=int) == [str(number) for number in range(40)]

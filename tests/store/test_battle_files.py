@@ -116,7 +116,7 @@ def test_a_file_without_the_needed_columns_is_refused(tmp_path: Path, text: str)
     assert "v.csv" in refusal(write(tmp_path / "v.csv", text))
 
 
-@pytest.mark.parametrize("heading", ["a,b", "model_a,winner", "left,right"])
+@pytest.mark.parametrize("heading", ["a,b", "model_a,winner", "left,right", "a,b\n\n"])
 def test_a_heading_alone_is_read_too(tmp_path: Path, heading: str) -> None:
     """No row is missing where the columns are those of votes; others are no file of votes."""
     with pytest.raises(FileFormatError, match=r"v\.csv:1: columns .* are needed; there are: "):

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +15,8 @@ from postgres_server import PostgresServer
 from sqlalchemy import text
 from store_kit import Clock, elo_step, register, votable, vote
 
+from arena.store import recount
+from arena.store.log import current_sequence
 from arena.store.records import JudgmentResult, PairCount
 from arena.store.store import Store
 from arena.types import Track, Verdict
@@ -111,6 +114,40 @@ def test_what_happens_during_a_rebuild_is_not_forgotten(file_store: Store) -> No
     assert store.elo_state() != before
     assert store.check().ok
     assert first != second
+
+
+def test_whoever_reads_sees_one_state_however_long_it_takes(store: Store) -> None:
+    """A vote that is committed meanwhile is in none of what is read, from the first statement on."""
+    a, b = register(store, "x", "y")
+    waiting = votable(store, a.id, b.id)
+    with store._database.reading() as db:
+        before = current_sequence(db)
+        store.cast_vote(waiting, "voter", Verdict.TIE).result()
+        assert (current_sequence(db), store.board_version()) == (before, before + 1)
+
+
+def test_a_vote_between_a_rebuilds_beginning_and_its_reading_counts_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It came after the snapshot, so that it is repeated on the new counts and not read as well."""
+    a, b = register(store, "x", "y")
+    vote(store, a.id, b.id, Verdict.MODEL_A)
+    waiting, read = votable(store, a.id, b.id), recount._read_votes
+
+    def late(*given: Any) -> None:
+        store.cast_vote(waiting, "voter", Verdict.MODEL_A).result()
+        read(*given)
+
+    monkeypatch.setattr(recount, "_read_votes", late)
+    assert store.rebuild() == 2
+    assert list(store.pair_counts()) == [PairCount(a.id, b.id, 2.0, 0.0, 0.0, 0.0)]
+    assert store.check().ok
+
+
+def test_a_board_without_votes_can_be_rebuilt(store: Store) -> None:
+    """Whoever repairs need not know whether anybody has voted."""
+    assert store.rebuild() == 0
+    assert store.check().ok
 
 
 def test_damaged_counts_are_found_and_mended(store: Store) -> None:

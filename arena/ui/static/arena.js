@@ -7,12 +7,13 @@
   const texts = JSON.parse(document.getElementById("arena-texts").textContent);
   const root = document.baseURI;
 
-  async function post(path, body) {
+  async function post(path, body, signal) {
     try {
       const answer = await fetch(new URL("arena/" + path, root), {
         method: "POST",
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify(body),
+        signal,
       });
       if (answer.ok) return true;
       const said = await answer.json().catch(() => ({}));
@@ -111,7 +112,8 @@
       return battle;
     },
     async feedback(battle, chosen, comment) {
-      noting = noting.then(() => post("feedback", { battle, reasons: chosen, comment }));
+      const patience = () => AbortSignal.timeout(15000); // a request that hangs holds the next ones back no longer
+      noting = noting.then(() => post("feedback", { battle, reasons: chosen, comment }, patience()));
       if (await noting) toast(texts.feedback_thanks, 2500);
     },
     // The address names the view, so that it can be sent; downloads follow it.
