@@ -84,8 +84,7 @@ class PostgresServer:
             self._folder,
             "-c",
             "listen_addresses=",
-            "-c",
-            "fsync=off",
+            *("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "autovacuum=off", "-c", "jit=off"),
         ]
         with (Path(tempfile.gettempdir()) / f"{self._folder.name}.log").open("wb") as log:
             process = subprocess.Popen(command, user=self._user, stdout=log, stderr=log, env=_ENVIRONMENT, cwd="/")

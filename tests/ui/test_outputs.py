@@ -17,7 +17,7 @@ from arena.ui.outputs import LeanBlocks
 PARTS = ("html", "text", "field", "button", "ticks", "radio", "column", "list", "plot")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page() -> LeanBlocks:
     """One of each kind of component that handlers write to."""
     with LeanBlocks() as demo:
