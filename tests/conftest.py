@@ -81,7 +81,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_finish() -> None:
     """A million objects of imported modules live until the end: the garbage collector need not walk them each time."""
     gc.freeze()
-    gc.set_threshold(YOUNG, 10, 10)  # as a running arena has it
+    gc.set_threshold(YOUNG, 10, 100)  # a running arena looks at the oldest ten times as often: it runs for long
     gc.enable()
 
 
