@@ -276,14 +276,18 @@ def test_killed_while_sealing_the_file_is_old_or_new(tmp_path: Path) -> None:
     battle_id = plain_database(tmp_path)
     path = tmp_path / "arena.db"
     old = path.read_bytes()
-    draw = random.Random(5)
-    for _ in range(5):
+    opening_it, statuses = "Store.open(None, storage_dir=folder, elo_step=elo_step).close()", set()
+    whole, began = started(tmp_path, opening_it), time.monotonic()
+    assert whole.wait() == 0
+    takes = time.monotonic() - began
+    for share in (0.0, 0.2, 0.4, 0.6, 0.8):
         path.write_bytes(old)
-        opening = started(tmp_path, "Store.open(None, storage_dir=folder, elo_step=elo_step).close()")
-        time.sleep(draw.random() * 0.6)
+        opening = started(tmp_path, opening_it)
+        time.sleep(share * takes)
         opening.kill()
-        opening.wait()
+        statuses.add(opening.wait())
         assert (revision_of(path) == "0003") == ("Ярополк".encode() in path.read_bytes())
+    assert -signal.SIGKILL in statuses, "the first dies before it has done much"
     with opened(tmp_path, b"") as store:
         assert words_of(store, battle_id) == WORDS
 
