@@ -45,10 +45,10 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("arena")
 
-_LAST = ("soak", "postgres", "torch", "browser")
+_LAST = ("soak", "postgres", "torch", "browser", "arena")
 """Marks of costly tests, in the order in which they run after everything else."""
 
-_SLOW = ("torch", "browser")
+_SLOW = ("torch", "browser", "arena")
 """Marks of tests that `--quick` leaves out."""
 
 _MEMORY = Path("/dev/shm")
