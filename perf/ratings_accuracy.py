@@ -21,7 +21,15 @@ sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "tests" / "ratings"
 import numpy as np
 from chosen_pairs import certainty_after
 from known_judges import joint, true_strengths
-from known_strengths import drawn, limit, newcomers_among_millions, simulated, styled
+from known_strengths import (
+    drawn,
+    limit,
+    newcomers_among_millions,
+    newcomers_pairs,
+    simulated,
+    styled,
+    unlike_voters,
+)
 
 from arena.ratings.bradley_terry import fit
 from arena.ratings.combined import fit_combined
@@ -62,6 +70,22 @@ def voters(scale: int, *, clustered: bool) -> Line:
     results = (fit(PairCounts.of(each), voters=each if clustered else None) for each in rows)
     name = "100 voters of 50 correlated votes, " + ("clustered" if clustered else "plain sandwich")
     return coverage(name, map(_spread, results), limit(THETA, spread=0.4), "94–96%" if clustered else "falls short")
+
+
+def unlike(scale: int, *, clustered: bool) -> Line:
+    rows = (unlike_voters(THETA, 2000, 40, seed) for seed in range(1000 * scale))
+    results = (fit(PairCounts.of(each), voters=each if clustered else None) for each in rows)
+    name = "40 voters, some of many times as many votes, " + ("clustered" if clustered else "plain sandwich")
+    return coverage(name, map(_spread, results), limit(THETA, spread=0.4), "94–96%" if clustered else "falls short")
+
+
+def alone(scale: int, *, clustered: bool) -> Line:
+    rows = (unlike_voters(THETA, 2000, 40, seed, owner=seed % 40) for seed in range(2000 * scale))
+    results = (fit(PairCounts.of(each), voters=each if clustered else None) for each in rows)
+    newcomer = ((theta[-1:], deviation[-1:]) for theta, deviation in map(_spread, results))
+    truth = limit(THETA, spread=0.4, pairs=newcomers_pairs(len(THETA)))[-1:]
+    name = "a newcomer of 50 battles, all one voter's, " + ("clustered" if clustered else "plain sandwich")
+    return coverage(name, newcomer, truth, "94% or more" if clustered else "falls short")
 
 
 def judged(scale: int, bias: float, *, pooled: bool = False) -> Line:
@@ -176,6 +200,10 @@ LINES: tuple[Callable[[int], Line], ...] = (
     rare,
     lambda scale: voters(scale, clustered=False),
     lambda scale: voters(scale, clustered=True),
+    lambda scale: unlike(scale, clustered=False),
+    lambda scale: unlike(scale, clustered=True),
+    lambda scale: alone(scale, clustered=False),
+    lambda scale: alone(scale, clustered=True),
     lambda scale: judged(scale, 0.0),
     lambda scale: judged(scale, 1.0),
     lambda scale: judged(scale, 1.0, pooled=True),

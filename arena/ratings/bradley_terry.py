@@ -16,11 +16,11 @@ from enum import StrEnum
 
 import numpy as np
 
+from arena.ratings.clusters import FEWEST_VOTERS, clustered_meat, known_voters
 from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArray, PairCounts
 from arena.ratings.connectivity import Piece, Place, pieces
 from arena.ratings.intervals import (
     along,
-    clustered_meat,
     contrast_deviation,
     laplacian,
     meat,
@@ -29,9 +29,6 @@ from arena.ratings.intervals import (
     win_probabilities,
 )
 from arena.ratings.tie_models import TieFit, fit_davidson, fit_rao_kupper
-
-FEWEST_VOTERS = 40
-"""Clustering needs many clusters: with one (a single judge) the variance would come out as zero."""
 
 _LAST_STEP = 1e-7
 """Newton's error is squared by each step: one that moves nothing further than this was the last needed."""
@@ -133,7 +130,7 @@ def fit(counts: PairCounts, *, voters: Comparisons | None = None, ties: Ties = T
     clustered by voter, unless there are fewer than `FEWEST_VOTERS` or ties have a strength of
     their own. Who can be rated never depends on `ties`; a tie strength is that of piece 0.
     """
-    if ties is not Ties.HALF or (voters is not None and known_voters(voters) < FEWEST_VOTERS):
+    if ties is not Ties.HALF or (voters is not None and known_voters(voters.voter) < FEWEST_VOTERS):
         voters = None
     size = len(counts)
     theta, low, high = np.full(size, np.nan), np.full(size, -np.inf), np.full(size, np.inf)
@@ -163,11 +160,6 @@ def _fit_core(counts: PairCounts, voters: Comparisons | None, ties: Ties) -> Tie
         return fit_rao_kupper(counts)
     theta, iterations = maximize(counts.score)
     return TieFit(theta, sandwich(counts, theta, voters), None, iterations)
-
-
-def known_voters(rows: Comparisons) -> int:
-    """How many voters the comparisons tell apart."""
-    return 0 if rows.voter is None else len(np.unique(rows.voter[rows.voter >= 0]))
 
 
 def maximize(score: FloatArray, start: FloatArray | None = None) -> tuple[FloatArray, int]:
@@ -219,11 +211,13 @@ def sandwich(counts: PairCounts, theta: FloatArray, voters: Comparisons | None =
     """Covariance of log-strengths that sum to zero: H⁻¹·M·H⁻¹, right even where the model is not.
 
     H is the curvature of the likelihood; M sums outer products of score vectors, one per
-    comparison or, with `voters`, one per voter.
+    comparison or, with `voters`, what `arena.ratings.clusters` makes of one per voter.
     """
     p = win_probabilities(theta)
     bread = pseudo_inverse(laplacian(counts.total * p * p.T))
-    filling = meat(counts, p) if voters is None else clustered_meat(voters, theta)
+    filling = meat(counts, p)
+    if voters is not None:
+        filling = clustered_meat(voters, theta, filling)
     return np.asarray(bread @ filling @ bread)
 
 

@@ -1,10 +1,9 @@
-"""Uncertainty of log-strengths: sandwich covariance, plain and clustered by voter, bounds and rank ranges.
+"""Uncertainty of log-strengths: what the sandwich covariance is made of, bounds and rank ranges.
 
 All of it works on natural log-strengths in the gauge where they sum to zero. It does not know how
 the strengths were found; it trusts that they solve the likelihood equations.
 
-Sources: H. White, "Maximum likelihood estimation of misspecified models", Econometrica 1982;
-K.-Y. Liang and S. Zeger, "Longitudinal data analysis using generalized linear models", Biometrika 1986.
+Source: H. White, "Maximum likelihood estimation of misspecified models", Econometrica 1982.
 """
 
 from __future__ import annotations
@@ -13,8 +12,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArray, PairCounts
-from arena.ratings.sorting import order_of_voters
+from arena.ratings.comparisons import BoolArray, FloatArray, PairCounts
 
 CONFIDENCE = 0.95
 """Coverage that every interval of this package promises."""
@@ -24,9 +22,6 @@ _LEAST_MEAT = 0.75
 
 _INVERTED_WHOLE = 64
 """Tables up to this size go to LAPACK in one piece."""
-
-_VOTERS_AT_ONCE = 2048
-"""Voters whose score vectors are held in memory together."""
 
 
 def normal_quantile(confidence: float = CONFIDENCE) -> float:
@@ -107,45 +102,6 @@ def _filled_up(residual: FloatArray, own: FloatArray, model: FloatArray, least: 
         share = np.where(wanted > 0, wanted / (expected - own), 0.0)
     each = np.maximum(share[:, None], share[None, :])
     return np.asarray(residual + np.clip(each, 0, 1) * np.maximum(model - residual, 0))
-
-
-def clustered_meat(rows: Comparisons, theta: FloatArray) -> FloatArray:
-    """The same sum with one score vector per voter; comparisons of unknown voters stand alone.
-
-    Times C/(C − 1) for C clusters, the usual correction for few of them.
-    """
-    if rows.voter is None:
-        raise ValueError("clustered intervals need comparisons that know their voters")
-    residual = rows.outcome - 1 / (1 + np.exp(theta[rows.b] - theta[rows.a]))
-    if rows.weight is not None:
-        residual = residual * rows.weight
-    order = order_of_voters(rows.voter)
-    alone = int(np.searchsorted(rows.voter[order], 0))
-    total = _alone(rows, residual, order[:alone], len(theta))
-    voters = rows.voter[order[alone:]]
-    for first in range(0, int(voters[-1]) + 1 if len(voters) else 0, _VOTERS_AT_ONCE):
-        start, stop = np.searchsorted(voters, (first, first + _VOTERS_AT_ONCE))
-        scores = _per_voter(rows, residual, order[alone + start : alone + stop], first, len(theta))
-        total += scores.T @ scores
-    clusters = alone + len(np.unique(voters))
-    return total * (clusters / max(clusters - 1, 1))
-
-
-def _alone(rows: Comparisons, residual: FloatArray, chosen: IntArray, size: int) -> FloatArray:
-    key = rows.a[chosen].astype(np.intp) * size + rows.b[chosen]
-    flat: FloatArray = np.bincount(key, residual[chosen] ** 2, minlength=size * size).astype(float)
-    table = flat.reshape(size, size)
-    return laplacian(table + table.T)
-
-
-def _per_voter(rows: Comparisons, residual: FloatArray, chosen: IntArray, first: int, size: int) -> FloatArray:
-    """One score vector per voter numbered from `first`; rows of the result are voters."""
-    assert rows.voter is not None
-    base = (rows.voter[chosen].astype(np.intp) - first) * size
-    cells = _VOTERS_AT_ONCE * size
-    won = np.bincount(base + rows.a[chosen], residual[chosen], minlength=cells)
-    lost = np.bincount(base + rows.b[chosen], residual[chosen], minlength=cells)
-    return np.asarray((won - lost).reshape(_VOTERS_AT_ONCE, size))
 
 
 def contrast_deviation(covariance: FloatArray, against: int | None = None) -> FloatArray:

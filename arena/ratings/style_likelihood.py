@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arena.ratings.bradley_terry import FEWEST_VOTERS
+from arena.ratings.clusters import AT_ONCE, FEWEST_VOTERS, VoterSums, known_voters
 from arena.ratings.comparisons import FloatArray, IntArray
 from arena.ratings.intervals import laplacian
 from arena.ratings.sorting import order_of_voters
@@ -153,8 +153,8 @@ def _counted(iterations: int) -> int:
 
 
 def _solution(design: Design, parameters: FloatArray, sums: _Sums, bread: FloatArray, iterations: int) -> Solution:
-    clustered = _known_voters(design.rows.voter) >= FEWEST_VOTERS
-    filling = _clustered_filling(design, parameters) if clustered else sums.filling
+    clustered = known_voters(design.rows.voter) >= FEWEST_VOTERS
+    filling = _clustered_filling(design, parameters, sums.filling) if clustered else sums.filling
     return Solution(design.rated, parameters, bread, filling, clustered, iterations)
 
 
@@ -323,39 +323,53 @@ def _bordered(per_pair: FloatArray, across: FloatArray, corner: FloatArray) -> F
     return table
 
 
-def _known_voters(voter: IntArray | None) -> int:
-    """How many voters the comparisons tell apart."""
-    return 0 if voter is None else int(np.count_nonzero(np.bincount(voter[voter >= 0])))
-
-
-def _clustered_filling(design: Design, parameters: FloatArray) -> FloatArray:
-    """Outer products of one score vector per voter; comparisons of unknown voters stand alone."""
+def _clustered_filling(design: Design, parameters: FloatArray, plain: FloatArray) -> FloatArray:
+    """The filling with one score vector per voter; comparisons of unknown voters stand alone."""
     rows = design.rows
     assert rows.voter is not None
     order = order_of_voters(rows.voter)
     voters = rows.voter[order]
     alone = int(np.searchsorted(voters, 0))
-    total = _sums(replace(design, rows=rows.among(order[:alone]).sorted()), parameters).filling
+    strangers = rows.among(order[:alone])
+    powers = [_per_parameter(design, strangers, _weights(strangers) ** power) for power in (1, 2, 3)]
     breaks = np.flatnonzero(np.diff(voters[alone:], prepend=-1))
-    for first in range(0, len(breaks), 2048):
-        starts = breaks[first : first + 2048] + alone
-        stop = alone + int(breaks[first + 2048]) if first + 2048 < len(breaks) else len(order)
-        total += _outer_of_voters(design, rows.among(order[starts[0] : stop]), parameters, starts - starts[0])
-    clusters = alone + len(breaks)
-    return total * (clusters / max(clusters - 1, 1))
+    sums = VoterSums(len(plain), rows.total)
+    sums.add_alone(_sums(replace(design, rows=strangers.sorted()), parameters).filling, np.array(powers))
+    for first in range(0, len(breaks), AT_ONCE):
+        starts = breaks[first : first + AT_ONCE] + alone
+        stop = alone + int(breaks[first + AT_ONCE]) if first + AT_ONCE < len(breaks) else len(order)
+        _add_voters(sums, design, rows.among(order[starts[0] : stop]), parameters, starts - starts[0])
+    return sums.filling(plain, design.size)
 
 
-def _outer_of_voters(design: Design, rows: StyleRows, parameters: FloatArray, starts: IntArray) -> FloatArray:
-    """Σ uuᵀ over voters, the comparisons of each beginning at one of `starts`."""
-    size = design.size
+def _add_voters(sums: VoterSums, design: Design, rows: StyleRows, parameters: FloatArray, starts: IntArray) -> None:
+    """Count in the voters whose comparisons begin at `starts`."""
+    size, weight = design.size, _weights(rows)
     gap, slope = design.halves(parameters)
-    residual = (rows.margin - np.tanh(gap[rows.key] + slope @ rows.x)) / 2
-    if rows.weight is not None:
-        residual *= rows.weight
+    residual = (rows.margin - np.tanh(gap[rows.key] + slope @ rows.x)) / 2 * weight
     voter = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(residual))))
-    cells = len(starts) * size
-    won = np.bincount(voter * size + rows.key // size, residual, minlength=cells)
-    lost = np.bincount(voter * size + rows.key % size, residual, minlength=cells)
+    a, b = voter * size + rows.key // size, voter * size + rows.key % size
+
+    def gathered(side: IntArray, amounts: Reals) -> FloatArray:
+        return np.asarray(np.bincount(side, amounts, minlength=len(starts) * size), dtype=float).reshape(-1, size)
+
     style = np.add.reduceat(rows.x * residual, starts, axis=1).T * design.scale
-    scores = np.concatenate(((won - lost).reshape(-1, size), style), axis=1)
-    return np.asarray(scores.T @ scores)
+    votes = gathered(a, weight) + gathered(b, weight)
+    cast = votes.sum(axis=1) / 2
+    sums.add(
+        np.concatenate((gathered(a, residual) - gathered(b, residual), style), axis=1),
+        np.concatenate((votes, np.repeat(cast[:, None], len(design.scale), axis=1)), axis=1),
+        cast,
+        _per_parameter(design, rows, weight**2),
+    )
+
+
+def _weights(rows: StyleRows) -> Reals:
+    return np.ones(len(rows.key)) if rows.weight is None else rows.weight
+
+
+def _per_parameter(design: Design, rows: StyleRows, amounts: Reals) -> FloatArray:
+    """Amounts of some comparisons summed per contestant, and of all for each covariate."""
+    size = design.size
+    of_a, of_b = (np.bincount(side, amounts, minlength=size) for side in (rows.key // size, rows.key % size))
+    return np.concatenate((of_a + of_b, np.full(len(design.scale), amounts.sum())))

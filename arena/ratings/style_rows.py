@@ -135,6 +135,11 @@ class StyleRows:
         """What the columns are kept in."""
         return self.x.dtype
 
+    @property
+    def total(self) -> float:
+        """The weight of all comparisons."""
+        return float(len(self.key) if self.weight is None else self.weight.sum(dtype=float))
+
     def shares(self, number: int) -> list[Iterator[StyleRows]]:
         """The comparisons in so many parts of about equal length."""
         share = max(-(-len(self.runs) // number), 1)

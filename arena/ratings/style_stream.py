@@ -38,6 +38,11 @@ class StyleStream:
         """Who voted, in order of arrival."""
         return self.rows.voter
 
+    @property
+    def total(self) -> float:
+        """The weight of all comparisons."""
+        return float(len(self.rows) if self.rows.weight is None else self.rows.weight.sum(dtype=float))
+
     def shares(self, number: int) -> list[Iterator[StyleRows]]:
         """The comparisons in so many parts of about equal length, laid out as they are asked for.
 

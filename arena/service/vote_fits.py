@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arena.ratings import bradley_terry
-from arena.ratings.bradley_terry import FEWEST_VOTERS
+from arena.ratings.clusters import FEWEST_VOTERS, known_voters
 from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArray, PairCounts
 from arena.ratings.elo import Scale
 from arena.ratings.leaderboard import Anchor, Leaderboard, style_board_of
@@ -175,7 +175,7 @@ class VoteFits:
         with self._lock:
             rows = self._rows(np.flatnonzero(self._chosen(slice)))
         found: Mapping[str, float] = {}
-        if bradley_terry.known_voters(rows) >= FEWEST_VOTERS:
+        if known_voters(rows.voter) >= FEWEST_VOTERS:
             counts = PairCounts.of(rows)
             plain = bradley_terry.fit(counts)
             clustered = bradley_terry.fit(counts, voters=rows)

@@ -48,6 +48,38 @@ def simulated(
     return Comparisons(tuple(f"m{i}" for i in range(size)), a, b, outcome, voter=voter)
 
 
+def unlike_voters(
+    theta: NDArray[np.float64], battles: int, voters: int, seed: int, *, spread: float = 0.4, owner: int | None = None
+) -> Comparisons:
+    """Votes of voters of whom some cast many times as many as others, each with tastes of its own.
+
+    With `owner` the last contestant has 50 battles, all of them that voter's.
+    """
+    rng = np.random.default_rng(seed)
+    eager = np.exp(rng.normal(0, 1, voters))
+    size = len(theta)
+    a = rng.integers(0, size - (owner is not None), battles)
+    if owner is not None:
+        a[:50] = size - 1
+    b = (a + rng.integers(1, size, battles)) % size
+    voter = rng.choice(voters, battles, p=eager / eager.sum())
+    if owner is not None:
+        b[50:] = (a[50:] + rng.integers(1, size - 1, battles - 50)) % (size - 1)
+        voter[:50] = owner
+    taste = rng.normal(0, spread, (voters, size))
+    gap = theta[a] - theta[b] + taste[voter, a] - taste[voter, b]
+    won = (rng.random(battles) < 1 / (1 + np.exp(-gap))).astype(float)
+    outcome = np.where(rng.random(battles) < 0.25, 0.5, won)
+    return Comparisons(tuple(f"m{i}" for i in range(size)), a, b, outcome, voter=voter)
+
+
+def newcomers_pairs(size: int) -> NDArray[np.float64]:
+    """Weights of pairs where the last contestant has hardly any battles."""
+    pairs = np.ones((size, size))
+    pairs[-1] = pairs[:, -1] = 1e-6
+    return pairs
+
+
 def styled(battles: int = 3000, size: int = 6, seed: int = 1, *, worth: float = 1.0, voters: int = 0) -> Comparisons:
     """Battles in which longer answers win more; the stronger also write longer."""
     rng = np.random.default_rng(seed)

@@ -175,33 +175,6 @@ def test_an_anchor_without_a_rating_is_refused(name: str) -> None:
         board(*both_ways("x", "y", 5, 5), ("hero", "x", 1.0), anchor=Anchor(name, 1000))
 
 
-def test_clustering_widens_intervals_when_voters_repeat_themselves() -> None:
-    """Twenty copies of each vote by one voter are worth one vote, and only clustering knows it."""
-    once = simulated(np.array([0.0, 0.5, 1.0]), 300, seed=8)
-    copied = Comparisons(
-        once.names,
-        np.repeat(once.a, 20),
-        np.repeat(once.b, 20),
-        np.repeat(once.outcome, 20),
-        voter=np.repeat(np.arange(300), 20),
-    )
-    honest = fit(PairCounts.of(once)).covariance
-    plain = fit(PairCounts.of(copied)).covariance
-    clustered = fit(PairCounts.of(copied), voters=copied).covariance
-    assert np.diag(plain) == pytest.approx(np.diag(honest) / 20)
-    assert np.diag(clustered) == pytest.approx(np.diag(honest) * 300 / 299)
-
-
-def test_every_vote_its_own_voter_is_the_plain_sandwich() -> None:
-    """Clusters of one and unknown voters change nothing but the correction for their number."""
-    rows = simulated(np.array([0.0, 0.5, 1.0]), 400, seed=9)
-    plain = fit(PairCounts.of(rows)).covariance
-    voter = np.arange(400)
-    voter[200:] = -1
-    known = Comparisons(rows.names, rows.a, rows.b, rows.outcome, voter=voter)
-    assert fit(PairCounts.of(rows), voters=known).covariance == pytest.approx(plain * 400 / 399)
-
-
 def test_a_single_judge_does_not_make_certainty() -> None:
     """With one voter clustering would give intervals of zero width; the plain sandwich stands in."""
     rows = simulated(np.array([0.0, 0.5, 1.0]), 400, seed=9)

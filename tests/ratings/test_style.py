@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from known_strengths import styled
+from slow_clusters import filling
 
 from arena.ratings import style, style_likelihood
 from arena.ratings.bradley_terry import fit
@@ -64,12 +65,12 @@ def test_the_covariance_is_the_sandwich_of_the_dense_rows(voters: int) -> None:
     table, found = dense(rows, Variant.OURS), parameters(result)
     p = 1 / (1 + np.exp(-table @ found))
     scores = table * (rows.outcome - p)[:, None]
-    correction = 1.0
+    middle = scores.T @ scores
     if rows.voter is not None:
-        scores = np.array([scores[rows.voter == voter].sum(axis=0) for voter in range(voters)])
-        correction = voters / (voters - 1)
+        touched = np.concatenate((np.abs(table[:, :6]), np.ones((len(rows), table.shape[1] - 6))), axis=1)
+        middle = filling(scores, touched, rows.voter, middle, 6)
     bread = np.linalg.pinv(table.T @ (table * (p * (1 - p))[:, None]))
-    expected = bread @ scores.T @ scores @ bread * correction
+    expected = bread @ middle @ bread
     assert result.clustered == bool(voters)
     assert result.covariance == pytest.approx(expected[:6, :6], rel=1e-6, abs=1e-12)
     reach = [(found.high or 0) - (found.value or 0) for found in result.coefficients]
