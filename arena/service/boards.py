@@ -42,7 +42,7 @@ READ_AGAIN = 20
 """What took s seconds to read, though it changes rarely, is read again after so many times s."""
 
 RECENT, RECENT_FOR = 2_000, 10.0
-"""How many of the latest battles sampling rates are taken over, and for how many seconds they are kept."""
+"""How many of the latest finished battles sampling rates are taken over, and for how many seconds they are kept."""
 ONCE = "once"
 """The method by which each question counts once, however many asked it."""
 
@@ -289,7 +289,7 @@ class Boards:
         return BoardView(replace(board, rows=rows, counts=counts), self._version, track, slice, plates)
 
     def _sampling_rates(self) -> Mapping[int, float]:
-        """By contestant's number the share of the latest blind battles in which it was drawn."""
+        """By contestant's number the share of the latest finished blind battles in which it was drawn."""
         kept_at, rates = self._rates
         if time.monotonic() - kept_at > RECENT_FOR:
             pairs = self._store.recent_pairs(RECENT)

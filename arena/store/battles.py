@@ -20,6 +20,9 @@ from arena.types import Answer, AnswerState, BattleStatus, FinishReason, Mode, P
 CLOSED = (BattleStatus.VOTED, BattleStatus.RETRACTED, BattleStatus.EXPIRED)
 """Statuses in which a battle's text stands as it is."""
 
+UNDER_WAY = tuple(status for status in BattleStatus if status not in CLOSED)
+"""Statuses in which a battle's vote may still come, so that nobody may learn who plays it."""
+
 
 def create(db: Connection, battle_id: str, battle: NewBattle, now: float) -> BattleRecord:
     """See `Store.create_battle`."""
@@ -148,9 +151,10 @@ def expire(db: Connection, before: float, now: float) -> int:
 
 
 def recent_pairs(db: Connection, limit: int) -> tuple[tuple[int, int], ...]:
-    """See `Store.recent_pairs`."""
+    """See `Store.recent_pairs`. Not sought as `in_(CLOSED)`, which takes the index by status and sorts all."""
     pair = select(battles.c.contestant_a, battles.c.contestant_b, battles.c.mode)
-    latest = db.execute(pair.order_by(battles.c.created_at.desc()).limit(limit))
+    over = pair.where(battles.c.status.not_in(UNDER_WAY))
+    latest = db.execute(over.order_by(battles.c.created_at.desc()).limit(limit))
     return tuple((a, b) for a, b, mode in latest if mode == Mode.ANONYMOUS)
 
 

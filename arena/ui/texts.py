@@ -206,8 +206,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "board_rings": ("● люди ○ судья", "● people ○ judge"),
     "board_drawn": ("Выпадает", "Drawn"),
     "board_drawn_title": (
-        "Доля последних 2 000 боёв вслепую, в которых модель участвовала",
-        "Share of the latest 2,000 blind battles in which the model took part",
+        "В какой доле боёв вслепую участвовала модель: по последним 2 000 законченных боёв",
+        "The share of blind battles in which the model took part, over the latest 2,000 finished battles",
     ),
     "board_fitting": ("Считаем по всем голосам, это займёт несколько секунд…", "Fitting all votes, a few seconds…"),
     "board_roll_call": (

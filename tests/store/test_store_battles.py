@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from store_kit import NOON, Clock, answer, register, votable
+from store_kit import NOON, Clock, answer, register, votable, vote
 
 from arena.errors import UnknownBattle, VotingClosed
 from arena.store.records import Contestant, NewBattle
@@ -157,6 +157,28 @@ def test_the_latest_battle_is_found_by_mode_and_status(store: Store, clock: Cloc
     assert blind is not None
     assert blind.id == first
     assert store.latest_battle("nobody") is None
+
+
+def test_who_plays_a_battle_that_still_waits_for_its_vote_is_counted_nowhere(store: Store, clock: Clock) -> None:
+    """Else the public share of draws would rise for its pair before the vote; named battles count in no case."""
+    one, two, three = (record.id for record in register(store, "x", "y", "z"))
+    waiting = votable(store, one, two)
+    failed = votable(store, two, one)
+    store.set_battle_status(failed, BattleStatus.FAILED).result()
+    answering = store.create_battle(NewBattle("voter", Mode.ANONYMOUS, one, three)).result().id
+    store.append_turn(answering, "?").result()
+    store.create_battle(NewBattle("voter", Mode.NAMED, three, two)).result()
+    assert store.recent_pairs() == ()
+
+    clock.now += 1
+    undone = vote(store, two, three, Verdict.TIE, "somebody else")
+    assert store.recent_pairs() == ((two, three),)
+    store.retract_vote(undone, "somebody else", within=60).result()
+    assert store.recent_pairs() == ((two, three),)
+    store.cast_vote(waiting, "voter", Verdict.MODEL_A).result()
+    assert store.recent_pairs() == ((two, three), (one, two))
+    store.expire_battles(before=clock.now).result()
+    assert sorted(store.recent_pairs()) == sorted([(two, three), (one, two), (two, one), (one, three)])
 
 
 def test_text_that_no_database_takes_is_mended(store: Store) -> None:

@@ -98,5 +98,8 @@ class BattleDoor(Door):
         return {one.id: one.question for one in self._read(lambda db: battles.load_many(db, battle_ids))}
 
     def recent_pairs(self, limit: int = 2000) -> tuple[tuple[int, int], ...]:
-        """Both contestants of the latest blind battles, newest first, voted or not."""
+        """Both contestants of the blind ones among the latest battles that are over, voted or not, newest first.
+
+        Of battles that still wait for their vote nothing is told: a public count that moves with one would name it.
+        """
         return self._read(lambda db: battles.recent_pairs(db, limit))
