@@ -13,37 +13,30 @@ import json
 import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar, cast
+from typing import Protocol, TypeVar
 
 from arena.engines.base import Engine
 from arena.errors import (
     AccessDenied,
     ArenaError,
     BattleError,
-    EndpointError,
-    EngineError,
-    EngineTimeout,
-    ModelUnavailable,
-    RateLimited,
     SpendingCapReached,
     StoreUnavailable,
 )
+from arena.judge.calls import PaidCalls, WrongAddress, transient
 from arena.judge.prompts import Case, JudgingProtocol, OwnProtocol
 from arena.judge.spending import Ledger, Purse
 from arena.judge.verdicts import Fence, Pairing, Reading, combine, read_verdict
 from arena.store.records import BattleRecord, JudgeStanding, JudgmentRecord, JudgmentResult
-from arena.types import Chunk, Conversation, Decoding, Finish, Usage
+from arena.types import Decoding
 
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 
 LEASE = 60.0
 """Seconds a claim holds without being renewed: how long a killed process's jobs wait."""
-
-TRIES = 6
-"""Attempts at one call while the endpoint is busy, down or silent."""
 
 ROUNDS = 5
 """Times a job may be taken up before it counts as failed."""
@@ -133,15 +126,16 @@ class BattleJudge:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = name
-        self._engine, self._desk, self._protocol = engine, desk, protocol
-        self._decoding = protocol.decoding or decoding
+        self._desk, self._protocol = desk, protocol
         self._purse = purse or Purse(desk, name)
         self._workers, self._lease = workers, lease
-        self._calls = asyncio.Semaphore(workers)
         self._rng = rng or random.SystemRandom()
         self._sleep = sleep
+        self._calls = PaidCalls(
+            engine, self._purse, protocol.decoding or decoding, at_once=workers, rng=self._rng, sleep=sleep,
+            on_retry=self._retried,
+        )  # fmt: skip
         self._handling, self._free = 0, asyncio.Event()  # jobs in hand, and whether there is none
-        self._running, self._settled = 0, asyncio.Event()  # calls under way
         self.tally = Tally()
 
     async def enqueue(self, statuses: Sequence[str] = ("voted",)) -> int:
@@ -254,6 +248,9 @@ class BattleJudge:
             doing.cancel()
             await asyncio.gather(doing, return_exceptions=True)
 
+    def _retried(self) -> None:
+        self.tally.retries += 1
+
     def _count(self, result: JudgmentResult, pairing: Pairing, orders: Sequence[Order]) -> None:
         self.tally.done += 1
         self.tally.cost = self._purse.spent
@@ -281,69 +278,17 @@ class BattleJudge:
         """One order: a first try, and a second when the answer holds anything but one verdict."""
         fence = Fence.random(self._rng)
         asked = self._protocol.ask(case, fence)
-        text, cost = await self._call(asked)
+        text, cost = await self._calls.answer(asked)
         reading = read_verdict(text, fence=fence, answers=case.answers)
         if reading.label is not None:
             return Order(reading, text, 1, cost)
-        again, more = await self._call(self._protocol.ask_again(asked, text, fence))
+        again, more = await self._calls.answer(self._protocol.ask_again(asked, text, fence))
         second = read_verdict(again, fence=fence, answers=case.answers)
         return Order(second, f"{text}\n\n———\n\n{again}", 2, cost + more)
-
-    async def _call(self, conversation: Conversation) -> tuple[str, float]:
-        """One answer of the judge and its cost, as patiently as the endpoint needs it."""
-        attempt = 0
-        while True:
-            try:
-                async with self._calls:
-                    return await self._paid_call(conversation)
-            except SpendingCapReached:
-                if not self._running:
-                    raise
-                self._settled.clear()
-                await self._settled.wait()  # what others hold at its ceiling may leave room once it is paid
-                continue
-            except EngineError as error:
-                attempt += 1
-                _stop_at_wrong_address(error)
-                if not transient(error) or attempt == TRIES:
-                    raise
-            self.tally.retries += 1
-            await self._sleep(min(60.0, 2.0 ** (attempt - 1)) * self._rng.uniform(0.75, 1.25))
-
-    async def _paid_call(self, conversation: Conversation) -> tuple[str, float]:
-        reserved = await self._purse.reserve(conversation, self._decoding.max_tokens)
-        text, usage, cost = "", None, 0.0
-        self._running += 1
-        try:
-            async with aclosing(cast("_Closable", self._engine.stream(conversation, self._decoding))) as items:
-                async for item in items:
-                    match item:
-                        case Chunk():
-                            text += item.text
-                        case Finish():
-                            usage = item.usage
-        finally:
-            if usage is not None or text:
-                cost = self._purse.cost(usage or Usage(), conversation, text)
-            try:
-                await asyncio.shield(self._purse.settle(reserved, cost))
-            finally:
-                self._running -= 1
-                self._settled.set()
-        return text, cost
 
 
 class ClaimLost(ArenaError):
     """The claim lapsed unrenewed (a machine that slept) and the job is another's now."""
-
-
-class WrongAddress(EndpointError):
-    """Nothing of that name is served there: every other call would fail alike."""
-
-
-def _stop_at_wrong_address(error: EngineError) -> None:
-    if isinstance(error, EndpointError) and error.status in (404, 405):
-        raise WrongAddress(str(error), status=error.status) from error
 
 
 async def _together(work: Iterable[Coroutine[None, None, T]]) -> list[T]:
@@ -354,25 +299,6 @@ async def _together(work: Iterable[Coroutine[None, None, T]]) -> list[T]:
     except BaseExceptionGroup as group_error:
         raise group_error.exceptions[0] from None
     return [task.result() for task in tasks]
-
-
-class _Closable(Protocol):
-    """An answer that can be closed before its end."""
-
-    def __aiter__(self) -> _Closable: ...
-
-    def __anext__(self) -> Awaitable[Chunk | Finish]: ...
-
-    def aclose(self) -> Awaitable[None]: ...
-
-
-def transient(error: BaseException) -> bool:
-    """Whether trying again later may help: busy, silent, down or loading."""
-    if isinstance(error, AccessDenied):
-        return False
-    if isinstance(error, RateLimited | EngineTimeout | ModelUnavailable):
-        return True
-    return isinstance(error, EndpointError) and (error.status is None or error.status >= 500 or error.status == 408)
 
 
 def case_of(battle: BattleRecord) -> Case:
