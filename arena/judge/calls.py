@@ -14,18 +14,20 @@ from typing import Protocol, cast
 from arena.engines.base import Engine
 from arena.errors import (
     AccessDenied,
+    ArenaError,
     EndpointError,
     EngineError,
     EngineTimeout,
     ModelUnavailable,
     RateLimited,
     SpendingCapReached,
+    StoreUnavailable,
 )
 from arena.judge.spending import Purse
 from arena.types import Chunk, Conversation, Decoding, Finish, Usage
 
 TRIES = 6
-"""Attempts at one call while the endpoint is busy, down or silent."""
+"""Attempts at one call while the endpoint is busy, down or silent, or the database refuses."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -62,7 +64,7 @@ class PaidCalls:
                 self._settled.clear()
                 await self._settled.wait()  # what others hold at its ceiling may leave room once it is paid
                 continue
-            except EngineError as error:
+            except (EngineError, StoreUnavailable) as error:  # the store refuses before the call, never after it
                 attempt += 1
                 _stop_at_wrong_address(error)
                 if not transient(error) or attempt == TRIES:
@@ -97,7 +99,7 @@ class WrongAddress(EndpointError):
     """Nothing of that name is served there: every other call would fail alike."""
 
 
-def _stop_at_wrong_address(error: EngineError) -> None:
+def _stop_at_wrong_address(error: ArenaError) -> None:
     if isinstance(error, EndpointError) and error.status in (404, 405):
         raise WrongAddress(str(error), status=error.status) from error
 
@@ -113,10 +115,10 @@ class _Closable(Protocol):
 
 
 def transient(error: BaseException) -> bool:
-    """Whether trying again later may help: busy, silent, down or loading."""
+    """Whether trying again later may help: busy, silent, down or loading, or a database that refuses for a moment."""
     if isinstance(error, AccessDenied):
         return False
-    if isinstance(error, RateLimited | EngineTimeout | ModelUnavailable):
+    if isinstance(error, RateLimited | EngineTimeout | ModelUnavailable | StoreUnavailable):
         return True
     return isinstance(error, EndpointError) and (error.status is None or error.status >= 500 or error.status == 408)
 

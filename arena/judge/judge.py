@@ -13,8 +13,9 @@ import json
 import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, TypeVar
 
 from arena.engines.base import Engine
@@ -25,7 +26,7 @@ from arena.errors import (
     SpendingCapReached,
     StoreUnavailable,
 )
-from arena.judge.calls import PaidCalls, WrongAddress, transient
+from arena.judge.calls import TRIES, PaidCalls, WrongAddress, pause, transient
 from arena.judge.prompts import Case, JudgingProtocol, OwnProtocol
 from arena.judge.spending import Ledger, Purse
 from arena.judge.verdicts import Fence, Pairing, Reading, combine, read_verdict
@@ -190,12 +191,17 @@ class BattleJudge:
 
     async def _claimed(self) -> tuple[JudgmentRecord, ...]:
         """The next job, if one is free; a stop in the middle of the claim gives it back."""
-        claiming = asyncio.ensure_future(self._desk.claim_judgments(self.name, limit=1, lease=self._lease))
         try:
+            claiming = asyncio.ensure_future(self._desk.claim_judgments(self.name, limit=1, lease=self._lease))
             return await asyncio.shield(claiming)
+        except StoreUnavailable:
+            if not self._handling:
+                raise
+            return ()  # the others' answers are paid for: they go on, and this one asks again later
         except asyncio.CancelledError:
-            for job in await claiming:
-                await self._desk.fail_judgment(job.id, "stopped", retry=True)
+            with suppress(StoreUnavailable):
+                for job in await claiming:
+                    await self._give_back(job, "stopped")
             raise
 
     async def _wait_for_lapse(self) -> bool:
@@ -218,35 +224,71 @@ class BattleJudge:
     async def _handle(self, job: JudgmentRecord) -> None:
         """Judge one job while its claim is held; whatever goes wrong is written down with it."""
         try:
-            battle = await asyncio.to_thread(self._desk.load_battle, job.battle_id)
-            result, pairing, orders = await self._held(job, self.judge(case_of(battle)))
+            judged = await self._held(job, self._judged(job))
         except ClaimLost as error:
             _LOG.warning("judge %s: %s", self.name, error)
         except (SpendingCapReached, AccessDenied, WrongAddress) as error:
-            await self._desk.fail_judgment(job.id, str(error), retry=True)
+            await self._patiently(partial(self._give_back, job, str(error)))
             self.tally.stopped = str(error)
+        except StoreUnavailable as error:  # for longer than patience lasts, and not the job's fault
+            await self._give_back(job, str(error))
+            raise
         except ArenaError as error:
-            again = job.attempts < ROUNDS and transient(error)
-            await self._desk.fail_judgment(job.id, str(error), retry=again)
-            self.tally.failed += not again
+            await self._fail(job, error)
         except asyncio.CancelledError:  # an orderly stop: whoever comes next need not wait for the claim to lapse
-            await asyncio.shield(asyncio.ensure_future(self._desk.fail_judgment(job.id, "stopped", retry=True)))
+            with suppress(StoreUnavailable):
+                await asyncio.shield(asyncio.ensure_future(self._give_back(job, "stopped")))
             raise
         else:
-            await self._desk.record_judgment(job.battle_id, self.name, result)
-            self._count(result, pairing, orders)
+            self._count(*judged)
+
+    async def _judged(self, job: JudgmentRecord) -> tuple[JudgmentResult, Pairing, tuple[Order, Order]]:
+        """Both orders of a job's battle, on disk."""
+        battle = await self._patiently(lambda: asyncio.to_thread(self._desk.load_battle, job.battle_id))
+        judged = await self.judge(case_of(battle))
+        await self._patiently(lambda: self._desk.record_judgment(job.battle_id, self.name, judged[0]))
+        return judged
+
+    async def _fail(self, job: JudgmentRecord, error: ArenaError) -> None:
+        """Write down what went wrong; what may pass is tried again, a few times."""
+        again = job.attempts < ROUNDS and transient(error)
+        await self._patiently(lambda: self._desk.fail_judgment(job.id, str(error), retry=again))
+        self.tally.failed += not again
+
+    async def _give_back(self, job: JudgmentRecord, reason: str) -> None:
+        await self._desk.fail_judgment(job.id, reason, retry=True)
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask the desk again while it refuses for a moment: what is judged is paid for. Once asked, it is asked to the
+        end, whoever is stopped meanwhile."""
+        attempt = 0
+        while True:
+            try:
+                return await asyncio.shield(asyncio.ensure_future(ask()))
+            except StoreUnavailable:
+                attempt += 1
+                if attempt == TRIES:
+                    raise
+            await self._sleep(pause(attempt, self._rng))
 
     async def _held(self, job: JudgmentRecord, work: Coroutine[None, None, T]) -> T:
         """The work's result, its claim renewed for as long as it takes. Raises `ClaimLost`."""
         doing = asyncio.create_task(work)
         try:
             while not (await asyncio.wait([doing], timeout=self._lease / 3))[0]:
-                if not await self._desk.renew_judgment(job.id, job.attempts, lease=self._lease):
+                if not await self._renewed(job):
                     raise ClaimLost(f"another process took up battle {job.battle_id} meanwhile")
             return await doing
         finally:
             doing.cancel()
             await asyncio.gather(doing, return_exceptions=True)
+
+    async def _renewed(self, job: JudgmentRecord) -> bool:
+        """Whether the job is still ours; where the store cannot tell now, it is asked again before the claim lapses."""
+        try:
+            return await self._desk.renew_judgment(job.id, job.attempts, lease=self._lease)
+        except StoreUnavailable:
+            return True
 
     def _retried(self) -> None:
         self.tally.retries += 1

@@ -7,12 +7,15 @@ a process that is killed leaves its running calls counted at their ceiling rathe
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Protocol
 
-from arena.errors import SpendingCapReached
+from arena.errors import SpendingCapReached, StoreUnavailable
 from arena.types import Conversation, Usage
+
+_LOG = logging.getLogger(__name__)
 
 
 class Ledger(Protocol):
@@ -34,6 +37,7 @@ class Purse:
         self._prompt_price, self._completion_price = prompt_price, completion_price
         self.cap = cap
         self.spent = 0.0  # by this purse, settled calls only
+        self._owed = 0.0  # what the ledger refused to write down
 
     @property
     def free(self) -> bool:
@@ -47,7 +51,8 @@ class Purse:
         return self._price(prompt, completion)
 
     async def reserve(self, conversation: Conversation, max_tokens: int) -> float:
-        """Set aside the most a call can cost. Raises `SpendingCapReached`, nothing set aside, when it is too much.
+        """Set aside the most a call can cost. Raises `SpendingCapReached`, nothing set aside, when it is too much,
+        and `StoreUnavailable` when the ledger refuses.
 
         Nor is anything left set aside for a caller who is cancelled meanwhile.
         """
@@ -57,15 +62,15 @@ class Purse:
         try:
             return await asyncio.shield(booking)
         except asyncio.CancelledError:
-            with suppress(SpendingCapReached):
+            with suppress(SpendingCapReached, StoreUnavailable):
                 await self.settle(await booking, 0.0)
             raise
 
     async def _booked(self, conversation: Conversation, max_tokens: int) -> float:
         amount = self._price(most_tokens(conversation), max_tokens)
-        total = await self._ledger.add_spending(self._name, amount)
+        total = await self._add(amount)
         if self.cap is not None and total > self.cap:
-            await self._ledger.add_spending(self._name, -amount)
+            await self._correct(-amount)
             raise SpendingCapReached(
                 f"{self._name}: the spending cap {self.cap:g} would be passed: {total - amount:.4f} spent or promised, "
                 f"up to {amount:.4f} for the next call (raise spending_cap to go on)"
@@ -73,10 +78,27 @@ class Purse:
         return amount
 
     async def settle(self, reserved: float, cost: float) -> None:
-        """Replace what was set aside by what the call cost."""
+        """Replace what was set aside by what the call cost; what the ledger refuses goes with the next sum."""
         if not self.free:
             self.spent += cost
-            await self._ledger.add_spending(self._name, cost - reserved)
+            await self._correct(cost - reserved)
+
+    async def _correct(self, amount: float) -> None:
+        """Add to the account, later if not now: no answer that is paid is lost for a moment's refusal."""
+        try:
+            await self._add(amount)
+        except StoreUnavailable as error:
+            self._owed += amount
+            _LOG.warning("%s: spending is not on disk yet: %s", self._name, error)
+
+    async def _add(self, amount: float) -> float:
+        """Add to the account together with what it is owed; the new sum."""
+        owed, self._owed = self._owed, 0.0  # before waiting: another call may end meanwhile
+        try:
+            return await self._ledger.add_spending(self._name, amount + owed)
+        except BaseException:
+            self._owed += owed
+            raise
 
     def _price(self, prompt_tokens: int, completion_tokens: int) -> float:
         return (prompt_tokens * self._prompt_price + completion_tokens * self._completion_price) / 1e6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import random
 import signal
@@ -425,3 +426,81 @@ async def test_a_watching_judge_outlives_a_database_that_refuses(store: Store, m
         await judge.watch(poll=5.0, pause=300.0)
     assert waits == [5.0, 5.0]
     assert [record.status for record in store.judgments()] == [JudgmentStatus.DONE]
+
+
+@pytest.mark.parametrize("name", ["load_battle", "add_spending", "record_judgment", "fail_judgment"])
+async def test_a_database_that_refuses_for_a_moment_costs_no_job_and_no_second_call(
+    store: Store, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Every third call of its kind is refused: nothing fails for it, nothing is asked twice, all is paid once."""
+    voted_battles(store, 4)
+    store.forget_voter_text("voter 0").result()  # the one that fails by itself
+    method, calls = getattr(store, name), itertools.count()
+
+    def moody(*arguments: object, **options: object) -> object:
+        if next(calls) % 3 == 0:
+            raise StoreUnavailable("another program has locked it")
+        return method(*arguments, **options)
+
+    monkeypatch.setattr(store, name, moody)
+    engine, purse = FakeEngine(fair), Purse(store, "judge", prompt_price=1.0, completion_price=10.0)
+    judge = BattleJudge("judge", engine, store, sleep=at_once, rng=random.Random(3), workers=2, purse=purse)
+    await judge.enqueue()
+    tally = await judge.run()
+    assert (tally.done, tally.failed, len(engine.asked)) == (3, 1, 6)
+    monkeypatch.undo()
+    await purse.settle(0.0, 0.0)  # whatever sum comes next brings along what was refused
+    assert store.spending()["judge"] == pytest.approx(purse.spent)
+
+
+@pytest.mark.parametrize("name", ["claim_judgments", "renew_judgment"])
+async def test_an_answer_under_way_outlives_a_database_that_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Neither another worker's claim nor a renewal that is refused for a moment gives it up."""
+    begun, refused = asyncio.Event(), asyncio.Event()
+
+    class Thinking(FakeEngine):
+        async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Chunk | Finish]:
+            begun.set()
+            await refused.wait()
+            async for item in super().stream(conversation, decoding):
+                yield item
+
+    with Store.open(None, storage_dir=tmp_path, elo_step=elo_step, clock=Clock()) as store:
+        voted_battles(store, 1)
+        method = getattr(store, name)
+
+        def once(*arguments: object, **options: object) -> object:
+            if begun.is_set() and not refused.is_set():
+                refused.set()
+                raise StoreUnavailable("another program has locked it")
+            return method(*arguments, **options)
+
+        monkeypatch.setattr(store, name, once)
+        engine = Thinking(fair)
+        judge = BattleJudge("judge", engine, store, sleep=at_once, rng=random.Random(3), workers=2, lease=0.06)
+        await judge.enqueue()
+        assert (await judge.run()).done == 1
+        assert len(engine.asked) == 2
+
+
+async def test_a_stop_is_a_stop_while_the_database_refuses(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that cannot be given back is left to lapse; the watch ends all the same."""
+    voted_battles(store, 1)
+    at_work = asyncio.Event()
+
+    def slow(conversation: Conversation, decoding: Decoding) -> Sequence[Wait]:
+        at_work.set()
+        return [Wait(30.0)]
+
+    def refusing(*arguments: object, **options: object) -> None:
+        raise StoreUnavailable("another program has locked it")
+
+    for name in ("fail_judgment", "add_spending"):
+        monkeypatch.setattr(store, name, refusing)
+    watch = asyncio.create_task(judge_of(store, slow).watch())
+    await at_work.wait()
+    watch.cancel()
+    async with asyncio.timeout(60):
+        assert isinstance(*await asyncio.gather(watch, return_exceptions=True), asyncio.CancelledError)
