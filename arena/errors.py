@@ -14,6 +14,7 @@
     │   ├── UnknownBattle          no such battle, or not this voter's
     │   ├── VotingClosed           answers are not complete, failed, expired, or names are known
     │   ├── AlreadyVoted           one battle, one vote
+    │   ├── AnswersChanged         other answers stand there now than those that were judged
     │   ├── UndoTooLate            the 30 s are over
     │   ├── PromptRefused          empty, too long or unreadable
     │   │   ├── PromptEmpty
@@ -148,6 +149,12 @@ class AlreadyVoted(BattleError):
     """This battle has its vote."""
 
     code = "already_voted"
+
+
+class AnswersChanged(BattleError):
+    """The answers were asked anew since the page showed them."""
+
+    code = "answers_changed"
 
 
 class UndoTooLate(BattleError):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from arena.engines.base import Engine
 from arena.engines.local import LocalEngine, ModelState, Phase
+from arena.engines.whole import to_its_end
 from arena.errors import ModelUnavailable
 from arena.types import Chunk, Conversation, Decoding, Finish
 
@@ -268,7 +269,7 @@ class Pool:
         """Under the lock. Also for a caller who leaves meanwhile: half put away, its memory would be nobody's."""
         try:
             if isinstance(place.engine, Loadable):
-                await _to_its_end(place.engine.unload())
+                await to_its_end(place.engine.unload())
         finally:
             place.resident = False
 
@@ -295,19 +296,6 @@ class PooledEngine:
 
     async def close(self) -> None:
         """The pool closes what it holds."""
-
-
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Await work that must not be left half done, however often the caller is cancelled meanwhile."""
-    task, cancelled = asyncio.ensure_future(work), False
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError:
-            cancelled = True
-    task.result()
-    if cancelled:
-        raise asyncio.CancelledError
 
 
 async def _all(tasks: Iterable[object]) -> None:

@@ -20,8 +20,10 @@ from arena.battles.battle import Battle, clean_prompt
 from arena.battles.masking import Masker
 from arena.config import Catalog, Settings
 from arena.engines.energy import EnergyShares, shares_of_this_machine
+from arena.engines.whole import to_its_end
 from arena.errors import (
     AlreadyVoted,
+    AnswersChanged,
     ArenaError,
     Busy,
     ModelUnavailable,
@@ -32,10 +34,11 @@ from arena.ratings.elo import EloParameters
 from arena.service.accounts import Accounts
 from arena.service.boards import Boards, default_parameters
 from arena.service.casting import Casting
+from arena.service.concluding import Conclusions
 from arena.service.fleet import Fleet
 from arena.service.forgetting import Forgetting
 from arena.service.housekeeping import Housekeeping
-from arena.service.live import Answers, LiveTurn, Part
+from arena.service.live import LiveTurn, Part
 from arena.service.matchmaking import Matchmaker
 from arena.service.news import Bell
 from arena.service.operating import Operator
@@ -46,7 +49,7 @@ from arena.service.segments import Keeper, not_kept
 from arena.service.suggestions import Suggestions
 from arena.service.views import BattleView, Preparation
 from arena.service.vote_fits import VoteFits
-from arena.service.watching import Report, Watching, log_turn
+from arena.service.watching import Report, Watching
 from arena.store.records import NewBattle, VoteExists
 from arena.store.store import Store
 from arena.types import BattleStatus, Mode, Side, Verdict
@@ -96,6 +99,9 @@ class Arena:
         self.watching = Watching(fleet)
         self.operator = Operator(fleet, self._spawn)
         self._accounts = Accounts(store, fleet.meters)
+        self._conclusions = Conclusions(
+            store, masker, self.watching, self._accounts, self._look_ahead, log_prompts=settings.log_prompts
+        )
         self._matchmaker = Matchmaker(fleet, lambda: self.boards.chances().weight, self._rng, self.watching.failing)
         self._casting = Casting(store, fleet, self._matchmaker, masker, self._energy, self._rng)
         self.patrol = Patrol(store, auto=settings.integrity_auto)
@@ -129,6 +135,7 @@ class Arena:
         """Let every page go: no more news, and what is being written stops where it is."""
         if self._bell is not None:
             self._bell.end()
+        self._conclusions.end()
         for room in list(self._rooms.values()):  # rooms come and go while this one's turn ends
             if room.live is not None:
                 await room.live.stop()
@@ -143,7 +150,7 @@ class Arena:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._unwatch()
         await asyncio.to_thread(self.fits.close)
-        await self._keep_accounts()
+        await self._conclusions.keep_accounts()
         await self.fleet.close()
         self.store.close()
 
@@ -223,8 +230,7 @@ class Arena:
             async with room.lock:
                 if len(room.battle.turns) >= self.settings.max_turns:
                     raise TooManyTurns(f"a battle has at most {self.settings.max_turns} turns: start a new one")
-                asked = room.battle.ask(text)
-                await self._begin(room, asked)
+                await self._begin(room, room.battle.ask(text), lambda: self.store.append_turn(room.battle.id, text))
         finally:
             self._asking -= 1
         return room.battle.id
@@ -233,9 +239,7 @@ class Arena:
         """Ask the last message once more, both sides, before the vote."""
         room = self._room(battle_id, voter)
         async with room.lock:
-            asked = room.battle.again()
-            await self.store.drop_last_turn(battle_id)
-            await self._begin(room, asked)
+            await self._begin(room, room.battle.again(), lambda: self.store.ask_again(battle_id))
 
     async def stop(self, voter: str, battle_id: str) -> None:
         """End both answers where they are; what was shown can be voted on."""
@@ -279,13 +283,16 @@ class Arena:
 
     # ---------------------------------------------------------------- votes
 
-    async def vote(self, voter: str, battle_id: str, verdict: Verdict) -> BattleView:
+    async def vote(self, voter: str, battle_id: str, verdict: Verdict, *, judged: str | None = None) -> BattleView:
         """Record the verdict, exactly once, and only then tell who was who.
 
-        The same verdict again is answered like the first time; another one raises `AlreadyVoted`.
+        The same verdict again is answered like the first time; another one raises `AlreadyVoted`. With the `stamp` of
+        the view that was judged, `AnswersChanged` is raised where other answers stand there by now.
         """
         room = self._room(battle_id, voter)
         async with room.lock:
+            if judged is not None and room.battle.can_vote and judged != self._seen(room).stamp:
+                raise AnswersChanged("the answers were asked anew since they were shown")
             try:
                 receipt = await self.store.cast_vote(
                     battle_id, voter, verdict, slices=slices_of(room.battle), markup=markup_of(room.battle)
@@ -304,8 +311,9 @@ class Arena:
         room = self._room(battle_id, voter)
         async with room.lock:
             room.receipt = await self.store.retract_vote(battle_id, voter, within=self.settings.undo_seconds)
+            if room.battle.status is not BattleStatus.RETRACTED:
+                self.watching.undone()
             room.battle = replace(room.battle, status=BattleStatus.RETRACTED)
-            self.watching.undone()
         return self._seen(room)
 
     async def feedback(self, voter: str, battle_id: str, reasons: Sequence[str], comment: str) -> None:
@@ -340,16 +348,24 @@ class Arena:
         self._rooms[record.id] = room
         return room
 
-    async def _begin(self, room: Room, asked: Battle) -> None:
+    async def _begin(self, room: Room, asked: Battle, store: Callable[[], Awaitable[int]]) -> None:
         """Store the question, then let both sides answer it. The room's lock is held."""
         parts = self._casting.parts(room, asked)
-        index = await self.store.append_turn(asked.id, asked.turns[-1].prompt)
+        await to_its_end(self._ask(room, asked, parts, store))
+
+    async def _ask(
+        self, room: Room, asked: Battle, parts: Mapping[Side, Part], store: Callable[[], Awaitable[int]]
+    ) -> None:
+        index = await store()
         room.battle = asked
         room.touched = time.monotonic()
         blind = self.settings.speed_blind and asked.mode is Mode.ANONYMOUS
         cold = self.fleet.cold(room.names)
         room.live = LiveTurn(parts, blind=blind, prepare=partial(self._prepared, room) if cold else None)
-        room.conclusion = self._spawn(self._conclude(room, room.live, index), "conclusion")
+        room.conclusion = self._spawn(self._conclusions.conclude(room, room.live, index), "conclusion")
+
+    def _look_ahead(self) -> None:
+        self._spawn(self._matchmaker.look_ahead(), "looking ahead")
 
     async def _prepared(self, room: Room) -> Mapping[Side, Part]:
         """Have the battle's models loaded; a blind battle that has just begun takes another pair for one that fails.
@@ -367,35 +383,6 @@ class Arena:
                 log.warning("battle %s takes another pair: %s", room.battle.id, error)
                 await self._casting.take_another_pair(room)
         return self._casting.parts(room, room.battle)
-
-    async def _conclude(self, room: Room, live: LiveTurn, index: int) -> None:
-        """Write the answers down as soon as they are complete."""
-        answers = await asyncio.shield(live.answers)
-        async with room.lock:
-            masked = live.masked or self._masker.asks_identity(room.battle.turns[-1].prompt)
-            await self._write_down(room, answers, index, masked=masked)
-            if room.live is live:
-                room.rest()
-
-    async def _write_down(self, room: Room, answers: Answers, index: int, *, masked: bool) -> None:
-        a, b = answers["a"], answers.get("b")
-        finished = room.battle.finish(a, b)
-        if finished.turns[-1].failed:
-            await self.store.fail_turn(room.battle.id, index, a, b)
-        else:
-            await self.store.finish_turn(room.battle.id, index, a, b, status=finished.status, masked=masked)
-        room.battle, room.touched = finished, time.monotonic()
-        self._spawn(self._matchmaker.look_ahead(), "looking ahead")
-        self.watching.answered(room.names, (a, b))
-        log_turn(finished, room.names, (a, b), prompts=self.settings.log_prompts)
-        await self._keep_accounts()
-
-    async def _keep_accounts(self) -> None:
-        """Spending that cannot be written now is written after a later turn."""
-        try:
-            await self._accounts.write_down()
-        except ArenaError as error:
-            log.warning("spending is not on disk yet: %s", error)
 
     def _room(self, battle_id: str, voter: str) -> Room:
         """The battle's room, furnished from the store when it is not in memory. Raises `UnknownBattle`."""

@@ -15,6 +15,7 @@ from arena.battles.masking import Masker
 from arena.battles.pairing import Pairing
 from arena.config import Contestant
 from arena.engines.energy import EnergyShares
+from arena.engines.whole import to_its_end
 from arena.errors import BattleError
 from arena.service.fleet import Fleet
 from arena.service.live import Part, ShowEverything, TextFilter
@@ -69,8 +70,11 @@ class Casting:
         pairing = self._matchmaker.pair()
         a, b = self._contestants[pairing.a], self._contestants[pairing.b]
         async with room.lock:
-            await self._store.replace_pair(room.battle.id, a.id, b.id, pairing.propensity)
-            room.take(a, b, pairing.propensity)
+            await to_its_end(self._give(room, a, b, pairing.propensity))
+
+    async def _give(self, room: Room, a: ContestantRecord, b: ContestantRecord, propensity: float) -> None:
+        await self._store.replace_pair(room.battle.id, a.id, b.id, propensity)
+        room.take(a, b, propensity)
 
     def parts(self, room: Room, asked: Battle) -> Mapping[Side, Part]:
         """What each side is asked, of which engine and how. Raises `BattleError` where one takes no part any more."""
@@ -85,7 +89,7 @@ class Casting:
     def _part(self, room: Room, asked: Battle, side: Side) -> Part:
         record = room.contestant(side)
         entry = self._fleet.entries.get(record.name) if record else None
-        if entry is None:
+        if record is None or entry is None or entry.fingerprint != record.contestant.fingerprint:
             raise BattleError("a contestant of this battle takes no part any more: start a new one")
         engine, decoding = self._fleet.engine(entry.name), self._decoding(entry)
         energy = self._energy if entry.engine == "local" else None

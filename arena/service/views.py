@@ -6,6 +6,8 @@ None, nothing in it depends on which contestant stands where, but for the answer
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -99,6 +101,17 @@ class BattleView:
     reveal: Reveal | None = None
     voter: str = ""
     warming: int | None = None
+
+    @property
+    def stamp(self) -> str:
+        """What tells these answers from others that may stand in their place later; "" where no vote is open.
+
+        It is made of nothing but what is shown.
+        """
+        if not self.can_vote:
+            return ""
+        shown = json.dumps([[turn.prompt, turn.a, turn.b] for turn in self.turns])
+        return hashlib.blake2b(shown.encode(), digest_size=8).hexdigest()
 
     @property
     def writing(self) -> bool:

@@ -51,7 +51,8 @@ def create(db: Connection, battle_id: str, battle: NewBattle, now: float) -> Bat
 def replace_pair(db: Connection, battle_id: str, a: int, b: int, propensity: float, now: float) -> BattleRecord:
     """See `Store.replace_pair`."""
     voter = load(db, battle_id, None).voter
-    if db.execute(select(answers.c.battle_id).where(answers.c.battle_id == battle_id).limit(1)).first():
+    begun = or_(answers.c.state != AnswerState.STOPPED, answers.c.first_token_after.is_not(None))
+    if db.execute(select(answers.c.battle_id).where(answers.c.battle_id == battle_id, begun).limit(1)).first():
         raise VotingClosed(f"battle {battle_id} has answers of the pair that it began with")
     _change(db, battle_id, now, contestant_a=a, contestant_b=b, propensity=propensity)
     write_event(db, now, "another pair", "", battle_id=battle_id)
@@ -60,7 +61,8 @@ def replace_pair(db: Connection, battle_id: str, a: int, b: int, propensity: flo
 
 def append_turn(db: Connection, battle_id: str, prompt: str, now: float) -> int:
     """See `Store.append_turn`."""
-    sealer = keyring.writing_sealer(db, require(db, battle_id).voter_id)
+    battle = _standing(db, battle_id)
+    sealer = keyring.writing_sealer(db, battle.voter_id)
     last, dropped = _LAST_TURN.first(db, wanted=battle_id) or (-1, None)
     position = last + (dropped is None)
     attempt = _attempts(db, battle_id, position)
@@ -101,10 +103,14 @@ def fail_turn(db: Connection, battle_id: str, index: int, a: Answer, b: Answer |
     write_event(db, now, "failure", ", ".join(failed), battle_id=battle_id)
 
 
+def ask_again(db: Connection, battle_id: str, now: float) -> int:
+    """See `Store.ask_again`."""
+    return append_turn(db, battle_id, drop_last_turn(db, battle_id, now), now)
+
+
 def drop_last_turn(db: Connection, battle_id: str, now: float) -> str:
-    """See `Store.drop_last_turn`."""
-    if require(db, battle_id).status in CLOSED:
-        raise VotingClosed(f"battle {battle_id} is closed: its answers stand as they are")
+    """Set the last turn aside and return its prompt. Raises `VotingClosed` or `UnknownBattle`."""
+    battle = _standing(db, battle_id)
     last = db.execute(
         select(turns)
         .where(turns.c.battle_id == battle_id, turns.c.dropped_at.is_(None))
@@ -116,7 +122,7 @@ def drop_last_turn(db: Connection, battle_id: str, now: float) -> str:
     this = (turns.c.battle_id == battle_id, turns.c.position == last.position, turns.c.attempt == last.attempt)
     db.execute(update(turns).where(*this).values(dropped_at=now))
     _change(db, battle_id, now, status=BattleStatus.OPEN)
-    sealer = keyring.writing_sealer(db, require(db, battle_id).voter_id)
+    sealer = keyring.writing_sealer(db, battle.voter_id)
     return sealer.open(last.prompt, battle_id, last.position, last.attempt, "prompt")
 
 
@@ -163,6 +169,14 @@ def require(db: Connection, battle_id: str) -> AnyRow:
     row: AnyRow | None = _BATTLE.row(db, wanted=battle_id)
     if row is None:
         raise UnknownBattle(f"there is no battle {battle_id}")
+    return row
+
+
+def _standing(db: Connection, battle_id: str) -> AnyRow:
+    """The row of a battle that may still go on. Raises `VotingClosed` or `UnknownBattle`."""
+    row = require(db, battle_id)
+    if row.status in CLOSED:
+        raise VotingClosed(f"battle {battle_id} is closed: its answers stand as they are")
     return row
 
 

@@ -27,7 +27,8 @@ def question(view: BattleView, language: str) -> str:
     prompt, before = escape(view.turns[-1].prompt), len(view.turns) - 1
     more = say(language, "earlier_turns", turns=before)
     button = f'<button type="button" data-earlier aria-expanded="false">{more}</button>' if before else ""
-    return f'<div class="asked"><span>{say(language, "you_asked")}</span><p>{prompt}</p>{button}</div>'
+    stamp = f' data-judged="{view.stamp}"' if view.can_vote else ""
+    return f'<div class="asked"{stamp}><span>{say(language, "you_asked")}</span><p>{prompt}</p>{button}</div>'
 
 
 def side_tabs(language: str) -> str:

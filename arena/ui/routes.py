@@ -100,7 +100,8 @@ class Routes:
             verdict = Verdict(_text(body, "verdict"))
         except ValueError:
             raise BadRequest(f"verdict must be one of {', '.join(Verdict)}") from None
-        await self._arena.vote(voter, _text(body, "battle"), verdict)
+        judged = _text(body, "judged", empty=True) if "judged" in body else None
+        await self._arena.vote(voter, _text(body, "battle"), verdict, judged=judged)
 
     async def _undo(self, voter: str, body: Body) -> None:
         await self._arena.undo(voter, _text(body, "battle"))

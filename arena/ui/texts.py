@@ -659,6 +659,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "error_unknown_battle": ("Такого боя нет. Начните новый.", "There is no such battle. Start a new one."),
     "error_voting_closed": ("Этот бой сейчас не принимает голос.", "This battle takes no vote now."),
     "error_already_voted": ("В этом бою голос уже есть.", "This battle has its vote already."),
+    "error_answers_changed": (
+        "Ответы с тех пор другие: их спросили заново в другом окне. Прочитайте их и голосуйте.",
+        "The answers are others now: they were asked anew in another window. Read them, then vote.",
+    ),
     "error_undo_too_late": ("Время для отмены вышло.", "The time for undoing is over."),
     "error_store_unavailable": (
         "База данных сейчас не принимает запись, голос не учтён. Попробуйте ещё раз.",

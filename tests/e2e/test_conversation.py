@@ -139,6 +139,24 @@ async def test_a_reload_in_the_middle_brings_the_battle_back_still_streaming(
     await window.can_vote()
 
 
+async def asked_anew_elsewhere(window: Window, second: Window) -> None:
+    """The second window asks again; the first, which still shows what was said before, gives no vote on what it did not
+    show. It is shown the new answers and can vote on them."""
+    longer = "(length) => document.querySelector('#anonymous-answer-a').innerText.length > length + 20"
+    await second.part("again").click()
+    await expect(second.part("stop")).to_be_visible(timeout=PATIENCE)
+    await second.page.wait_for_function(longer, arg=len(await window.answer("a")), timeout=PATIENCE)
+    await second.part("stop").click()
+    await second.can_vote()
+    await window.press("ArrowLeft")
+    await expect(window.page.locator("#arena-toast")).to_contain_text("Ответы с тех пор другие", timeout=PATIENCE)
+    window.forgive("409")
+    await expect(window.part("answer-a")).to_have_text(await second.answer("a"), timeout=PATIENCE)
+    await window.can_vote()
+    await window.press("ArrowLeft")
+    await window.revealed()
+
+
 async def test_another_window_of_the_same_voter_finds_the_battle_and_a_stranger_does_not(
     slow: ArenaProcess, open_window: Opened
 ) -> None:
@@ -152,6 +170,7 @@ async def test_another_window_of_the_same_voter_finds_the_battle_and_a_stranger_
     await expect(second.part("question")).to_contain_text("Расскажи долгую историю", timeout=PATIENCE)
     await second.part("stop").click()
     await window.can_vote()
+    await asked_anew_elsewhere(window, second)
     assert not second.troubles
     assert await stranger.post("arena/vote", {"battle": battle, "verdict": "tie"}) == 404
     stranger.forgive("404")

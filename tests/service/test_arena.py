@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any
 from weakref import ref
 
 import pytest
+from playing import ME, YOU, Opened, answered
 
 from arena.battles.stream import Phase
-from arena.config import Catalog, Contestant, Settings
-from arena.engines.fake import FakeEngine, Script, failing, saying
+from arena.engines.fake import failing, saying
 from arena.errors import (
     AlreadyVoted,
     BattleError,
@@ -27,42 +25,10 @@ from arena.errors import (
     UnknownBattle,
     VotingClosed,
 )
-from arena.service import Arena, open_store
-from arena.service.fleet import Fleet
+from arena.service import Arena
 from arena.service.live import Answers
-from arena.service.opening import masker_of
 from arena.service.views import BattleView, Why
 from arena.types import BattleStatus, Mode, Verdict
-
-ME, YOU = "voter-1", "voter-2"
-Opened = Callable[..., Arena]
-
-
-@pytest.fixture
-async def opened(tmp_path: Path, shown_at_once: None) -> AsyncIterator[Opened]:
-    """Opens arenas over one database; all are closed at the end."""
-    arenas: list[Arena] = []
-
-    def make(now: Callable[[], float] | None = None, /, *, grace: float = 600, **scripts: Script) -> Arena:
-        settings = Settings(storage=tmp_path, seed=1, grace_seconds=grace, max_battles=3)
-        entries = tuple(Contestant(name=name, engine="fake", organisation="Acme") for name in scripts)
-        catalog = Catalog(entries)
-        fleet = Fleet(catalog, {name: FakeEngine(script) for name, script in scripts.items()})
-        more = {"clock": now} if now else {}
-        arena = Arena(settings, catalog, open_store(settings), fleet, masker=masker_of(catalog), **more)
-        arenas.append(arena)
-        return arena
-
-    yield make
-    for arena in arenas:
-        await arena.close()
-
-
-async def answered(arena: Arena, voter: str = ME, **options: object) -> str:
-    battle = await arena.ask(voter, "почему небо голубое?", **options)  # type: ignore[arg-type]
-    async for _ in arena.watch(voter, battle):
-        pass
-    return battle
 
 
 def texts(view: BattleView) -> set[str]:

@@ -86,9 +86,9 @@ def test_a_turn_tried_again_replaces_the_first_attempt(store: Store) -> None:
     store.append_turn(battle.id, "первый").result()
     store.fail_turn(battle.id, 0, answer(), Answer("", AnswerState.FAILED, error_code="timeout")).result()
     assert store.load_battle(battle.id).status == BattleStatus.FAILED
-    assert store.drop_last_turn(battle.id).result() == "первый"
-    assert store.load_battle(battle.id).turns == ()
-    assert store.append_turn(battle.id, "первый").result() == 0
+    assert store.ask_again(battle.id).result() == 0
+    (asked,) = store.load_battle(battle.id).turns
+    assert (asked.prompt, asked.a, asked.b) == ("первый", None, None)
     store.finish_turn(battle.id, 0, answer("раз"), answer("два")).result()
     assert store.append_turn(battle.id, "второй").result() == 1
     read = store.load_battle(battle.id)
@@ -99,12 +99,23 @@ def test_a_turn_tried_again_replaces_the_first_attempt(store: Store) -> None:
 
 
 def test_a_voted_battle_keeps_its_answers(store: Store) -> None:
-    """What was voted on cannot be dropped afterwards."""
+    """What was voted on cannot be dropped afterwards, and nothing more is asked."""
     a, b = register(store, "x", "y")
     battle_id = votable(store, a.id, b.id)
     store.cast_vote(battle_id, "voter", Verdict.TIE).result()
+    for attempt in (store.ask_again(battle_id), store.append_turn(battle_id, "ещё")):
+        with pytest.raises(VotingClosed):
+            attempt.result()
+
+
+def test_an_expired_battle_is_not_revived(store: Store) -> None:
+    """Whoever still has its page open is told so, and its status stays."""
+    a, b = register(store, "x", "y")
+    battle_id = votable(store, a.id, b.id)
+    store.set_battle_status(battle_id, BattleStatus.EXPIRED).result()
     with pytest.raises(VotingClosed):
-        store.drop_last_turn(battle_id).result()
+        store.append_turn(battle_id, "ещё").result()
+    assert store.load_battle(battle_id).status == BattleStatus.EXPIRED
 
 
 def test_writes_to_a_battle_that_is_not_there_are_refused(store: Store) -> None:
@@ -112,7 +123,7 @@ def test_writes_to_a_battle_that_is_not_there_are_refused(store: Store) -> None:
     for attempt in (
         store.append_turn("nothing", "?"),
         store.finish_turn("nothing", 0, answer(), answer()),
-        store.drop_last_turn("nothing"),
+        store.ask_again("nothing"),
         store.set_battle_status("nothing", BattleStatus.OPEN),
         store.mark_masked("nothing"),
     ):

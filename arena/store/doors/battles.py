@@ -39,7 +39,8 @@ class BattleDoor(Door):
         return self._write(lambda db: battles.replace_pair(db, battle_id, a, b, propensity, self._clock()))
 
     def append_turn(self, battle_id: str, prompt: str) -> Pending[int]:
-        """Store a user's message before anybody answers it; the battle becomes ANSWERING. Returns the turn's index."""
+        """Store a user's message before anybody answers it; the battle becomes ANSWERING. Returns the turn's index.
+        Raises `VotingClosed` once the battle was voted or has expired."""
         return self._write(lambda db: battles.append_turn(db, battle_id, prompt, self._clock()))
 
     def finish_turn(
@@ -62,10 +63,11 @@ class BattleDoor(Door):
         """Store how far a failed turn came and log the failure; the battle becomes FAILED."""
         return self._write(lambda db: battles.fail_turn(db, battle_id, index, a, b, self._clock()))
 
-    def drop_last_turn(self, battle_id: str) -> Pending[str]:
-        """Set the last turn aside (try again, regenerate) and return its prompt. It stays on record, out of the
-        conversation. Raises `VotingClosed` once the battle was voted, `UnknownBattle` when it has no turn."""
-        return self._write(lambda db: battles.drop_last_turn(db, battle_id, self._clock()))
+    def ask_again(self, battle_id: str) -> Pending[int]:
+        """Set the last turn aside (try again, regenerate) and ask its message anew, in one step. The first attempt
+        stays on record, out of the conversation. Returns the turn's index. Raises `VotingClosed` once the battle was
+        voted or has expired, `UnknownBattle` when it has no turn."""
+        return self._write(lambda db: battles.ask_again(db, battle_id, self._clock()))
 
     def set_battle_status(self, battle_id: str, status: str, *, expected: Sequence[str] | None = None) -> Pending[bool]:
         """Change the status; with `expected`, only from one of those. Returns whether it changed."""

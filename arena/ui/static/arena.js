@@ -103,7 +103,8 @@
     async vote(battle, verdict) {
       const bar = (closed) => document.querySelectorAll(".vote").forEach((button) => (button.disabled = closed));
       bar(true);
-      if (await post("vote", { battle, verdict })) { told(); if (byKey) goOn(); }
+      const judged = $("#anonymous-battle [data-judged]")?.dataset.judged; // of the answers that stand on this page
+      if (await post("vote", { battle, verdict, judged })) { told(); if (byKey) goOn(); }
       else bar(false); // what was not counted can be tried again
       return battle;
     },
