@@ -133,14 +133,14 @@ class Pool:
         """Contestants that can answer now or after loading: enabled, not in quarantine, not larger than the budget."""
         return frozenset(place.name for place in self._places.values() if self._usable(place))
 
-    async def warm(self, names: Iterable[str], *, patient: bool = False) -> None:
+    async def warm(self, names: Iterable[str]) -> None:
         """Make all of these resident together, evicting what is of least use.
 
         Waits while models that answer hold the memory. Raises ModelUnavailable when one is
         disabled or cannot be loaded, or when they never fit together.
         """
         places = [self._place(name) for name in dict.fromkeys(names)]
-        await self._make_room(places, patient)
+        await self._make_room(places)
         try:
             await _all(self._load(place) for place in places)
         finally:
@@ -155,12 +155,12 @@ class Pool:
     async def acquire(self, name: str, *, patient: bool = False) -> AsyncIterator[Engine]:
         """The loaded engine of a contestant, safe from eviction inside the block."""
         place = self._place(name)
-        if patient:
-            async with self._changed:
-                await self._changed.wait_for(lambda: not self._in_line)
-        place.wanted += 1  # from here on nobody evicts it
+        if patient:  # it pins nothing before it was let through: the line may be waiting for this very model
+            await self._make_room([place], patient)
+        else:
+            place.wanted += 1  # from here on nobody evicts it
         try:
-            await self.warm([name], patient=patient)
+            await self.warm([name])
             place.answering += 1
             try:
                 yield place.engine
@@ -212,8 +212,8 @@ class Pool:
             failed,
         )  # fmt: skip
 
-    async def _make_room(self, places: list[_Place], patient: bool) -> None:
-        """Reserve memory for all of them at once; two callers can so never hold half of what each needs."""
+    async def _make_room(self, places: list[_Place], patient: bool = False) -> None:
+        """Reserve memory for all of them at once, and pin them; so two callers never hold half of what each needs."""
         self._refuse_the_impossible(places)
         async with self._changed:
             self._in_line += not patient

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from arena.engines.base import Engine
 from arena.engines.fake import FakeEngine, saying
 from arena.engines.local import ModelState, Phase
 from arena.engines.pool import Pool
@@ -26,6 +27,8 @@ class Loadable:
         self.resident = resident
         self.loads = 0
         self.let_end = asyncio.Event()
+        self.let_go = asyncio.Event()
+        self.let_go.set()
 
     async def start(self) -> None:
         if self.name in self.resident:
@@ -41,6 +44,7 @@ class Loadable:
 
     async def unload(self) -> None:
         assert self.let_end.is_set() or not getattr(self, "speaking", False), "evicted while it answered"
+        await self.let_go.wait()
         self.resident.discard(self.name)
         self.state = ModelState()
 
@@ -207,3 +211,37 @@ async def test_a_patient_engine_lets_those_who_wait_for_room_go_first() -> None:
         await voters
         assert [room.models[name].loads for name in "ab"] == [1, 1]
         assert isinstance(await next_call, Chunk)  # afterwards there is room for it again
+
+
+async def test_a_judge_and_a_voter_who_come_while_a_model_is_put_away_do_not_wait_for_each_other() -> None:
+    """The judge's model is idle and what the voter's pair has to displace: the judge must not pin it from the queue."""
+    room = Room(20.0)
+    await room.pool.warm(["a"])
+    await room.pool.warm(["b"])
+    room.models["a"].let_go.clear()
+    room.models["b"].let_end.set()
+    everybody = []
+    for arrival in (
+        room.pool.warm(["c"]),  # in place of a, which takes its time to leave
+        _answer(room.pool.engine("b", patient=True)),
+        room.pool.warm(["a", "c"]),  # in place of b
+    ):
+        everybody.append(asyncio.create_task(arrival))
+        await _turns(5)
+    assert not any(task.done() for task in everybody)
+    room.models["a"].let_go.set()
+    await _turns(200)
+    assert all(task.done() for task in everybody)
+    await asyncio.gather(*everybody)
+    assert room.resident == {"a", "c"}
+
+
+async def _answer(engine: Engine) -> None:
+    async for _ in engine.stream(HELLO, Decoding()):
+        pass
+
+
+async def _turns(number: int) -> None:
+    """Let the loop turn: nothing here waits for time."""
+    for _ in range(number):
+        await asyncio.sleep(0)
