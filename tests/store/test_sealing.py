@@ -203,8 +203,9 @@ def test_another_secret_opens_nothing_and_overwrites_nothing(tmp_path: Path) -> 
     with opened(tmp_path, b"second") as store:
         assert words_of(store, battle_id) == ("",) * 5
         assert store.keys().lost == 1
+        next_one = store.create_battle(NewBattle("one", Mode.ANONYMOUS, *(one.id for one in register(store, "x", "y"))))
         with pytest.raises(StoreError, match="another ARENA_SECRET"):
-            store.append_turn(battle_id, "more").result()
+            store.append_turn(next_one.result().id, "more").result()
         other = talk(store, "two")
     with opened(tmp_path, b"second", b"first") as store:
         assert [words_of(store, one) for one in (battle_id, other)] == [WORDS] * 2
