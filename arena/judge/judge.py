@@ -40,7 +40,7 @@ LEASE = 60.0
 """Seconds a claim holds without being renewed: how long a killed process's jobs wait."""
 
 ROUNDS = 5
-"""Times a job may be taken up before it counts as failed."""
+"""Times a job may be taken up in vain before it counts as failed; what was given back in order was not taken up."""
 
 
 class JudgmentDesk(Ledger, Protocol):
@@ -73,7 +73,11 @@ class JudgmentDesk(Ledger, Protocol):
         ...
 
     def fail_judgment(self, judgment_id: int, error: str, *, retry: bool = True) -> Awaitable[None]:
-        """Give a job back, or mark it failed."""
+        """Give a job back, one attempt the poorer, or mark it failed."""
+        ...
+
+    def give_back_judgment(self, judgment_id: int, attempts: int, reason: str) -> Awaitable[None]:
+        """Give a job back as if that attempt had never been; one that another holds by now is left alone."""
         ...
 
     def judge_standings(self) -> tuple[JudgeStanding, ...]:
@@ -225,6 +229,7 @@ class BattleJudge:
         """Judge one job while its claim is held; whatever goes wrong is written down with it."""
         try:
             judged = await self._held(job, self._judged(job))
+            await self._patiently(lambda: self._desk.record_judgment(job.battle_id, self.name, judged[0]))
         except ClaimLost as error:
             _LOG.warning("judge %s: %s", self.name, error)
         except (SpendingCapReached, AccessDenied, WrongAddress) as error:
@@ -243,11 +248,9 @@ class BattleJudge:
             self._count(*judged)
 
     async def _judged(self, job: JudgmentRecord) -> tuple[JudgmentResult, Pairing, tuple[Order, Order]]:
-        """Both orders of a job's battle, on disk."""
+        """Both orders of a job's battle."""
         battle = await self._patiently(lambda: asyncio.to_thread(self._desk.load_battle, job.battle_id))
-        judged = await self.judge(case_of(battle))
-        await self._patiently(lambda: self._desk.record_judgment(job.battle_id, self.name, judged[0]))
-        return judged
+        return await self.judge(case_of(battle))
 
     async def _fail(self, job: JudgmentRecord, error: ArenaError) -> None:
         """Write down what went wrong; what may pass is tried again, a few times."""
@@ -256,7 +259,8 @@ class BattleJudge:
         self.tally.failed += not again
 
     async def _give_back(self, job: JudgmentRecord, reason: str) -> None:
-        await self._desk.fail_judgment(job.id, reason, retry=True)
+        """Nothing is wrong with the job: it keeps its rounds."""
+        await self._desk.give_back_judgment(job.id, job.attempts, reason)
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask the desk again while it refuses for a moment: what is judged is paid for. Once asked, it is asked to the

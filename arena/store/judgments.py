@@ -73,6 +73,13 @@ def fail(db: Connection, judgment_id: int, error: str, retry: bool) -> None:
     db.execute(update(judgments).where(*this).values(status=status, error=storable(error), leased_until=None))
 
 
+def give_back(db: Connection, judgment_id: int, attempts: int, reason: str) -> None:
+    """See `Store.give_back_judgment`."""
+    mine = (judgments.c.id == judgment_id, judgments.c.status == JudgmentStatus.CLAIMED)
+    anew = {"status": JudgmentStatus.QUEUED, "attempts": attempts - 1, "error": storable(reason), "leased_until": None}
+    db.execute(update(judgments).where(*mine, judgments.c.attempts == attempts).values(**anew))
+
+
 def renew(db: Connection, judgment_id: int, attempts: int, lease: float, now: float) -> bool:
     """See `Store.renew_judgment`."""
     mine = (judgments.c.id == judgment_id, judgments.c.status == JudgmentStatus.CLAIMED)

@@ -47,6 +47,9 @@ class MemoryDesk:
     async def fail_judgment(self, judgment_id: int, error: str, *, retry: bool = True) -> None:
         """None."""
 
+    async def give_back_judgment(self, judgment_id: int, attempts: int, reason: str) -> None:
+        """None."""
+
     def judge_standings(self) -> tuple[JudgeStanding, ...]:
         """None."""
         return ()

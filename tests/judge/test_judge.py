@@ -18,8 +18,16 @@ from store_kit import Clock, elo_step, register, votable, vote
 from arena.engines.fake import FakeEngine, Script, Wait
 from arena.engines.limits import Backoff
 from arena.engines.openai import OpenAIEngine
-from arena.errors import AccessDenied, EndpointError, EngineError, SpendingCapReached, StoreUnavailable
-from arena.judge.judge import BattleJudge, Tally
+from arena.errors import (
+    AccessDenied,
+    EndpointError,
+    EngineError,
+    EngineTimeout,
+    SpendingCapReached,
+    StoreUnavailable,
+)
+from arena.judge.calls import TRIES
+from arena.judge.judge import ROUNDS, BattleJudge, Tally
 from arena.judge.prompts import Case
 from arena.judge.spending import Purse
 from arena.store.records import JudgmentRecord, JudgmentStatus
@@ -318,6 +326,41 @@ async def test_a_slow_judge_keeps_its_claim(tmp_path: Path, monkeypatch: pytest.
         assert store.judgments()[0].attempts == 1
 
 
+@pytest.mark.parametrize("reason", ["cap", "key", "address"])
+async def test_waiting_for_the_operator_uses_up_no_rounds(store: Store, reason: str) -> None:
+    """However often a judge stands before its cap, its key or its address: an outage later is no last straw."""
+    voted_battles(store, 1)
+    refusals: dict[str, list[Chunk | EngineError]] = {
+        "key": [AccessDenied("no such key", status=401)],
+        "address": [EndpointError("no such model", status=404)],
+    }
+    left = Purse(store, "judge", prompt_price=1.0, completion_price=1.0, cap=1e-9 if reason == "cap" else None)
+    waiting = judge_of(store, lambda conversation, decoding: refusals.get(reason, []), purse=left, workers=1)
+    await waiting.enqueue()
+    for _ in range(ROUNDS):
+        assert (await waiting.run()).stopped is not None
+    assert [(record.status, record.attempts) for record in store.judgments()] == [(JudgmentStatus.QUEUED, 0)]
+    outage = itertools.count()
+
+    def recovering(conversation: Conversation, decoding: Decoding) -> Sequence[Chunk | EngineError]:
+        return [EngineTimeout("silent")] if next(outage) < 2 * TRIES else [Chunk("[[A=B]]")]
+
+    tally = await judge_of(store, recovering).run()
+    assert (tally.done, tally.failed) == (1, 0)
+
+
+async def test_a_job_that_another_holds_by_now_is_not_given_back(store: Store) -> None:
+    """Whoever wakes up late takes nobody's claim away."""
+    voted_battles(store, 1)
+    await store.queue_missing_judgments("judge")
+    (mine,) = await store.claim_judgments("judge", lease=-1.0)
+    (theirs,) = await store.claim_judgments("judge", lease=60.0)
+    await store.give_back_judgment(mine.id, mine.attempts, "stopped")
+    assert await store.renew_judgment(theirs.id, theirs.attempts)
+    await store.give_back_judgment(theirs.id, theirs.attempts, "stopped")
+    assert [(one.status, one.attempts) for one in store.judgments()] == [(JudgmentStatus.QUEUED, mine.attempts)]
+
+
 async def test_a_claim_that_was_lost_is_not_recorded_over_the_other_process(store: Store) -> None:
     """A machine that slept wakes up to find its job taken: it stops, and the job stays the other's."""
     voted_battles(store, 1)
@@ -346,7 +389,7 @@ async def test_a_stop_gives_the_jobs_in_hand_back(store: Store) -> None:
     await at_work.wait()
     run.cancel()
     await asyncio.gather(run, return_exceptions=True)
-    assert {record.status for record in store.judgments()} == {JudgmentStatus.QUEUED}
+    assert {(record.status, record.attempts) for record in store.judgments()} == {(JudgmentStatus.QUEUED, 0)}
 
 
 @pytest.mark.soak
@@ -432,13 +475,13 @@ async def test_a_watching_judge_outlives_a_database_that_refuses(store: Store, m
 async def test_a_database_that_refuses_for_a_moment_costs_no_job_and_no_second_call(
     store: Store, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Every third call of its kind is refused: nothing fails for it, nothing is asked twice, all is paid once."""
+    """Five calls of its kind are refused: nothing fails for it, nothing is asked twice, all is paid once."""
     voted_battles(store, 4)
     store.forget_voter_text("voter 0").result()  # the one that fails by itself
     method, calls = getattr(store, name), itertools.count()
 
     def moody(*arguments: object, **options: object) -> object:
-        if next(calls) % 3 == 0:
+        if next(calls) in range(0, 3 * (TRIES - 1), 3):  # all of them together would not end one call's patience
             raise StoreUnavailable("another program has locked it")
         return method(*arguments, **options)
 
@@ -497,7 +540,7 @@ async def test_a_stop_is_a_stop_while_the_database_refuses(store: Store, monkeyp
     def refusing(*arguments: object, **options: object) -> None:
         raise StoreUnavailable("another program has locked it")
 
-    for name in ("fail_judgment", "add_spending"):
+    for name in ("give_back_judgment", "add_spending"):
         monkeypatch.setattr(store, name, refusing)
     watch = asyncio.create_task(judge_of(store, slow).watch())
     await at_work.wait()

@@ -34,6 +34,10 @@ class JudgingDoor(Door):
         """Give a claimed job back to the queue, or mark it failed for good."""
         return self._write(lambda db: judgments.fail(db, judgment_id, error, retry))
 
+    def give_back_judgment(self, judgment_id: int, attempts: int, reason: str) -> Pending[None]:
+        """Queue a claimed job as if that attempt had never been; nothing changes when the claim is another's by now."""
+        return self._write(lambda db: judgments.give_back(db, judgment_id, attempts, reason))
+
     def renew_judgment(self, judgment_id: int, attempts: int, *, lease: float = 600.0) -> Pending[bool]:
         """Hold a claimed job for `lease` seconds more; False when the claim of that attempt has lapsed to another."""
         return self._write(lambda db: judgments.renew(db, judgment_id, attempts, lease, self._clock()))
