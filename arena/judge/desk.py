@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from arena.config import Catalog, Settings
 from arena.judge.agreement import Gate, JudgedBattle, JudgeReport, reports
 from arena.judge.evidence import Sides, judged_battles, kin
+from arena.ratings.bradley_terry import fit
 from arena.ratings.combined import JointCounts, fit_combined
-from arena.ratings.leaderboard import board_of
+from arena.ratings.leaderboard import Leaderboard, board_of
 from arena.service.boards import labels
 from arena.service.views import BoardView
 from arena.store.records import JudgeStanding
@@ -58,13 +59,19 @@ class JudgeDesk:
         """People's ratings sharpened by the first admitted judge; None when no judge is admitted. Blocks.
 
         A judge's verdict is never counted as a vote: it corrects for what people have not yet said, and
-        its bias is measured where both spoke (prediction-powered inference, `arena.ratings.combined`).
+        its bias is measured where both spoke (prediction-powered inference, `arena.ratings.combined`). What votes of
+        one voter share widens these intervals as it does people's: joint counts do not know voters.
         """
         judges = self.view()
         if not judges.admitted or human.board.counts is None:
             return None
-        joint = self._joint(judges.admitted[0])
-        board = board_of(fit_combined(joint).strengths(), human.board.counts, scale=human.board.scale)
+        joint, scale = self._joint(judges.admitted[0]), human.board.scale
+        alone = board_of(fit(joint.human()).strengths(), human.board.counts, scale=scale)
+        found = fit_combined(joint).strengths()
+        found = found.widened(
+            _wider(human.board, alone), f"{found.intervals}, as much wider as people's by their voters"
+        )
+        board = board_of(found, human.board.counts, scale=scale)
         marks = {row.model: row for row in human.board.rows}
         rows = tuple(
             replace(row, retired=marks[row.model].retired, preliminary=marks[row.model].preliminary)
@@ -91,3 +98,14 @@ class JudgeDesk:
             if one.judge == judge and one.human is None and one.pairing.verdict is not None:
                 joint.add(place[one.contestant_a], place[one.contestant_b], None, Verdict(one.pairing.verdict).outcome)
         return joint
+
+
+def _wider(board: Leaderboard, plain: Leaderboard) -> dict[str, float]:
+    """By how much a board's intervals are wider than a plain one's of the same votes; who has none is left out."""
+
+    def width(rated: Leaderboard) -> dict[str, float]:
+        bounds = ((row.model, row.ci_low, row.ci_high) for row in rated.rows if row.rating is not None)
+        return {model: high - low for model, low, high in bounds if low is not None and high is not None}
+
+    before = width(plain)
+    return {model: max(1.0, now / before[model]) for model, now in width(board).items() if before.get(model)}

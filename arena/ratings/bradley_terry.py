@@ -11,6 +11,7 @@ generalized Bradley–Terry models", Annals of Statistics 2004 (likelihood and i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -74,6 +75,12 @@ class Strengths:
     def identified(self) -> BoolArray:
         """Who has a finite strength on the main scale."""
         return np.asarray(np.isfinite(self.theta) & (self.piece == 0))
+
+    def widened(self, by: Mapping[str, float], intervals: str) -> Strengths:
+        """The same with each interval so many times as wide (1 where nothing is said), which `intervals` names."""
+        factor = np.array([by.get(name, 1.0) for name in self.names])
+        relative = self.relative_deviation * factor if len(self.relative_deviation) else self.relative_deviation
+        return replace(self, deviation=self.deviation * factor, relative_deviation=relative, intervals=intervals)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -180,10 +180,10 @@ class BoardViews:
 
     def _combined(self) -> Made[BoardView | None] | None:
         """The combined board as last computed, None inside where no judge is admitted: it walks through every vote,
-        so it is made aside."""
+        so it is made aside, and anew once people's intervals know who voted."""
         human = self._arena.boards.view()
         make = partial(self._judges.combined, human) if self._judged() else lambda: None
-        return self._slow.get(COMBINED, human.version, make)
+        return self._slow.get((COMBINED, human.board.parameters["intervals"]), human.version, make)
 
 
 def _possible(asked: Choice) -> tuple[Choice, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from arena.config import Catalog, Contestant, Judge, Settings
 from arena.judge.desk import JudgeDesk
 from arena.service import open_store
 from arena.service.boards import Boards, default_parameters
-from arena.store.records import Answer, AnswerState, JudgmentResult, NewBattle
+from arena.store.records import ALL, Answer, AnswerState, JudgmentResult, NewBattle
 from arena.store.records import Contestant as Stored
 from arena.store.store import Store
 from arena.types import Mode, Verdict
@@ -67,6 +67,26 @@ async def test_an_agreeing_judge_is_admitted_and_narrows_the_intervals(settings:
 
     assert width(combined.board.row("one")) < width(human.board.row("one"))
     assert combined.board.votes == human.board.votes
+
+
+async def test_what_voters_share_widens_the_combined_intervals_too(settings: Settings) -> None:
+    """They are as much wider as people's own are."""
+    with open_store(settings) as store:
+        await battles(store, lambda verdict: verdict, unvoted=60)
+        boards = Boards(store, parameters=default_parameters(4, 1000, 400), preliminary=10)
+        desk = JudgeDesk(store, CATALOG, settings)
+        plain = desk.combined(boards.view())
+        boards.widen(ALL, {"one": 1.5, "two": 0.8})
+        wide = desk.combined(boards.view())
+    assert plain is not None
+    assert wide is not None
+
+    def reach(model: str) -> float:
+        now, before = wide.board.row(model), plain.board.row(model)
+        return (now.ci_high - now.ci_low) / (before.ci_high - before.ci_low)
+
+    assert reach("one") == pytest.approx(1.5)
+    assert reach("two") == pytest.approx(1.0)
 
 
 async def test_a_contrary_judge_stays_outside(settings: Settings) -> None:
