@@ -7,12 +7,17 @@ judgment is on disk before it counts, in the format that `score` reads. Knows no
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
+from arena.benchmarks.files import Record, as_text
 from arena.benchmarks.grading import (
     Marked,
     ask_for_grade,
@@ -28,6 +33,9 @@ from arena.types import Conversation
 
 Answers = Mapping[str, tuple[str, ...]]
 """The texts of finished items by key, one per turn."""
+
+ABOUT = "answers_digest"
+"""In a line: of which answers, and beside which baseline's or reference's, it is the judgment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +92,13 @@ async def judge_pairs(
                 "category": question.category,
                 "games": [{"score": game.label, "judgment": game.words} for game in games],
                 "baseline_answer": list(pair.baseline),
+                ABOUT: _digest(pair.model, pair.baseline),
                 "tstamp": bench.clock(),
             },
         )
 
     both = [question for question in questions if question.key in answers and question.key in baseline]
-    return await _judged(both, work, log, bench)
+    return await _judged(both, work, log, bench, answers, baseline)
 
 
 async def grade_turns(
@@ -125,11 +134,13 @@ async def grade_turns(
                 "proto": "single",
                 **{f"score_turn{turn}": value for turn, value in enumerate((*grades, -1.0, -1.0)[:2], start=1)},
                 **{f"text{turn}": text for turn, text in enumerate((*texts, "", "")[:2], start=1)},
+                ABOUT: _digest(given, known),
                 "tstamp": bench.clock(),
             },
         )
 
-    return await _judged([question for question in questions if question.key in answers], work, log, bench)
+    answered = [question for question in questions if question.key in answers]
+    return await _judged(answered, work, log, bench, answers, references)
 
 
 async def _graded(
@@ -163,16 +174,41 @@ async def check_correctness(
             if correct is not None:
                 break
         line: dict[str, Any] = {"question_id": question.key, "model": bench.model, "judge": bench.judge}
-        await _keep(log, {**line, "correct": correct, "judgment": text, "tstamp": bench.clock()})
+        line |= {"correct": correct, "judgment": text, ABOUT: _digest(answers[question.key])}
+        await _keep(log, {**line, "tstamp": bench.clock()})
 
-    return await _judged([question for question in questions if question.key in answers], work, log, bench)
+    answered = [question for question in questions if question.key in answers]
+    return await _judged(answered, work, log, bench, answers)
 
 
 async def _judged(
-    questions: Sequence[Question], work: Callable[[Question], Awaitable[None]], log: RunLog, bench: Bench
+    questions: Sequence[Question],
+    work: Callable[[Question], Awaitable[None]],
+    log: RunLog,
+    bench: Bench,
+    answers: Answers,
+    beside: Answers = MappingProxyType({}),
 ) -> Progress:
+    """Judge what is not judged yet; judgments of other answers are laid aside first, with their words."""
+    others = [as_text(line["question_id"]) for line in log if not _is_about(line, answers, beside)]
+    if others:
+        stamp = f"{datetime.fromtimestamp(bench.clock(), UTC):%Y%m%dT%H%M%S%f}"
+        await asyncio.to_thread(log.lay_aside, others, stamp)
     waiting = [question for question in questions if question.key not in log]
-    return await work_through(waiting, work, len(questions), bench.concurrency, bench.shown)
+    done = await work_through(waiting, work, len(questions), bench.concurrency, bench.shown)
+    return replace(done, outdated=len(others))
+
+
+def _is_about(line: Record, answers: Answers, beside: Answers) -> bool:
+    """Whether a judgment is of these answers; a line from before it carried a digest tells the baseline's at most."""
+    key, seen = as_text(line["question_id"]), line.get("baseline_answer")
+    if ABOUT in line:
+        return bool(line[ABOUT] == _digest(answers.get(key, ()), beside.get(key, ())))
+    return seen is None or tuple(seen) == beside.get(key, ())
+
+
+def _digest(answers: Sequence[str], beside: Sequence[str] = ()) -> str:
+    return hashlib.sha256(json.dumps([list(answers), list(beside)]).encode()).hexdigest()[:16]
 
 
 async def _keep(log: RunLog, record: Mapping[str, Any]) -> None:

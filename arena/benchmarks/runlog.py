@@ -10,8 +10,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -51,9 +52,25 @@ class RunLog:
         """The finished item of a key."""
         return self._records.get(key)
 
+    def lay_aside(self, keys: Collection[str], stamp: str) -> None:
+        """Have these items done again. The file as it was stays beside it, its name ended by `.stamp`."""
+        kept = {key: record for key, record in self._records.items() if key not in keys}
+        draft = self.path.with_name(f"{self.path.name}.tmp")
+        with self._appending:
+            shutil.copyfile(self.path, self.path.with_name(f"{self.path.name}.{stamp}"))
+            draft.unlink(missing_ok=True)
+            file = draft.open("a+b")
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held before anybody can see it under the run's name
+            file.write(b"".join(map(_line, kept.values())))
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(draft, self.path)
+            self._file.close()
+            self._file, self._records = file, kept
+
     def append(self, record: Mapping[str, Any]) -> None:
         """Write an item so that it outlives the process; may be called from any thread."""
-        line = json.dumps(record, ensure_ascii=True, allow_nan=False).encode() + b"\n"
+        line = _line(record)
         with self._appending:
             self._file.write(line)
             self._file.flush()
@@ -83,6 +100,10 @@ def read_log(path: Path) -> list[Record]:
     """The finished items of a file that another process may be writing."""
     data = path.read_bytes() if path.exists() else b""
     return list(_parsed(path, data[: data.rfind(b"\n") + 1]))
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record, ensure_ascii=True, allow_nan=False).encode() + b"\n"
 
 
 def _parsed(path: Path, data: bytes) -> Iterator[Record]:

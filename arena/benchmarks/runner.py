@@ -55,11 +55,13 @@ class Plan:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run is; failed items were tried in vain and are tried again by the next run."""
+    """How far a run is; failed items were tried in vain and are tried again by the next run, `outdated` ones were
+    there and no longer count."""
 
     total: int
     done: int = 0
     failed: int = 0
+    outdated: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
 
     def fail(self, error: EngineError) -> None:

@@ -183,7 +183,10 @@ async def _run_model(
 async def _judge_run(
     bench: RunningTask, run: FinishedRun, judge: JudgeAtWork, folder: Path
 ) -> tuple[FinishedRun, Progress]:
-    """Have a run judged; judgments lie in a file of their own for every judge, baseline and wording."""
+    """Have a run judged; judgments lie in a file of their own for every judge, baseline and wording.
+
+    The answers are all that the run has, since judgments of more questions than are asked this time may lie there.
+    """
     terms = Bench(
         judge.name,
         run.model,
@@ -191,7 +194,7 @@ async def _judge_run(
         judge.entry.concurrency,
         bar(bench.bars, f"{run.model}: judged by {judge.name}"),
     )
-    answers, rng, name = texts_of(run.answers), random.SystemRandom(), judge.name
+    answers, rng, name = texts_of(read_log(folder.parent / "answers.jsonl")), random.SystemRandom(), judge.name
     baseline, theirs = bench.baseline() if bench.task.judged_by is JudgedBy.PAIRS else ("", {})
     against = [f"vs {baseline}"] if baseline else []
     asked = bench.options.protocol if bench.task.judged_by is JudgedBy.PAIRS else OwnProtocol()
@@ -221,4 +224,5 @@ def _references(bench: RunningTask) -> Mapping[str, tuple[str, ...]]:
 
 def _with_failures(sheet: ScoreSheet, *parts: Progress) -> ScoreSheet:
     notes = [f"{count} failed: {reason}" for part in parts for reason, count in part.reasons.items()]
+    notes += [f"{part.outdated} judgments were of other answers: laid aside" for part in parts if part.outdated]
     return replace(sheet, notes=[*sheet.notes, *notes]) if notes else sheet

@@ -13,7 +13,7 @@ from made_files import write_csv, write_jsonl
 from typer.testing import CliRunner
 
 from arena.benchmarks.grading import Marked, ask_for_grade, read_correctness, read_grade
-from arena.benchmarks.judging import Bench, Game, Pair, grade_turns, judge_pairs, preference
+from arena.benchmarks.judging import ABOUT, Bench, Game, Pair, grade_turns, judge_pairs, preference
 from arena.benchmarks.questions import Question
 from arena.benchmarks.runlog import RunLog, read_log
 from arena.benchmarks.samples import samples
@@ -119,6 +119,55 @@ def test_pairs_are_judged_in_both_orders_against_a_baselines_run(place: Path) ->
     assert (judgment.judge, judgment.verdicts) == ("likes-first", ("A>B", "A>B"))
     assert judgment.words[0] == "My verdict: [[A>B]]"
     assert judgment.baseline_answer == ("well, yes, and more",) * 2
+
+
+def judged_lines(place: Path, task: str, name: str) -> list[dict[str, Any]]:
+    """What a judge's file holds of `plain`."""
+    return read_log(place / "storage" / "runs" / task / "plain" / "judgments" / f"{name}.jsonl")
+
+
+@pytest.mark.parametrize("digests", [True, False])
+def test_a_baseline_that_answered_anew_is_judged_anew(place: Path, digests: bool) -> None:
+    """The former words stay beside; what is judged already, also by a version without digests, is not asked again."""
+    file = questions(place)
+    run(place, "arena-hard", "--model", "wordy", "--questions", file)
+    arguments = ("arena-hard", "--model", "plain", "--questions", file, "--judge", "likes-first", "--baseline", "wordy")
+    run(place, *arguments)
+    before = judged_lines(place, "arena-hard", "likes-first_vs_wordy")
+    path = place / "storage" / "runs" / "arena-hard" / "plain" / "judgments" / "likes-first_vs_wordy.jsonl"
+    if not digests:
+        write_jsonl(path, [{name: line[name] for name in line if name != ABOUT} for line in before])
+    written = path.read_bytes()
+    assert "laid aside" not in str(run(place, *arguments, "--limit", 1)["notes"])
+    assert path.read_bytes() == written
+
+    (place / "models.yaml").write_text(CATALOG.replace("well, yes, and more", "words that are better"))
+    run(place, "arena-hard", "--model", "wordy", "--questions", file, "--fresh")
+    found = run(place, *arguments)
+    assert "3 judgments were of other answers: laid aside" in found["notes"]
+    assert {row["battles"] for row in found["models"] if row["model"] == "plain"} == {6}
+    lines = judged_lines(place, "arena-hard", "likes-first_vs_wordy")
+    assert [line["baseline_answer"] for line in lines] == [["words that are better"] * 2] * 3
+    (aside,) = path.parent.glob("*.jsonl.*")
+    assert aside.read_bytes() == written
+    assert "laid aside" not in str(run(place, *arguments)["notes"])
+
+
+@pytest.mark.parametrize("digests", [True, False])
+def test_other_references_are_other_grades(place: Path, digests: bool) -> None:
+    """Where a line says what it was graded beside; one of before, which does not, stays a grade."""
+    file = questions(place, 1)
+    arguments = ("mt-bench", "--model", "plain", "--questions", file, "--judge", "grades")
+    run(place, *arguments)
+    path = place / "storage" / "runs" / "mt-bench" / "plain" / "judgments" / "grades.jsonl"
+    (line,) = judged_lines(place, "mt-bench", "grades")
+    if not digests:
+        del line[ABOUT]
+        write_jsonl(path, [line])
+    answer = {"question_id": 0, "choices": [{"turns": [{"content": "right"}] * 2}]}
+    found = run(place, *arguments, "--references", write_jsonl(place / "reference.jsonl", [answer]))
+    assert (judged_lines(place, "mt-bench", "grades") == [line]) is not digests
+    assert ("1 judgments were of other answers: laid aside" in found["notes"]) is digests
 
 
 OFFICIAL = """
