@@ -160,6 +160,10 @@ class Finish:
     provenance: Provenance = Provenance()
 
 
+Spans = tuple[tuple[int, int], ...]
+"""Places in a text, each from a character up to another, in their order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One side of one turn as it ended: text, cost, pace and what exactly produced it. None is "not known"."""
@@ -175,6 +179,12 @@ class Answer:
     seed: int | None = None
     provenance: Provenance = Provenance()
     joules: float | None = None  # energy of this machine's GPUs
+    hidden: Spans | None = None  # names in `text` that are masked until the vote
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether more was to come when it ended, as far as is known."""
+        return self.finish_reason is not FinishReason.STOP
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,10 +81,10 @@ class Casting:
         return {side: self._part(room, asked, side) for side in asked.sides}
 
     def redact(self, mode: Mode) -> Redact:
-        """Finished answers as they streamed: masked before the vote, where names are hidden."""
+        """Answers that were kept without their masks: masked anew before the vote, where names are hidden."""
         if mode is not Mode.ANONYMOUS:
-            return lambda prompt, text: text
-        return lambda prompt, text: self._masker.answering(prompt).whole(text)[0]
+            return lambda prompt, answer: answer.text
+        return lambda prompt, answer: self._masker.answering(prompt).whole(answer.text, answer.broken_off)[0]
 
     def _part(self, room: Room, asked: Battle, side: Side) -> Part:
         record = room.contestant(side)

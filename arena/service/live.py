@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Protocol
 
+from arena.battles.masking import behind
 from arena.battles.stream import Frame, SharedClock
 from arena.engines.base import Engine
 from arena.engines.energy import EnergyShares, Share
@@ -29,6 +30,7 @@ from arena.types import (
     FinishReason,
     Provenance,
     Side,
+    Spans,
     Usage,
 )
 
@@ -36,14 +38,19 @@ log = logging.getLogger(__name__)
 
 
 class TextFilter(Protocol):
-    """Hides what must not be seen before the vote; both methods return text that may be shown."""
+    """Hides what must not be seen before the vote; `feed` and `finish` return text that may be shown."""
 
     def feed(self, text: str) -> str:
         """The next piece of an answer."""
         ...
 
-    def finish(self) -> tuple[str, Sequence[object]]:
-        """What was held back at the end, and everything that was hidden."""
+    def finish(self, broken_off: bool = False) -> tuple[str, Sequence[object]]:
+        """What was held back at the end, and everything that was hidden; `broken_off` where more was to come."""
+        ...
+
+    @property
+    def hidden(self) -> Spans:
+        """Where in the answer so far something is hidden."""
         ...
 
 
@@ -54,9 +61,14 @@ class ShowEverything:
         """The text as it is."""
         return text
 
-    def finish(self) -> tuple[str, Sequence[object]]:
+    def finish(self, broken_off: bool = False) -> tuple[str, Sequence[object]]:
         """Nothing is ever held back or hidden."""
         return "", ()
+
+    @property
+    def hidden(self) -> Spans:
+        """Nothing is."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,7 @@ class _Notes:
     error: str | None = None
     share: Share | None = None
     joules: float | None = None
+    hidden: Spans | None = None  # of a side that was heard out
 
 
 Answers = Mapping[Side, Answer]
@@ -115,7 +128,7 @@ class LiveTurn:
         self._notes = {side: _Notes() for side in parts}
         self._started = now()
         self._last_seen = self._started
-        self.masked = False  # whether either answer gave its model away
+        self.masked = False  # whether either answer, as it was shown, gave its model away; known when the turn is over
         self._stopping = asyncio.Event()
         self._begun = asyncio.Event()  # both sides were heard, or the turn is over
         self.answers: asyncio.Task[Answers] = asyncio.create_task(self._run(), name="turn")
@@ -176,7 +189,9 @@ class LiveTurn:
             for side in self._parts:
                 await self._measure(side)
             self._begun.set()
-        return self._conclude()
+        answers = self._conclude()
+        self.masked = any(answer.hidden for answer in answers.values())
+        return answers
 
     async def _until_prepared(self, prepare: Prepare, stopping: asyncio.Task[bool]) -> None:
         """Until the sides can be asked, or the voter has had enough. What cannot be had fails both sides alike."""
@@ -228,8 +243,8 @@ class LiveTurn:
             notes.error = EngineError.code
             log.exception("side %s failed in an unforeseen way", side)
         notes.ended = self._now()
-        tail, hidden = part.filter.finish()
-        self.masked = self.masked or bool(hidden)
+        tail, _ = part.filter.finish(broken_off=notes.finish is None or notes.finish.reason is not FinishReason.STOP)
+        notes.hidden = part.filter.hidden
         if tail:
             self._clock.hear(side, tail, notes.ended)
         self._clock.end(side, notes.ended)
@@ -278,13 +293,19 @@ class LiveTurn:
             seed=finish.seed if finish else None,
             provenance=finish.provenance if finish else Provenance(),
             joules=notes.joules,
+            hidden=notes.hidden,
         )
 
     def _cut(self, side: Side, length: int) -> Answer:
-        """The side's answer as far as it was shown when the voter stopped it."""
+        """The side's answer as far as it was shown (`length` characters, masks counted) when the voter stopped it."""
         answer = self._answer(side)
+        end, hidden = behind(length, self._parts[side].filter.hidden)
         return replace(
-            answer, text=answer.text[:length], state=AnswerState.STOPPED, finish_reason=FinishReason.CANCELLED
+            answer,
+            text=answer.text[:end],
+            hidden=hidden,
+            state=AnswerState.STOPPED,
+            finish_reason=FinishReason.CANCELLED,
         )
 
 

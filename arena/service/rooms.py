@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from arena.battles.battle import Battle, Turn
+from arena.battles.masking import hide
 from arena.battles.stream import Phase
 from arena.ratings.elo import Scale, expected_score
 from arena.service.live import LiveTurn
@@ -19,8 +20,8 @@ from arena.service.views import BattleView, Facts, Nameplate, Reveal, RevealedSi
 from arena.store.records import BattleRecord, ContestantRecord, VoteReceipt
 from arena.types import Answer, BattleStatus, Side
 
-Redact = Callable[[str, str], str]
-"""From a question and its finished answer: the answer with self-identification hidden, as it streamed."""
+Redact = Callable[[str, Answer], str]
+"""From a question and an answer of which it is not on record what was hidden: the answer as it may be shown."""
 
 _PHASES = {BattleStatus.FAILED: Phase.FAILED, BattleStatus.ANSWERING: Phase.WAITING}
 
@@ -84,8 +85,14 @@ class Room:
             return TurnView(turn.prompt, why=Why.OVERLONG if turn.overlong else Why.FAILED)
         if turn.blank:
             return TurnView(turn.prompt, why=Why.STOPPED)
-        text = (lambda answer: answer.text) if known else (lambda answer: self.redact(turn.prompt, answer.text))
-        return TurnView(turn.prompt, text(turn.a) if turn.a else "", text(turn.b) if turn.b else "")
+        a, b = (self._text(turn.prompt, answer, known) if answer else "" for answer in (turn.a, turn.b))
+        return TurnView(turn.prompt, a, b)
+
+    def _text(self, prompt: str, answer: Answer, known: bool) -> str:
+        """An answer's text, before the vote with the masks with which it streamed."""
+        if known:
+            return answer.text
+        return self.redact(prompt, answer) if answer.hidden is None else hide(answer.text, answer.hidden)
 
     def _reveal(self, now: float, undo_seconds: float, scale: Scale) -> Reveal:
         last = self.battle.turns[-1] if self.battle.turns else None

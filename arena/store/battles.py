@@ -259,6 +259,7 @@ def _columns(answer: Answer, sealer: Sealer, key: Mapping[str, Any]) -> dict[str
         "quantization": answer.provenance.quantization,
         "template_hash": answer.provenance.template_hash,
         "joules": answer.joules,
+        "hidden": None if answer.hidden is None else " ".join(f"{start}-{end}" for start, end in answer.hidden),
     }
 
 
@@ -276,7 +277,14 @@ def _answer(row: AnyRow, sealer: Sealer) -> Answer:
         seed=row.seed,
         provenance=Provenance(row.revision, row.quantization, row.template_hash),
         joules=row.joules,
+        hidden=None if row.hidden is None else tuple(map(_place, row.hidden.split())),
     )
+
+
+def _place(said: str) -> tuple[int, int]:
+    """A span of a text as its row holds it: "4-11"."""
+    start, end = said.split("-")
+    return int(start), int(end)
 
 
 def _record(row: Any, by_number: Mapping[int | None, ContestantRecord], turns: tuple[TurnRecord, ...]) -> BattleRecord:

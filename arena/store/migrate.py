@@ -26,7 +26,7 @@ from arena.store.connections import Database, translated
 from arena.store.keyring import strip
 from arena.store.locks import FileLock
 
-HEAD = "0008"
+HEAD = "0009"
 """The schema that this program writes; a test holds it to the newest migration."""
 
 SEALED_FROM = "0004"

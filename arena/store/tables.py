@@ -145,6 +145,7 @@ answers = Table(
     Column("quantization", Text),
     Column("template_hash", Text),
     Column("joules", Double),
+    Column("hidden", Text),  # spans of `text`: "4-11 30-36"
     sqlite_with_rowid=False,
 )
 

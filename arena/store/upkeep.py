@@ -95,7 +95,7 @@ def forget(db: Connection, number: int, keep_votes: bool, now: float) -> int:
     own = select(battles.c.id).where(battles.c.voter_id == number)
     touched = int(db.execute(select(func.count()).select_from(own.subquery())).scalar_one())
     db.execute(update(turns).where(turns.c.battle_id.in_(own)).values(prompt=""))
-    db.execute(update(answers).where(answers.c.battle_id.in_(own)).values(text="", reasoning=""))
+    db.execute(update(answers).where(answers.c.battle_id.in_(own)).values(text="", reasoning="", hidden=None))
     db.execute(update(judgments).where(judgments.c.battle_id.in_(own)).values(explanation=""))
     db.execute(update(battles).where(battles.c.voter_id == number).values(system_prompt=""))
     db.execute(update(votes).where(votes.c.voter_id == number).values(comment=None, reasons=None))

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arena.battles.masking import MASK, Masker, Masking, asking, asks_identity, learning
+from arena.battles.masking import MASK, Masker, Masking, asking, asks_identity, behind, hide, learning
 from arena.battles.masking.evidence import WEIGHTS
 from arena.battles.masking.learning import MAKERS, TAUGHT, Case, digest, read_cases
 from arena.battles.masking.masker import LOOK_AHEAD, MAX_TAIL
@@ -58,9 +58,9 @@ def tally(name: str) -> Tally:
     return Tally(leaking, len(cases) - leaking, missed, masked)
 
 
-def streamed(masking: Masking, pieces: list[str]) -> str:
+def streamed(masking: Masking, pieces: list[str], broken_off: bool = False) -> str:
     """The visible text of an answer that comes in pieces."""
-    return "".join(map(masking.feed, pieces)) + masking.finish()[0]
+    return "".join(map(masking.feed, pieces)) + masking.finish(broken_off)[0]
 
 
 def test_the_written_set_has_at_least_five_hundred_cases_of_both_kinds() -> None:
@@ -268,6 +268,66 @@ def test_any_text_at_all_passes_letter_by_letter_as_it_passes_whole(text: str) -
     assert streamed(CATALOGUE.start(), list(text)) == visible
     if not matches:
         assert visible == text
+
+
+@pytest.mark.parametrize("identity_asked", [False, True])
+def test_an_answer_that_is_stopped_anywhere_is_kept_as_it_was_shown(identity_asked: bool) -> None:
+    """Of every case, at every length that a page may show while it comes letter by letter: masked as it was, and of
+    the name behind a mask that was not shown whole there is nothing."""
+    stopped_within = 0
+    for case in cases_of("masking_cases.tsv"):
+        masking, visible = CATALOGUE.start(identity_asked=identity_asked), ""
+        for place, char in enumerate(case.text):
+            length = len(visible)
+            visible += masking.feed(char) + (masking.finish()[0] if place == len(case.text) - 1 else "")
+            masks = [found.span() for found in re.finditer(MASK, visible)]
+            for shown in range(length, len(visible) + 1):
+                whole = next((start for start, end in masks if start < shown < end), shown)
+                end, hidden = behind(shown, masking.hidden)
+                assert hide(case.text[:end], hidden) == visible[:whole], (case.text, shown)
+                stopped_within += whole < shown
+    assert stopped_within > 900, "two lengths lie within each mask"
+
+
+def test_a_name_in_which_an_answer_broke_off_is_masked_with_what_there_is_of_it() -> None:
+    """At the limit of tokens "I am Gig" says enough; an answer that ended by itself has no half names."""
+    for text in ("I am Gig", "I'm T-", "Меня зовут Gigac", "Я — Ян", "Меня создал Сб", "I am a model with 7 bil"):
+        masked = re.sub(r"(T-|7 bil|[^\W\d_]+)$", MASK, text)
+        assert CATALOGUE.start().whole(text, broken_off=True)[0] == masked
+        assert streamed(CATALOGUE.start(), list(text), broken_off=True) == masked
+        assert CATALOGUE.start().whole(text)[0] == text
+    assert CATALOGUE.start().whole("My name is Vikhr Mod", broken_off=True)[0] == f"My name is {MASK}"
+    assert CATALOGUE.answering("Кто ты?").whole("Gig", broken_off=True)[0] == MASK
+    for text in ("I am not ", "Это или то, или ино", "My favourite city is Q", "The river has 7 bil"):
+        assert CATALOGUE.start().whole(text, broken_off=True)[0] == text
+
+
+def test_where_an_answer_breaks_off_seldom_changes_whether_it_is_masked(shared: Callable[[str], Path]) -> None:
+    """Four of five beginnings of names are masked that give a model away, whatever the limit left of them; of harmless
+    answers cut anywhere one in a hundred at most, and of real ones none."""
+    cases, begun, masked, harmless, false = cases_of("masking_cases.tsv"), 0, 0, 0, []
+    for case in cases:
+        cuts = [(first, end) for first, last in case.leaks for end in {first + 1, (first + last) // 2} if end > first]
+        for first, end in cuts:
+            matches = CATALOGUE.start().whole(case.text[:end], broken_off=True)[1]
+            masked += any(match.start <= first and end <= match.end for match in matches)
+        begun += len(cuts)
+        for end in [] if case.leaks else range(1, len(case.text), 17):
+            harmless += 1
+            false += half_names(case.text[:end])
+    file = min(shared("ru_arena_general/model_answer").iterdir())
+    lines = gzip.decompress(file.read_bytes()).decode("utf-8").splitlines()
+    real = [json.loads(line)["choices"][0]["turns"][0]["content"] for line in lines[::2]]
+    assert begun > 900
+    assert masked >= 0.8 * begun
+    assert len(false) <= 0.01 * harmless, false
+    assert not [half for text in real for half in half_names(text[: len(text) // 2][-300:])]
+
+
+def half_names(text: str) -> list[str]:
+    """What is masked only because the text broke off there."""
+    whole, broken = CATALOGUE.start().whole(text)[1], CATALOGUE.start().whole(text, broken_off=True)[1]
+    return [match.text for match in broken[len(whole) :]]
 
 
 def test_only_what_may_become_a_name_waits_and_not_for_long() -> None:

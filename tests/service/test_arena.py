@@ -11,8 +11,9 @@ from weakref import ref
 import pytest
 from playing import ME, YOU, Opened, answered
 
+from arena.battles.masking import MASK
 from arena.battles.stream import Phase
-from arena.engines.fake import failing, saying
+from arena.engines.fake import Script, Wait, failing, saying
 from arena.errors import (
     AlreadyVoted,
     BattleError,
@@ -28,7 +29,7 @@ from arena.errors import (
 from arena.service import Arena
 from arena.service.live import Answers
 from arena.service.views import BattleView, Why
-from arena.types import BattleStatus, Mode, Verdict
+from arena.types import Answer, AnswerState, BattleStatus, Chunk, FinishReason, Mode, Verdict
 
 
 def texts(view: BattleView) -> set[str]:
@@ -187,6 +188,38 @@ async def test_a_self_introduction_is_hidden_until_the_vote(opened: Opened) -> N
     assert not any("Zorblax" in text for shown in seen for text in shown)
     voted = await arena.vote(ME, battle, Verdict.TIE)
     assert "Zorblax" in "".join(texts(voted))
+
+
+async def test_the_mask_that_a_stop_finds_on_the_page_stays_there(opened: Opened) -> None:
+    """Also after a restart with other contestants, until the vote; and the vote counts among those that were masked."""
+    text = "I am Zorblax, a model that was made to answer questions of all kinds, as well as it can. Well,"
+    stalled: Script = lambda *_: [Chunk(text), Wait(600)]  # noqa: E731
+    arena = opened(Zorblax=stalled, two=stalled)
+    await arena.start()
+    battle = await arena.ask(ME, "hello")
+    async for view in arena.watch(ME, battle):
+        if MASK in view.turns[-1].a and MASK in view.turns[-1].b:
+            await arena.stop(ME, battle)
+    shown = texts(arena.view(ME, battle))
+    assert all(text.startswith(f"I am {MASK}") for text in shown)
+    assert arena.store.load_battle(battle).masked
+    await arena.close()
+    again = opened(one=saying("a"), three=saying("b"))
+    await again.start()
+    assert texts(again.view(ME, battle)) == shown
+    assert all("Zorblax" in text for text in texts(await again.vote(ME, battle, Verdict.TIE)))
+
+
+async def test_answers_on_record_without_their_masks_are_masked_anew(opened: Opened) -> None:
+    """As those of earlier schemas are, half a name at their end included."""
+    arena = opened(Zorblax=saying("a"), two=saying("b"))
+    await arena.start()
+    battle = (await arena.store.create_battle(_new(arena))).id
+    await arena.store.append_turn(battle, "hello")
+    whole = Answer("I am Zorblax.", AnswerState.COMPLETE, finish_reason=FinishReason.STOP)
+    half = Answer("I am Zorb", AnswerState.STOPPED, finish_reason=FinishReason.CANCELLED)
+    await arena.store.finish_turn(battle, 0, whole, half)
+    assert texts(arena.view(ME, battle)) == {f"I am {MASK}.", f"I am {MASK}"}
 
 
 async def test_a_battle_that_nobody_watches_is_stopped(opened: Opened) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
+from arena.battles.masking import Masker, hide
 from arena.battles.stream import Frame, Phase
 from arena.engines.energy import EnergyShares
-from arena.engines.fake import FakeEngine, Script, failing, saying
+from arena.engines.fake import FakeEngine, Script, Wait, failing, saying
 from arena.errors import EngineTimeout
 from arena.service.live import LiveTurn, Part
-from arena.types import AnswerState, Decoding, Message, Role
+from arena.types import AnswerState, Chunk, Decoding, Message, Role
 
 QUESTION = (Message(Role.USER, "why?"),)
 
@@ -60,6 +61,42 @@ async def test_a_stop_closes_both_models_and_keeps_what_was_shown() -> None:
     assert answers["a"].state is AnswerState.STOPPED
     assert turn.frame() == Frame(Phase.STOPPED, answers["a"].text, answers["b"].text)
     assert 0 < len(answers["a"].text) < 2500
+
+
+@pytest.mark.parametrize("glyphs", [1, 2, 3])
+async def test_a_stop_within_a_mask_keeps_nothing_of_the_name_behind_it(glyphs: int) -> None:
+    """Whatever of the mask was on the page: the answer ends before it, or holds it whole; all else is as shown."""
+    now = 0.0
+    text = "Hello! I am Zorblax, a model that was made to answer questions of all kinds, as well as it can. Well,"
+    turn = masked_turn(lambda *_: [Chunk(text), Wait(600)], now=lambda: now)
+    async with asyncio.timeout(60):
+        while turn.frame().a.count("▇") < glyphs:
+            await asyncio.sleep(0)
+            now += 0.01  # less than a character
+    on_page = turn.frame().a
+    assert on_page == "Hello! I am " + "▇" * glyphs
+    answers = await turn.stop()
+    kept = "Hello! I am Zorblax" if glyphs == 3 else "Hello! I am "
+    for answer in answers.values():
+        assert (answer.text, answer.state) == (kept, AnswerState.STOPPED)
+        assert hide(answer.text, answer.hidden or ()) == on_page.removesuffix("▇" * (glyphs % 3))
+    assert turn.masked is (glyphs == 3)
+
+
+async def test_a_name_in_which_the_limit_of_tokens_cut_an_answer_is_masked() -> None:
+    """Half a name is name enough; where in the answer it is hidden is known with the answer."""
+    turn = masked_turn(lambda *_: [Chunk("I am Zorb")], decoding=Decoding(max_tokens=1))
+    answers = await turn.answers
+    assert turn.frame() == Frame(Phase.ENDED, "I am ▇▇▇", "I am ▇▇▇")
+    assert [(answer.text, answer.hidden) for answer in answers.values()] == 2 * [("I am Zorb", ((5, 9),))]
+    assert (await masked_turn(lambda *_: [Chunk("I am Zorb")]).answers)["a"].hidden == ()
+
+
+def masked_turn(script: Script, decoding: Decoding = Decoding(), **more: Callable[[], float]) -> LiveTurn:
+    """A turn of which both sides say the same and know a Zorblax."""
+    masker = Masker.from_names(["acme/Zorblax-7B"])
+    parts = {side: Part(FakeEngine(script), QUESTION, decoding, masker.answering("why?")) for side in ("a", "b")}
+    return LiveTurn(parts, blind=True, **more)  # type: ignore[arg-type]
 
 
 async def test_a_turn_that_nobody_watches_is_neglected_and_a_watched_one_is_not() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from store_kit import NOON, Clock, answer, register, votable, vote
@@ -41,6 +42,7 @@ def test_a_battle_comes_back_whole(store: Store) -> None:
         seed=2**62,
         provenance=Provenance("abc123", "nf4", "ffee"),
         joules=41.5,
+        hidden=((0, 6), (7, 8)),
     )
     failed = Answer("", AnswerState.FAILED, error_code="timeout")
     store.finish_turn(battle.id, turn, full, failed, masked=True).result()
@@ -197,9 +199,10 @@ def test_text_that_no_database_takes_is_mended(store: Store) -> None:
     a, b = register(store, "x", "y")
     battle = store.create_battle(NewBattle("v", Mode.ANONYMOUS, a.id, b.id)).result()
     store.append_turn(battle.id, "?").result()
-    store.finish_turn(battle.id, 0, answer("a\x00b"), answer("\ud800 и всё")).result()
+    nothing_hidden = replace(answer("a\x00b"), hidden=())
+    store.finish_turn(battle.id, 0, nothing_hidden, answer("\ud800 и всё")).result()
     read = store.load_battle(battle.id).turns[0]
-    assert (read.a, read.b) == (answer("a\ufffdb"), answer("\ufffd и всё"))
+    assert (read.a, read.b) == (replace(nothing_hidden, text="a\ufffdb"), answer("\ufffd и всё"))
 
 
 def test_a_changed_fingerprint_is_a_new_contestant(store: Store, clock: Clock) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from arena.battles.masking.evidence import speaks_for
 from arena.battles.masking.folding import fold, is_letters, words
 from arena.battles.masking.grammar import word_list
+from arena.battles.masking.hiding import MASK
 from arena.battles.masking.identity import asks_identity
 from arena.battles.masking.names import Found, Kind, NameFinder, Undecided, build, is_chinese, next_word, word_starts
 from arena.battles.masking.selfspeech import (
@@ -30,13 +31,12 @@ from arena.battles.masking.selfspeech import (
     without_asides,
 )
 from arena.battles.masking.sizes import SIZE, own_size, size_at
-
-MASK = "▇▇▇"
-"""What stands for a hidden name: always the same, so that its length tells nothing."""
+from arena.types import Spans
 
 LOOK_AHEAD = 80
 TOPICAL = 2.5
-"""How much more must speak for a self-identification (log odds) where the prompt named the name."""
+"""How much more must speak for a self-identification (log odds) where the prompt named the name, or the answer broke
+off in it: a letter or two begin many words."""
 LOOK_BACK = 200
 MAX_TAIL = 64
 _VERSION_WORDS = frozenset(word_list("versions"))
@@ -120,17 +120,25 @@ class Masking:
         self._folds += map(fold, text)
         return self._advance(final=False)
 
-    def finish(self) -> tuple[str, tuple[Match, ...]]:
-        """End the answer: what was still held, and everything that was masked."""
-        return self._advance(final=True), tuple(self._matches)
+    def finish(self, broken_off: bool = False) -> tuple[str, tuple[Match, ...]]:
+        """End the answer: what was still held, and everything that was masked.
 
-    def whole(self, text: str) -> tuple[str, tuple[Match, ...]]:
+        `broken_off` tells that it was to go on, so that its last word may be the beginning of a name.
+        """
+        return self._advance(final=True, broken_off=broken_off), tuple(self._matches)
+
+    def whole(self, text: str, broken_off: bool = False) -> tuple[str, tuple[Match, ...]]:
         """Feed a whole text and finish."""
         begun = self.feed(text)
-        rest, matches = self.finish()
+        rest, matches = self.finish(broken_off)
         return begun + rest, matches
 
-    def _advance(self, final: bool) -> str:
+    @property
+    def hidden(self) -> Spans:
+        """Where in the answer so far names are masked."""
+        return tuple((match.start, match.end) for match in self._matches)
+
+    def _advance(self, final: bool, broken_off: bool = False) -> str:
         shown: list[str] = []
         text, folds = self._text, self._folds
         at, shown_to = self._next, self._next
@@ -140,6 +148,8 @@ class Masking:
                 found = size_at(text, at, final)
             if isinstance(found, Found) and found.name is not SIZE:
                 found = self._with_tail(found, final)
+            if broken_off and not isinstance(found, Undecided):
+                found = self._begun(at, found)
             if isinstance(found, Undecided) or (isinstance(found, Found) and not self._can_tell(found, final)):
                 break
             if found is None:
@@ -161,6 +171,19 @@ class Masking:
         if name.everyday and _tells_version(self._text[found.end : end]):
             name = replace(name, everyday=False)
         return Found(found.start, end, name, code=_begins_identifier(self._text[found.end : end]))
+
+    def _begun(self, at: int, found: Found | None) -> Found | None:
+        """What stands at `at` in an answer that broke off: a name to its very end, or one's own that had but begun."""
+        end, first = len(self._text), self._text[at]
+        names = self._finder.begun_at(self._text, self._folds, at)
+        if found is not None:
+            return replace(found, end=end) if names else found
+        if isinstance(size_at(self._text, at, final=False), Undecided):
+            names = [SIZE]
+        elif first == first.lower() and not self._small_letters_only(self._sentence_start(at), end):
+            return None
+        begun = (Found(at, end, name, begun=True) for name in names)
+        return next((one for one in begun if self._gives_away(one)), None)
 
     def _can_tell(self, found: Found, final: bool) -> bool:
         return final or len(self._text) - found.end >= LOOK_AHEAD
@@ -198,7 +221,7 @@ class Masking:
             return False
         if not around.everyday and _letter_by_letter(name):
             return True
-        topical = found.name.group in self._topics
+        topical = found.begun or found.name.group in self._topics
         if certain(around) or (not topical and (told(around) or confined(around))):
             return True
         return speaks_for(around, name, lead, tail) > (TOPICAL if topical else 0.0)

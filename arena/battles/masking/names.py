@@ -26,6 +26,7 @@ CLAIMED = frozenset({"claude"})
 MAX_NAME = 96  # characters a name may stretch over, separators included
 
 _SEPARATORS = frozenset(" \u00a0\u2009\u202f\t_*~.·•-‐‑–'’ʼ`´/\\+=^<>[](){}\"«»“”")  # what may stand inside a name
+_HYPHENS = ("-", "‐", "‑")
 _TAGS = re.compile(r"(?:</?[a-zA-Z]{1,6}>)+")
 _OPEN_TAG = re.compile(r"(?:</?[a-zA-Z]{1,6}>)*(?:</?[a-zA-Z]{0,6})?")  # so far
 _BETWEEN_LETTERS = frozenset(",;\n")  # and between letters that all stand apart: "Q, w, e, n"
@@ -65,15 +66,26 @@ class _Node:
     name: Name | None = None
     whole: bool = False  # a spelling without its ending is complete here
 
+    def names(self) -> Iterator[Name]:
+        """Every name that ends here or further on."""
+        if self.name is not None:
+            yield self.name
+        for following in self.edges.values():
+            yield from following.names()
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A name in a text: `start` and `end` are character positions; `code` where it begins an identifier."""
+    """A name in a text: `start` and `end` are character positions.
+
+    `code` where it begins an identifier, `begun` where only the beginning of the name is there.
+    """
 
     start: int
     end: int
     name: Name
     code: bool = False
+    begun: bool = False
 
 
 class Undecided:
@@ -143,6 +155,19 @@ class NameFinder:
                 if ends:
                     best = Found(start, position + 1, walk.node.name)
         return best if final or limit == start + MAX_NAME else UNDECIDED
+
+    def begun_at(self, text: str, folds: list[str], start: int) -> list[Name]:
+        """The names that the end of a text, from `start` on, may be the beginning of."""
+        if len(text) - start >= MAX_NAME or not (is_letters(folds[-1]) or text[-1] in _HYPHENS):
+            return []
+        walk = _Walk(self._root)
+        at = start
+        while at < len(text):
+            at = _past_tags(text, at)
+            if at < len(text) and not walk.step(folds[at], text[at]):
+                return []
+            at += 1
+        return list(dict.fromkeys(walk.node.names()))
 
 
 class _Walk:
