@@ -30,6 +30,7 @@ from arena.cli.bench_output import bar, bars
 from arena.config import Catalog, Contestant, Judge, Settings
 from arena.errors import ConfigError
 from arena.judge.prompts import JudgingProtocol, OfficialProtocol, OwnProtocol
+from arena.service.accounts import Accounted, Accounts
 from arena.service.fleet import Fleet, build_fleet
 from arena.service.local_models import PooledModels
 from arena.service.opening import open_store
@@ -122,13 +123,17 @@ async def _run(
         shown = stack.enter_context(bars())
         bench = RunningTask(task, file, task.read(file), options, settings, shown, Scoreboard(store))
         judge = None if referee is None else JudgeAtWork(referee, fleet, store, options.protocol)
+        paid = [entry.name for entry in entries if entry.name in fleet.meters]
+        accounts = Accounts(store, {name: fleet.meters[name] for name in paid})  # a judge has a purse of its own
+        accounts.open()
         await fleet.start()
         try:
             for entry in entries:
-                sheet, lost = await _run_model(bench, entry, fleet, judge)
+                sheet, lost = await _run_model(bench, entry, Accounted(fleet.engine(entry.name), accounts), judge)
                 sheets.append(sheet)
                 failed += lost
         finally:
+            await accounts.keep()
             await fleet.close()
     return sheets, failed
 
@@ -151,7 +156,7 @@ def _fleet(
 
 
 async def _run_model(
-    bench: RunningTask, entry: Contestant, fleet: Fleet, judge: JudgeAtWork | None
+    bench: RunningTask, entry: Contestant, engine: Accounted, judge: JudgeAtWork | None
 ) -> tuple[ScoreSheet, int]:
     """Answer, judge, score and keep one model's run."""
     folder = run_folder(bench.runs, bench.task.name, entry.name)
@@ -161,7 +166,7 @@ async def _run_model(
     with open_run(bench.runs, plan, bench.questions) as log:
         progress = await answer_all(
             bench.asked,
-            fleet.engine(entry.name),
+            engine,
             log,
             plan,
             dialogue=bench.task.dialogue(entry.chat.documents_role),

@@ -1,14 +1,22 @@
 """What paid endpoints have cost, kept in the database, so that a cap holds over restarts and processes.
 
-It joins meters to the store and knows no engine and no battle.
+It joins meters to the store and knows no battle.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
-from typing import Protocol
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import aclosing
+from typing import Any, Protocol, cast
 
+from arena.engines.base import Engine
 from arena.engines.limits import Meter
+from arena.errors import ArenaError
+from arena.types import Chunk, Conversation, Decoding, Finish
+
+log = logging.getLogger(__name__)
 
 
 class Ledger(Protocol):
@@ -37,6 +45,13 @@ class Accounts:
         for name, meter in self._meters.items():
             self._known[name] = self._sent[name] = meter.spent = kept.get(account(name), 0.0)
 
+    async def keep(self) -> None:
+        """Write down what can be written; what cannot be now is written after a later turn."""
+        try:
+            await self.write_down()
+        except ArenaError as error:
+            log.warning("spending is not on disk yet: %s", error)
+
     async def write_down(self) -> None:
         """Put on disk what was spent since the last time, and learn what other processes spent."""
         for name, meter in self._meters.items():
@@ -53,6 +68,26 @@ class Accounts:
             self._known[name] = total
             meter.spent += elsewhere
             self._sent[name] += elsewhere
+
+
+class Accounted:
+    """An engine whose answers, whole or broken off, are on the account before the next one begins."""
+
+    def __init__(self, engine: Engine, accounts: Accounts) -> None:
+        self._engine, self._accounts = engine, accounts
+
+    async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Chunk | Finish]:
+        """The engine's answer."""
+        try:
+            async with aclosing(cast(Any, self._engine.stream(conversation, decoding))) as items:
+                async for item in items:
+                    yield item
+        finally:
+            await asyncio.shield(self._accounts.keep())
+
+    async def close(self) -> None:
+        """Close the engine."""
+        await self._engine.close()
 
 
 def account(name: str) -> str:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from arena.battles.masking import Masker
-from arena.errors import ArenaError, StoreUnavailable
+from arena.errors import StoreUnavailable
 from arena.service.accounts import Accounts
 from arena.service.live import Answers, LiveTurn
 from arena.service.rooms import Room
@@ -66,10 +66,7 @@ class Conclusions:
 
     async def keep_accounts(self) -> None:
         """Spending that cannot be written now is written after a later turn."""
-        try:
-            await self._accounts.write_down()
-        except ArenaError as error:
-            log.warning("spending is not on disk yet: %s", error)
+        await self._accounts.keep()
 
     async def _attempt(self, room: Room, live: LiveTurn, answers: Answers, index: int) -> bool:
         """Whether nothing more can be done: the answers are written down, or never will be."""

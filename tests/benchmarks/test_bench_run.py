@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from arena.cli.bench import app
 from arena.config import Settings
 from arena.service.opening import open_store
 from arena.types import Conversation, Role
+from tests.engines.endpoint import DONE, Reply, event, serving, usage
 
 CATALOG = """
 profiles:
@@ -37,6 +39,19 @@ profiles:
       - {name: says-right, engine: fake, script: {text: "[[верно]]"}}
       - {name: silent, engine: fake, script: {text: "I cannot tell"}}
       - {name: writes-a-less-b, engine: fake, script: {text: "[[A<B]]"}}
+"""
+
+
+PAID = """
+profiles:
+  cpu:
+    contestants:
+      - name: paid
+        engine: openai
+        base_url: {base_url}
+        model: m
+        price: {{prompt: 100, completion: 100}}
+        spending_cap: 3
 """
 
 
@@ -284,6 +299,22 @@ def test_a_fresh_run_lays_the_former_one_aside(place: Path) -> None:
     assert "--fresh" in other.stderr
     run(place, "mt-bench", "--model", "plain", "--questions", file, "--seed", 7, "--fresh")
     assert len(list((place / "storage" / "runs" / "mt-bench").iterdir())) == 2
+
+
+async def test_a_contestants_cap_holds_over_runs(place: Path) -> None:
+    """Every answer is paid from the account that its arena keeps too; a run that comes later stands before the sum."""
+    rows = [{"question_id": n, "category": "math", "turns": [f"one {n}"]} for n in range(4)]
+    file = write_jsonl(place / "one.jsonl", rows)
+    arguments = ("mt-bench", "--model", "paid", "--questions", file, "--fresh", "--concurrency", 1, "--max-tokens", 8)
+    half = Reply([event({"content": "well"}), event(finish="stop"), usage(1000, 4000), DONE])  # costs a half
+    async with serving(half) as endpoint:
+        (place / "models.yaml").write_text(PAID.format(base_url=endpoint.base_url))
+        first, second, third = [await asyncio.to_thread(invoke, place, *arguments) for _ in range(3)]
+    assert (first.exit_code, second.exit_code, third.exit_code) == (0, 2, 2)
+    assert "spending cap" in third.stderr
+    assert len(endpoint.requests) == 6
+    with open_store(Settings.from_environment({}, storage=place / "storage")) as store:
+        assert store.spending() == {"contestant:paid": pytest.approx(3.0)}
 
 
 def test_a_task_without_a_hub_file_asks_for_questions(place: Path) -> None:
