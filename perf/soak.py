@@ -73,8 +73,10 @@ PARTS = (
     Part("timing", ("-m", "perf.timing")),
     Part("timing-http", ("-m", "perf.timing_http"), {"--battles": 4_000}, least=40),
     Part("workers", ("perf/kills.py",), {"--parents": 200, "--crashes": 200}),
-    Part("storms", ("-m", "pytest", "-q", "tests/engines/test_pool_storm.py"), {"ARENA_SOAK_STORMS": 1_000}, least=40,
-         promise=("loads, evictions and failures in any order", "never over the budget, nobody put away mid-answer")),
+    Part("storms", ("-m", "pytest", "-q", "tests/engines/test_pool_storm.py"),
+         {"ARENA_SOAK_STORMS": 1_000, "ARENA_SOAK_CROWDS": 10_000}, least=40,
+         promise=("loads, evictions and failures in any order",
+                  "never over the budget, nobody put away mid-answer, nobody waits for ever")),
     Part("rigging", ("perf/integrity.py",)),
 )  # fmt: skip
 

@@ -142,14 +142,9 @@ class Pool:
         places = [self._place(name) for name in dict.fromkeys(names)]
         await self._make_room(places)
         try:
-            await _all(self._load(place) for place in places)
+            await _all(place.engine.start() for place in places if isinstance(place.engine, Loadable))
         finally:
-            for place in places:
-                place.wanted -= 1
-            await self._announce()
-            for place in places:
-                if not place.enabled:  # it was disabled while it loaded
-                    await self.evict(place.name)
+            await self._release(places)
 
     @asynccontextmanager
     async def acquire(self, name: str, *, patient: bool = False) -> AsyncIterator[Engine]:
@@ -167,11 +162,8 @@ class Pool:
             finally:
                 place.answering -= 1
         finally:
-            place.wanted -= 1
             place.used_at = self._clock()
-            await self._announce()
-            if not place.enabled:  # it was disabled while it spoke
-                await self.evict(name)
+            await self._release([place])
 
     async def evict(self, name: str) -> bool:
         """Put a model away now; False when it is answering and stays."""
@@ -256,14 +248,16 @@ class Pool:
         idle = [place for place in resident if not place.answering and not place.wanted and place not in besides]
         return min(idle, key=lambda place: (place.used_at, -place.gib), default=None)
 
-    async def _load(self, place: _Place) -> None:
-        if not isinstance(place.engine, Loadable):
-            return
-        try:
-            await place.engine.start()
-        except ModelUnavailable:
-            place.resident = place.comes_back
-            raise
+    async def _release(self, places: list[_Place]) -> None:
+        """Unpin them. One that was not loaded gives its room back once nobody is left who may be loading it anew."""
+        for place in places:
+            place.wanted -= 1
+            if not place.wanted and place.state.phase is Phase.FAILED:
+                place.resident = place.resident and place.comes_back
+        await self._announce()
+        for place in places:
+            if not place.enabled:  # it was disabled while it loaded or spoke
+                await self.evict(place.name)
 
     async def _put_away(self, place: _Place) -> None:
         """Under the lock. Also for a caller who leaves meanwhile: half put away, its memory would be nobody's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -21,21 +22,35 @@ HELLO: Conversation = (Message(Role.USER, "Привет"),)
 SIZES = {"small": 4.0, "middle": 7.0, "large": 12.0, "huge": 19.0}
 BUDGET = 20.0
 EXAMPLES = int(os.environ.get("ARENA_SOAK_STORMS", "40"))
+CROWDS = int(os.environ.get("ARENA_SOAK_CROWDS", "150"))
 
 
 class Fragile:
-    """An engine whose loads take a moment and may fail, and whose answers last until they are told to end."""
+    """An engine whose loads take a moment and may fail, and whose answers last until they are told to end.
+
+    As a worker's, a load is one for all who ask for it, and goes on when they leave.
+    """
 
     def __init__(self, machine: Storm, name: str) -> None:
         self.machine, self.name = machine, name
         self.state = ModelState()
         self.fails = self.held = False
-        self.answering = 0
+        self.answering = self.awaited = 0
         self.over = asyncio.Event()
+        self.loading: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         if self.state.phase is Phase.WARM:
             return
+        if self.loading is None or self.loading.done():
+            self.loading = asyncio.create_task(self._load())
+        self.awaited += 1
+        try:
+            await asyncio.shield(self.loading)
+        finally:
+            self.awaited -= 1
+
+    async def _load(self) -> None:
         self.state = ModelState(Phase.LOADING)
         self.held = True
         self.machine.look()
@@ -48,6 +63,9 @@ class Fragile:
 
     async def unload(self) -> None:
         assert not self.answering, f"{self.name} was put away while it answered"
+        assert not self.awaited, f"{self.name} was put away while somebody waited for it to load"
+        if self.loading and not self.loading.done():
+            self.loading.cancel()
         for _ in range(25):  # ending a process takes its time
             await asyncio.sleep(0)
         assert not self.answering, f"{self.name} began to answer while it was put away"
@@ -88,8 +106,7 @@ class Storm(RuleBasedStateMachine):
         """Begin some work and let the loop turn a little."""
         if work is not None:
             self.tasks.append(self.loop.create_task(work))
-        for _ in range(steps):
-            self.loop.run_until_complete(asyncio.sleep(0))
+        self.loop.run_until_complete(_turns(steps))
         for task in [task for task in self.tasks if task.done()]:
             self.tasks.remove(task)
             with suppress(ModelUnavailable, asyncio.CancelledError):
@@ -100,6 +117,12 @@ class Storm(RuleBasedStateMachine):
         """Somebody asks a model."""
         self.engines[name].over.clear()
         self.run(self._answer(name))
+
+    @rule(name=st.sampled_from(sorted(SIZES)))
+    def judge(self, name: str) -> None:
+        """A judge asks a model: nobody waits for it."""
+        self.engines[name].over.clear()
+        self.run(self._answer(name, patient=True))
 
     @rule(a=st.sampled_from(sorted(SIZES)), b=st.sampled_from(sorted(SIZES)))
     def load_ahead(self, a: str, b: str) -> None:
@@ -157,8 +180,8 @@ class Storm(RuleBasedStateMachine):
         assert self.pool.resident_gib == 0
         self.loop.close()
 
-    async def _answer(self, name: str) -> None:
-        stream = self.pool.engine(name).stream(HELLO, Decoding())
+    async def _answer(self, name: str, *, patient: bool = False) -> None:
+        stream = self.pool.engine(name, patient=patient).stream(HELLO, Decoding())
         try:
             async for _ in stream:
                 pass
@@ -168,3 +191,40 @@ class Storm(RuleBasedStateMachine):
 
 TestStorm = Storm.TestCase
 TestStorm.settings = settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None)
+
+
+async def _turns(number: int) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+def _step(storm: Storm, dice: random.Random) -> None:
+    """One thing that can happen, as often as it does where people vote and a judge works."""
+    a, b = dice.choices(sorted(SIZES), k=2)
+    who = dice.randrange(30)
+    happenings = {
+        lambda: storm.ask(a): 3,
+        lambda: storm.load_ahead(a, b): 4,
+        lambda: storm.judge(a): 4,
+        lambda: storm.finish(a): 5,
+        lambda: storm.evict(a): 2,
+        lambda: storm.enable(a, dice.random() < 0.7): 1,
+        lambda: storm.break_or_mend(a, dice.random() < 0.3): 1,
+        lambda: storm.give_up(who): 2,
+        lambda: (storm.give_up(who), storm.give_up(who)): 2,  # the second time while the first is being taken in
+        lambda: storm.wait(dice.randint(1, 30)): 3,
+    }
+    dice.choices(list(happenings), list(happenings.values()))[0]()
+    storm.the_budget_holds()
+
+
+def test_in_no_crowd_does_anybody_wait_for_ever() -> None:
+    """Voters, judges and an operator by the dice; when everybody else has left, whoever waits gets through."""
+    for seed in range(CROWDS):
+        dice, storm = random.Random(seed), Storm()
+        try:
+            for _ in range(60):
+                _step(storm, dice)
+            storm.teardown()
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}: {error}") from error
