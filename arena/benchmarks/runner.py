@@ -24,6 +24,7 @@ from arena.benchmarks.scoreboard import file_name
 from arena.engines.base import Engine
 from arena.errors import (
     AccessDenied,
+    ArenaError,
     ContextOverflow,
     EndpointError,
     EngineError,
@@ -163,7 +164,7 @@ async def work_through(
         async with asyncio.TaskGroup() as group:
             for _ in range(min(concurrency, len(waiting))):
                 group.create_task(worker())
-    except* EngineError as stopped:
+    except* ArenaError as stopped:
         raise stopped.exceptions[0] from None
     return progress
 

@@ -5,16 +5,17 @@ Every call is paid from the judge's durable purse, the most it can cost set asid
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 
 from arena.benchmarks.judging import Game, Pair, PairJudge, TextJudge
-from arena.benchmarks.runner import patient_answer
 from arena.config import Judge
+from arena.judge.calls import PaidCalls
 from arena.judge.judge import BattleJudge, JudgmentDesk, Order
 from arena.judge.prompts import Case, JudgingProtocol
 from arena.judge.spending import Purse
 from arena.service.fleet import Fleet
-from arena.types import Conversation, Usage
+from arena.types import Conversation
 
 
 def _game(order: Order) -> Game:
@@ -69,17 +70,16 @@ class JudgeAtWork:
 
     def of_texts(self) -> TextJudge:
         """One answer to one conversation."""
-        purse, engine = self.purse(), self.fleet.judging(self.name)
+        calls = PaidCalls(
+            self.fleet.judging(self.name),
+            self.purse(),
+            self.entry.decoding,
+            at_once=self.entry.concurrency,
+            rng=random.SystemRandom(),
+        )
 
         async def judged(conversation: Conversation) -> str:
-            reserved = await purse.reserve(conversation, self.entry.decoding.max_tokens)
-            text, tokens = "", 0
-            try:
-                turn = await patient_answer(engine, conversation, self.entry.decoding)
-                text, tokens = turn.text, turn.tokens if turn.tokens is not None else len(turn.text) // 3
-            finally:
-                cost = purse.cost(Usage(None, tokens), conversation, text) if text else 0.0
-                await purse.settle(reserved, cost)
+            text, _ = await calls.answer(conversation)
             return text
 
         return judged

@@ -74,7 +74,7 @@ class PaidCalls:
 
     async def _paid(self, conversation: Conversation) -> tuple[str, float]:
         reserved = await self._purse.reserve(conversation, self._decoding.max_tokens)
-        text, usage, cost = "", None, 0.0
+        text, said, usage, cost = "", 0, None, 0.0
         self._running += 1
         try:
             async with aclosing(cast("_Closable", self._engine.stream(conversation, self._decoding))) as items:
@@ -82,11 +82,12 @@ class PaidCalls:
                     match item:
                         case Chunk():
                             text += item.text
+                            said += len(item.text) + len(item.reasoning)
                         case Finish():
                             usage = item.usage
         finally:
-            if usage is not None or text:
-                cost = self._purse.cost(usage or Usage(), conversation, text)
+            if usage is not None or said:
+                cost = self._purse.cost(usage or Usage(), conversation, said)
             try:
                 await asyncio.shield(self._purse.settle(reserved, cost))
             finally:

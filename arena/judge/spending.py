@@ -44,10 +44,11 @@ class Purse:
         """Whether calls cost nothing."""
         return self._prompt_price == self._completion_price == 0.0
 
-    def cost(self, usage: Usage, conversation: Conversation, answer: str) -> float:
-        """The price of a finished or broken call; tokens that the engine did not count are estimated."""
+    def cost(self, usage: Usage, conversation: Conversation, said: int) -> float:
+        """The price of a finished or broken call that said so many characters, its reasoning among them; tokens that
+        the engine did not count are estimated."""
         prompt = usage.prompt_tokens if usage.prompt_tokens is not None else most_tokens(conversation) // 3
-        completion = usage.completion_tokens if usage.completion_tokens is not None else len(answer) // 3
+        completion = usage.completion_tokens if usage.completion_tokens is not None else said // 3
         return self._price(prompt, completion)
 
     async def reserve(self, conversation: Conversation, max_tokens: int) -> float:

@@ -317,6 +317,22 @@ async def test_a_contestants_cap_holds_over_runs(place: Path) -> None:
         assert store.spending() == {"contestant:paid": pytest.approx(3.0)}
 
 
+async def test_a_judges_every_answer_is_paid_as_it_was_counted(place: Path) -> None:
+    """Those that are nothing but reasoning too, asked twice where there is no grade."""
+    rows = [{"question_id": n, "category": "math", "turns": [f"one {n}"]} for n in range(2)]
+    file = write_jsonl(place / "one.jsonl", rows)
+    thinking = Reply([event({"reasoning_content": "hmm"}), event(finish="length"), usage(1000, 4000), DONE])
+    async with serving(thinking) as endpoint:
+        paid = PAID.format(base_url=endpoint.base_url).replace("contestants", "judges")
+        (place / "models.yaml").write_text(paid + CATALOG.partition("cpu:\n")[2].partition("    judges:")[0])
+        arguments = ("mt-bench", "--model", "plain", "--judge", "paid", "--questions", file)
+        found = await asyncio.to_thread(invoke, place, *arguments)
+    assert found.exit_code == 0, found.output
+    assert len(endpoint.requests) == 4
+    with open_store(Settings.from_environment({}, storage=place / "storage")) as store:
+        assert store.spending() == {"paid": pytest.approx(4 * 0.5)}
+
+
 def test_a_task_without_a_hub_file_asks_for_questions(place: Path) -> None:
     """And an unknown task names those there are."""
     assert "--questions" in invoke(place, "ru-ifeval", "--model", "plain").stderr

@@ -17,9 +17,9 @@ from made_files import write_jsonl
 from arena.benchmarks.answers import AnswerLengths
 from arena.benchmarks.questions import Question, read_questions
 from arena.benchmarks.runlog import RunLog, read_log
-from arena.benchmarks.runner import Plan, Progress, answer_all, answers_of, open_run, seed_of
+from arena.benchmarks.runner import Plan, Progress, answer_all, answers_of, open_run, seed_of, work_through
 from arena.engines.fake import FakeEngine, Step, Wait, failing, saying
-from arena.errors import AccessDenied, ContextOverflow, FileFormatError, RateLimited
+from arena.errors import AccessDenied, ContextOverflow, FileFormatError, RateLimited, StoreUnavailable
 from arena.types import Chunk, Conversation, Decoding
 from tests.forked import Forked
 
@@ -121,6 +121,16 @@ async def test_lack_of_access_stops_the_run_at_once(tmp_path: Path) -> None:
     with open_run(tmp_path, PLAN, QUESTIONS) as log, pytest.raises(AccessDenied):
         await answer_all(QUESTIONS, engine, log, PLAN, concurrency=2)
     assert len(engine.asked) <= 2
+
+
+async def test_a_database_that_refuses_stops_the_run_by_its_own_name() -> None:
+    """One error that can be told in a line, not a group of them."""
+
+    async def unpaid(question: Question) -> None:
+        raise StoreUnavailable("another program has locked it")
+
+    with pytest.raises(StoreUnavailable, match="locked"):
+        await work_through(QUESTIONS, unpaid, len(QUESTIONS), 2, lambda progress: None)
 
 
 def test_a_run_is_not_continued_on_other_terms(tmp_path: Path) -> None:
