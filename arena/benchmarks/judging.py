@@ -26,7 +26,7 @@ from arena.benchmarks.grading import (
     read_grade,
 )
 from arena.benchmarks.questions import Question
-from arena.benchmarks.runlog import RunLog
+from arena.benchmarks.runlog import RunLog, kept
 from arena.benchmarks.runner import Progress, Shown, work_through
 from arena.benchmarks.tasks.grounded_dialogue import grounded_answer
 from arena.types import Conversation
@@ -83,7 +83,7 @@ async def judge_pairs(
     async def work(question: Question) -> None:
         pair = Pair(question, baseline[question.key], answers[question.key], bench.language)
         games = await judge(pair)
-        await _keep(
+        await kept(
             log,
             {
                 "question_id": question.key,
@@ -122,7 +122,7 @@ async def grade_turns(
             text, value = await _graded(question.turns[:last], given[:last], reference, judge, bench.language, rng)
             texts.append(text)
             grades.append(value)
-        await _keep(
+        await kept(
             log,
             {
                 "question_id": question.key,
@@ -175,7 +175,7 @@ async def check_correctness(
                 break
         line: dict[str, Any] = {"question_id": question.key, "model": bench.model, "judge": bench.judge}
         line |= {"correct": correct, "judgment": text, ABOUT: _digest(answers[question.key])}
-        await _keep(log, {**line, "tstamp": bench.clock()})
+        await kept(log, {**line, "tstamp": bench.clock()})
 
     answered = [question for question in questions if question.key in answers]
     return await _judged(answered, work, log, bench, answers)
@@ -209,10 +209,6 @@ def _is_about(line: Record, answers: Answers, beside: Answers) -> bool:
 
 def _digest(answers: Sequence[str], beside: Sequence[str] = ()) -> str:
     return hashlib.sha256(json.dumps([list(answers), list(beside)]).encode()).hexdigest()[:16]
-
-
-async def _keep(log: RunLog, record: Mapping[str, Any]) -> None:
-    await asyncio.to_thread(log.append, record)
 
 
 def _marked(rng: random.Random) -> Marked:

@@ -7,6 +7,7 @@ twice. Knows keys and lines, not what they mean.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import os
@@ -94,6 +95,16 @@ class RunLog:
         if whole < len(data):
             self._file.truncate(whole)
         return {as_text(record["question_id"]): record for record in _parsed(self.path, data[:whole])}
+
+
+async def kept(log: RunLog, record: Mapping[str, Any]) -> None:
+    """Append an item without holding up the loop, to its end where the run is stopped meanwhile: it is paid for."""
+    writing = asyncio.ensure_future(asyncio.to_thread(log.append, record))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait([writing])
+        raise
 
 
 def read_log(path: Path) -> list[Record]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from arena.benchmarks.questions import Dialogue, Question, chat, digest
-from arena.benchmarks.runlog import RunLog
+from arena.benchmarks.runlog import RunLog, kept
 from arena.benchmarks.scoreboard import file_name
 from arena.engines.base import Engine
 from arena.errors import (
@@ -131,7 +131,7 @@ async def answer_all(
         begun = clock()
         turns = await _dialogue(question, engine, plan.decoding_of(question), dialogue, sleep)
         record = answer_record(question, plan, turns, begun, clock())
-        await asyncio.to_thread(log.append, record)
+        await kept(log, record)
 
     waiting = [question for question in questions if question.key not in log]
     return await work_through(waiting, work, len(questions), concurrency, shown)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import textwrap
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from made_files import write_jsonl
 
 from arena.benchmarks.answers import AnswerLengths
 from arena.benchmarks.questions import Question, read_questions
-from arena.benchmarks.runlog import RunLog, read_log
+from arena.benchmarks.runlog import Record, RunLog, read_log
 from arena.benchmarks.runner import Plan, Progress, answer_all, answers_of, open_run, seed_of, work_through
 from arena.engines.fake import FakeEngine, Step, Wait, failing, saying
 from arena.errors import AccessDenied, ContextOverflow, FileFormatError, RateLimited, StoreUnavailable
@@ -121,6 +122,30 @@ async def test_lack_of_access_stops_the_run_at_once(tmp_path: Path) -> None:
     with open_run(tmp_path, PLAN, QUESTIONS) as log, pytest.raises(AccessDenied):
         await answer_all(QUESTIONS, engine, log, PLAN, concurrency=2)
     assert len(engine.asked) <= 2
+
+
+async def test_an_answer_that_is_being_written_when_the_run_is_stopped_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is paid for: the next run need not ask again."""
+    begun, disk = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+    with open_run(tmp_path, PLAN, QUESTIONS) as log:
+        append = log.append
+
+        def slow(record: Record) -> None:
+            loop.call_soon_threadsafe(begun.set)
+            disk.wait(60)
+            append(record)
+
+        monkeypatch.setattr(log, "append", slow)
+        run = asyncio.create_task(answer_all(QUESTIONS, FakeEngine(echo), log, PLAN, concurrency=1))
+        await begun.wait()
+        run.cancel()
+        loop.call_later(0.05, disk.set)
+        assert isinstance(*await asyncio.gather(run, return_exceptions=True), asyncio.CancelledError)
+    disk.set()
+    assert [record["question_id"] for record in read_log(log.path)] == ["0"]
 
 
 async def test_a_database_that_refuses_stops_the_run_by_its_own_name() -> None:
