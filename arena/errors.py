@@ -19,6 +19,7 @@
     │   ├── PromptRefused          empty, too long or unreadable
     │   │   ├── PromptEmpty
     │   │   └── PromptTooLong
+    │   ├── NotRecorded            who only plays back answers has none to this message
     │   ├── TooManyTurns           the battle has as many turns as are allowed
     │   ├── NotReady               fewer than two contestants can answer yet
     │   │   └── TooFewContestants      fewer than two take part: waiting does not help
@@ -179,6 +180,12 @@ class PromptTooLong(PromptRefused):
     """The message has more characters than the operator allows."""
 
     code = "prompt_too_long"
+
+
+class NotRecorded(BattleError):
+    """A contestant that only plays back answers has none to this message."""
+
+    code = "not_recorded"
 
 
 class TooManyTurns(BattleError):

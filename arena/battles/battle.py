@@ -7,6 +7,7 @@ pages. The service turns the clock and the store around it.
                       │  ▲                 │  │
                       │  └── ask, again ───┘  └──expire──▶ expired
                       └──fail──▶ failed ──again──▶ answering
+                                    └─────drop──▶ votable, where turns before it were answered
 """
 
 from __future__ import annotations
@@ -49,8 +50,9 @@ class Turn:
 
     @property
     def blank(self) -> bool:
-        """Whether it was stopped before either side had written a word."""
-        return self.stopped and not any(answer.text.strip() for answer in (self.a, self.b) if answer is not None)
+        """Whether it was stopped before either side had written a word: the mark of a heading is none."""
+        answers = [answer for answer in (self.a, self.b) if answer is not None]
+        return self.stopped and not any(any(map(str.isalnum, answer.text)) for answer in answers)
 
     @property
     def overlong(self) -> bool:
@@ -122,11 +124,8 @@ class Battle:
         is anything to compare."""
         if self.status is not BattleStatus.ANSWERING:
             raise BattleError(f"a battle that is {self.status} has no open turn")
-        turn = Turn(self.turns[-1].prompt, a, b)
-        turns = (*self.turns[:-1], turn)
-        mute = self.mode is Mode.ANONYMOUS and all(one.blank for one in turns)
-        status = BattleStatus.FAILED if turn.failed or mute else BattleStatus.VOTABLE
-        return replace(self, status=status, turns=turns)
+        turns = (*self.turns[:-1], Turn(self.turns[-1].prompt, a, b))
+        return replace(self, status=self._judged(turns), turns=turns)
 
     def again(self) -> Battle:
         """Ask the last message once more, both sides, before the vote."""
@@ -134,6 +133,17 @@ class Battle:
             raise BattleError(f"a battle that is {self.status} cannot answer again")
         reopened = replace(self, status=BattleStatus.OPEN, turns=self.turns[:-1])
         return reopened.ask(self.turns[-1].prompt)
+
+    def drop(self) -> Battle:
+        """Leave a last message out whose answers failed: those before it can be judged, and others asked for."""
+        if self.status is not BattleStatus.FAILED or len(self.turns) < 2:
+            raise BattleError(f"a battle that is {self.status} with {len(self.turns)} turns has none to leave out")
+        return replace(self, status=self._judged(self.turns[:-1]), turns=self.turns[:-1])
+
+    def _judged(self, turns: tuple[Turn, ...]) -> BattleStatus:
+        """The status with these turns, all of them ended."""
+        mute = self.mode is Mode.ANONYMOUS and all(one.blank for one in turns)
+        return BattleStatus.FAILED if turns[-1].failed or mute else BattleStatus.VOTABLE
 
     def vote(self, verdict: Verdict) -> Battle:
         """Record the verdict. Raises `AlreadyVoted` or `VotingClosed`."""

@@ -171,13 +171,15 @@ class Price(Frozen):
 
 
 class FakeScript(Frozen):
-    """What a `fake` contestant says and how fast; `fail_after` words it fails as `failure` says."""
+    """What a `fake` contestant says and how fast; `fail_after` words it fails as `failure` says, after as many whole
+    turns as `fail_from` says."""
 
     text: str = "…"
     reasoning: str = ""
     tokens_per_second: float = Field(0.0, ge=0, allow_inf_nan=False)
     first_token_after: float = Field(0.0, ge=0, allow_inf_nan=False)
     fail_after: int | None = Field(None, ge=0)
+    fail_from: int = Field(0, ge=0)
     failure: Failure = "model_unavailable"
 
 

@@ -86,6 +86,7 @@ KEYS: Mapping[str, tuple[str, str]] = {
     "script.tokens_per_second": ("Its pace; 0 is at once", "Темп; 0 — сразу"),
     "script.first_token_after": ("Seconds of silence first", "Секунды молчания в начале"),
     "script.fail_after": ("Words after which it fails", "Через сколько слов упасть"),
+    "script.fail_from": ("Turns that it answers whole before", "Сколько реплик до этого ответить целиком"),
     "script.failure": ("How it fails: `timeout`, `rate_limited` …", "Как упасть: `timeout`, `rate_limited` …"),
     "trust_remote_code": (
         "`true` runs code from the model's repository: only where you have read it",

@@ -70,10 +70,13 @@ class RecordedEngine:
         """First messages with an answer that is not empty, in the question file's order, each once."""
         return self._prompts
 
+    def knows(self, conversation: Conversation) -> bool:
+        """Whether there is a recorded answer to this conversation."""
+        return _asked(conversation) in self._turns
+
     async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Chunk | Finish]:
         """Play the recorded turn for the conversation's user messages."""
-        asked = tuple(_normal(message.content) for message in conversation if message.role is Role.USER)
-        answer = self._turns.get(asked)
+        answer = self._turns.get(_asked(conversation))
         if answer is None:
             raise EngineError("there is no recorded answer to this conversation; ask one of prompts()")
         if answer.text == _UPSTREAM_FAILURE:
@@ -98,6 +101,10 @@ class RecordedEngine:
                 await self._sleep(pause)
         if (rest := splitter.finish()) != Chunk():
             yield rest
+
+
+def _asked(conversation: Conversation) -> tuple[str, ...]:
+    return tuple(_normal(message.content) for message in conversation if message.role is Role.USER)
 
 
 def read_answers(path: Path) -> dict[str, tuple[Recorded, ...]]:

@@ -241,6 +241,14 @@ class Arena:
         async with room.lock:
             await self._begin(room, room.battle.again(), lambda: self.store.ask_again(battle_id))
 
+    async def drop(self, voter: str, battle_id: str) -> None:
+        """Leave out a last message whose answers failed; the answers before it can be voted on again."""
+        room = self._room(battle_id, voter)
+        async with room.lock:
+            dropped = room.battle.drop()
+            await self.store.drop_turn(battle_id, status=dropped.status)
+            room.battle = dropped
+
     async def stop(self, voter: str, battle_id: str) -> None:
         """End both answers where they are; what was shown can be voted on."""
         room = self._room(battle_id, voter)
@@ -331,7 +339,7 @@ class Arena:
         return [room.live for room in self._rooms.values() if room.live is not None and not room.live.answers.done()]
 
     async def _open(self, voter: str, mode: Mode, choice: Sequence[str], prompt: str) -> Room:
-        pairing = self._casting.pair(mode, choice)
+        pairing = self._casting.pair(mode, choice, prompt)
         a, b = self._casting.on_record(pairing)
         new = NewBattle(
             voter=voter,

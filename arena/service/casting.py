@@ -14,9 +14,11 @@ from arena.battles.battle import Battle
 from arena.battles.masking import Masker
 from arena.battles.pairing import Pairing
 from arena.config import Contestant
+from arena.engines.base import Engine
 from arena.engines.energy import EnergyShares
+from arena.engines.recorded import RecordedEngine
 from arena.engines.whole import to_its_end
-from arena.errors import BattleError
+from arena.errors import BattleError, NotRecorded
 from arena.service.fleet import Fleet
 from arena.service.live import Part, ShowEverything, TextFilter
 from arena.service.matchmaking import Matchmaker
@@ -24,7 +26,7 @@ from arena.service.rooms import Redact, Room
 from arena.store import records
 from arena.store.records import ContestantRecord
 from arena.store.store import Store
-from arena.types import Decoding, Mode, Side
+from arena.types import Conversation, Decoding, Message, Mode, Role, Side
 
 
 class Casting:
@@ -48,14 +50,18 @@ class Casting:
         for record in await self._store.register_contestants([_stored(entry) for entry in entries]):
             self._contestants[record.name] = record
 
-    def pair(self, mode: Mode, choice: Sequence[str]) -> Pairing:
-        """Whom the votes want most, or in named modes those who were chosen.
+    def pair(self, mode: Mode, choice: Sequence[str], prompt: str) -> Pairing:
+        """Whom the votes want most, or in named modes those who were chosen, if they can answer this.
 
         Raises `NotReady` or `TooFewContestants` where none can be drawn, `BattleError` where none of these was to be
-        chosen.
+        chosen, `NotRecorded` where one only plays back answers and has none to this.
         """
-        if mode is Mode.ANONYMOUS:
-            return self._matchmaker.pair()
+        pairing = self._matchmaker.pair() if mode is Mode.ANONYMOUS else self._chosen(mode, choice)
+        for name in filter(None, (pairing.a, pairing.b)):
+            _require_answer(self._fleet.engine(name), (Message(Role.USER, prompt),))
+        return pairing
+
+    def _chosen(self, mode: Mode, choice: Sequence[str]) -> Pairing:
         wanted = 1 if mode is Mode.DIRECT else 2
         if len(choice) != wanted or any(name not in self._fleet.ready() for name in choice):
             raise BattleError(f"choose {wanted} of the contestants that can answer now")
@@ -77,7 +83,8 @@ class Casting:
         room.take(a, b, propensity)
 
     def parts(self, room: Room, asked: Battle) -> Mapping[Side, Part]:
-        """What each side is asked, of which engine and how. Raises `BattleError` where one takes no part any more."""
+        """What each side is asked, of which engine and how. Raises `BattleError` where one takes no part any more,
+        `NotRecorded` where one has no answer to play back."""
         return {side: self._part(room, asked, side) for side in asked.sides}
 
     def redact(self, mode: Mode) -> Redact:
@@ -91,9 +98,11 @@ class Casting:
         entry = self._fleet.entries.get(record.name) if record else None
         if record is None or entry is None or entry.fingerprint != record.contestant.fingerprint:
             raise BattleError("a contestant of this battle takes no part any more: start a new one")
-        engine, decoding = self._fleet.engine(entry.name), self._decoding(entry)
+        engine, conversation = self._fleet.engine(entry.name), asked.conversation(side)
+        _require_answer(engine, conversation)
         energy = self._energy if entry.engine == "local" else None
-        return Part(engine, asked.conversation(side), decoding, self._filter(asked), energy)
+        timed = entry.engine != "recorded"
+        return Part(engine, conversation, self._decoding(entry), self._filter(asked), energy, timed)
 
     def _filter(self, asked: Battle) -> TextFilter:
         if asked.mode is not Mode.ANONYMOUS:
@@ -105,6 +114,11 @@ class Casting:
         stop = (*decoding.stop, *entry.chat.stop)
         seed = decoding.seed if decoding.seed is not None else self._rng.randrange(2**31)
         return replace(decoding, stop=stop, seed=seed)
+
+
+def _require_answer(engine: Engine, conversation: Conversation) -> None:
+    if isinstance(engine, RecordedEngine) and not engine.knows(conversation):
+        raise NotRecorded("there is no recorded answer to this: ask one of the suggested questions")
 
 
 def _stored(entry: Contestant) -> records.Contestant:

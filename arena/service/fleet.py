@@ -6,13 +6,13 @@ It joins configuration to engines and knows who can answer now. It does not know
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from arena.config import Catalog, Contestant, Judge, Settings
 from arena.engines.base import Engine
-from arena.engines.fake import FakeEngine, Script, failing, saying
+from arena.engines.fake import FakeEngine, Script, Step, failing, saying
 from arena.engines.limits import Gate, Meter
 from arena.engines.local import Phase
 from arena.engines.pool import Snapshot
@@ -30,6 +30,7 @@ from arena.errors import (
     SpendingCapReached,
 )
 from arena.service.views import Preparation
+from arena.types import Conversation, Decoding, Role
 
 if TYPE_CHECKING:
     from arena.engines.openai import OpenAIEngine
@@ -133,6 +134,11 @@ class Fleet:
         """Begin to prepare local models."""
         if self._local is not None:
             await self._local.start()
+
+    @property
+    def only_recorded(self) -> bool:
+        """Whether everybody only plays back answers, so that no question but those of the recordings can be asked."""
+        return bool(self.entries) and len(self._recorded) == len(self.entries)
 
     def answerable(self, prompt: str) -> bool:
         """Whether everyone who only plays back answers has one to this prompt."""
@@ -347,13 +353,20 @@ def _script(entry: Contestant) -> Script:
     script = entry.script
     if script is None:
         return saying("…")
+    whole = saying(
+        script.text,
+        tokens_per_second=script.tokens_per_second,
+        first_token_after=script.first_token_after,
+        reasoning=script.reasoning,
+    )
     if script.fail_after is None:
-        return saying(
-            script.text,
-            tokens_per_second=script.tokens_per_second,
-            first_token_after=script.first_token_after,
-            reasoning=script.reasoning,
-        )
+        return whole
     words = " ".join(script.text.split(" ")[: script.fail_after])
     error = FAILURES[script.failure](f"{entry.name} fails as its script says")
-    return failing(error, after=words, first_token_after=script.first_token_after)
+    broken = failing(error, after=words, first_token_after=script.first_token_after)
+
+    def turn_by_turn(conversation: Conversation, decoding: Decoding) -> Sequence[Step]:
+        asked = sum(message.role is Role.USER for message in conversation)
+        return (whole if asked <= script.fail_from else broken)(conversation, decoding)
+
+    return turn_by_turn

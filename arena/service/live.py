@@ -80,6 +80,7 @@ class Part:
     decoding: Decoding
     filter: TextFilter = field(default_factory=ShowEverything)
     energy: EnergyShares | None = None  # where this machine's GPUs do the work
+    timed: bool = True  # the pace of a recording is nobody's
 
 
 @dataclass(slots=True)
@@ -279,7 +280,7 @@ class LiveTurn:
 
     def _answer(self, side: Side) -> Answer:
         """The side's whole answer, with what is known of how it came about."""
-        notes = self._notes[side]
+        notes, timed = self._notes[side], self._parts[side].timed
         finish = notes.finish
         return Answer(
             text="".join(notes.text),
@@ -288,8 +289,8 @@ class LiveTurn:
             error_code=notes.error,
             finish_reason=finish.reason if finish else None,
             usage=finish.usage if finish else Usage(),
-            first_token_after=None if notes.first_token is None else notes.first_token - self._started,
-            tokens_per_second=_speed(notes),
+            first_token_after=notes.first_token - self._started if timed and notes.first_token is not None else None,
+            tokens_per_second=_speed(notes) if timed else None,
             seed=finish.seed if finish else None,
             provenance=finish.provenance if finish else Provenance(),
             joules=notes.joules,

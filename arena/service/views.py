@@ -130,6 +130,11 @@ class BattleView:
         return blind_open or (self.mode is not Mode.ANONYMOUS and self.status is not BattleStatus.ANSWERING)
 
     @property
+    def can_drop(self) -> bool:
+        """Whether the last question, whose answers failed, can be left out for those before it."""
+        return len(self.turns) > 1 and self.status is BattleStatus.FAILED
+
+    @property
     def can_try_again(self) -> bool:
         """Whether the last question can be put once more to both."""
         return bool(self.turns) and self.status in (BattleStatus.VOTABLE, BattleStatus.FAILED)

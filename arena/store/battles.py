@@ -108,6 +108,12 @@ def ask_again(db: Connection, battle_id: str, now: float) -> int:
     return append_turn(db, battle_id, drop_last_turn(db, battle_id, now), now)
 
 
+def drop_turn(db: Connection, battle_id: str, status: str, now: float) -> None:
+    """See `Store.drop_turn`."""
+    drop_last_turn(db, battle_id, now)
+    put_status(db, battle_id, status, now)
+
+
 def drop_last_turn(db: Connection, battle_id: str, now: float) -> str:
     """Set the last turn aside and return its prompt. Raises `VotingClosed` or `UnknownBattle`."""
     battle = _standing(db, battle_id)

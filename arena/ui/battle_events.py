@@ -38,6 +38,8 @@ class BattleEvents:
         self._arena, self._voters, self._tab = arena, voters, tab
         self._mode = tab.mode
         self._first = "ask_one" if tab.mode is Mode.DIRECT else "ask_first"
+        if arena.fleet.only_recorded:
+            self._first = "ask_recorded"
         self._rng = Random()
 
     def connect(self, demo: gr.Blocks) -> None:
@@ -58,6 +60,7 @@ class BattleEvents:
             other(self.suggest, [tab.topic, *tab.suggestions], list(tab.suggestions), **common)
         tab.stop.click(self.stop, [tab.battle], [], **common)
         tab.again.click(self.again, [tab.battle], [], **common).then(**follow, **common)
+        tab.drop.click(self.drop, [tab.battle], everything, **common)
         for button in (tab.new, tab.new_after):
             button.click(self.new, [], everything, **common)
         recall = f"() => arena.recall('{self._mode}')"
@@ -104,6 +107,15 @@ class BattleEvents:
             await self._arena.try_again(voter, battle)
         except ArenaError as error:
             self._warn(error, language)
+
+    async def drop(self, request: gr.Request, battle: str) -> Updates:
+        """Leave the last message out, whose answers failed: those before it can be judged again."""
+        voter, language = self._asked_by(request)
+        try:
+            await self._arena.drop(voter, battle)
+        except ArenaError as error:
+            self._warn(error, language)
+        return await self.show(request, battle)
 
     async def resume(self, request: gr.Request, battle: str) -> Updates:
         """After a load of the page: the battle that this tab was in."""
@@ -187,6 +199,7 @@ class BattleEvents:
         return {
             tab.stop: gr.update(visible=view.writing or PUT_AWAY),
             tab.again: gr.update(visible=view.can_try_again),
+            tab.drop: gr.update(visible=view.can_drop),
             tab.send: gr.update(visible=not view.writing),
             tab.new: gr.update(visible=not view.writing and not voted),
             tab.prompt: self._written(view, language),
@@ -199,6 +212,7 @@ class BattleEvents:
     def _written(self, view: BattleView, language: str, **value: Any) -> Any:
         """The field for the next message: what it invites to, and a value only where one is given."""
         more = "ask_one" if self._mode is Mode.DIRECT else "ask_more" if view.can_ask or view.writing else "ask_new"
+        more = "ask_recorded" if self._first == "ask_recorded" else more
         return gr.update(**value, interactive=not view.writing, placeholder=say(language, more))
 
     def _after(self, view: BattleView, language: str) -> Updates:
@@ -227,7 +241,7 @@ class BattleEvents:
             tab.prompt: self._invitation(language),
             tab.send: gr.update(visible=True),
             tab.stop: gr.update(visible=PUT_AWAY),
-            **{button: gr.update(visible=False) for button in (tab.again, tab.new)},
+            **{button: gr.update(visible=False) for button in (tab.again, tab.drop, tab.new)},
             **{choice: gr.update(interactive=True) for choice in tab.choices},
         }
         for slots in tab.sides.values():
@@ -245,7 +259,7 @@ class BattleEvents:
         return [
             tab.battle, *tab.choices, tab.welcome, tab.topic, *tab.suggestions, tab.stage, tab.question, tab.verdict,
             tab.verdict_text, tab.undo, *sides, tab.after, tab.reasons, tab.comment, tab.votes, *tab.vote.values(),
-            tab.prompt, tab.send, tab.stop, tab.again, tab.new,
+            tab.prompt, tab.send, tab.stop, tab.again, tab.drop, tab.new,
         ]  # fmt: skip
 
     # ---------------------------------------------------------------- the asker

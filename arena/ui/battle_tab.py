@@ -67,6 +67,7 @@ class BattleTab:
     send: gr.Button
     stop: gr.Button
     again: gr.Button
+    drop: gr.Button
     new: gr.Button
 
 
@@ -146,8 +147,12 @@ def _bar(mode: Mode, i18n: gr.I18n) -> dict[str, Any]:
             send = _button(mode, "send", i18n("send"), "prim")
             stop = _button(mode, "stop", i18n("stop"), "ghost", shown=PUT_AWAY)
             again = _button(mode, "again", i18n("again"), "ghost", width=80, shown=False)
+            drop = _button(mode, "drop", i18n("drop"), "ghost", shown=False)
             new = _button(mode, "new", i18n("new_chat" if direct else "new_battle"), "ghost", shown=False)
-    return {"votes": votes, "vote": vote, "prompt": prompt, "send": send, "stop": stop, "again": again, "new": new}
+    return {
+        "votes": votes, "vote": vote, "prompt": prompt, "send": send, "stop": stop, "again": again, "drop": drop,
+        "new": new,
+    }  # fmt: skip
 
 
 def _choices(mode: Mode, i18n: gr.I18n) -> tuple[gr.Dropdown, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from arena.battles.stream import Phase
 from arena.service import BattleView, Facts, Nameplate, Reveal
 from arena.service.views import RevealedSide, Why
-from arena.types import BattleStatus, Side, Verdict
+from arena.types import BattleStatus, Mode, Side, Verdict
 from arena.ui.markdown import quoted, safe_markdown
 from arena.ui.texts import number, percent, say
 
@@ -75,7 +75,8 @@ def answer(view: BattleView, side: Side, language: str, harmless: Callable[[str]
     if not view.turns:
         return ""
     if view.phase is Phase.FAILED:
-        return f"*{say(language, f'{view.turns[-1].why or Why.FAILED}_answer')}*"
+        key = f"{view.turns[-1].why or Why.FAILED}_answer"
+        return f"*{say(language, f'{key}_direct' if view.mode is Mode.DIRECT else key)}*"
     text = view.turns[-1].a if side == "a" else view.turns[-1].b
     if not text.strip() and not view.writing and view.phase is not Phase.STOPPED:
         return f"*{say(language, 'empty_answer')}*"
@@ -93,7 +94,7 @@ def earlier(view: BattleView, side: Side) -> str:
 def facts(view: BattleView, side: Side, language: str) -> str:
     """What is known of how the answer came about, and the reasoning, once names may be known."""
     revealed = _revealed(view.reveal, side)
-    if revealed is None or view.writing:
+    if revealed is None or view.writing or view.phase is Phase.FAILED:
         return ""
     rows = [
         ("fact_quantization", escape(revealed.nameplate.quantization) or say(language, "not_known")),

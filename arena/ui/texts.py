@@ -29,11 +29,13 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "ask_first": ("Вопрос двум моделям…", "Ask two models…"),
     "ask_more": ("Спросить ещё…", "Ask a follow-up…"),
     "ask_new": ("Начать новый бой…", "Begin a new battle…"),
+    "ask_recorded": ("Вопрос из набора: другим ответы не записаны…", "A recorded question: others have no answers…"),
     "ask_one": ("Сообщение модели…", "Message to the model…"),
     "question": ("Вопрос", "Question"),
     "send": ("Спросить", "Ask"),
     "stop": ("Остановить", "Stop"),
     "again": ("Ещё раз", "Again"),
+    "drop": ("К прежним ответам", "Back to the answers before"),
     "new_battle": ("Новый бой", "New battle"),
     "new_chat": ("Новый диалог", "New chat"),
     "you_asked": ("Вы спросили", "You asked"),
@@ -134,13 +136,25 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Ответы получить не удалось. Попробуйте ещё раз или начните новый бой.",
         "The answers could not be obtained. Try again or start a new battle.",
     ),
+    "failed_answer_direct": (
+        "Ответ получить не удалось. Попробуйте ещё раз или начните новый диалог.",
+        "The answer could not be obtained. Try again or start a new chat.",
+    ),
     "stopped_answer": (
         "Остановлено раньше первого слова. Спросите ещё раз или начните новый бой.",
         "Stopped before the first word. Ask again or start a new battle.",
     ),
+    "stopped_answer_direct": (
+        "Остановлено раньше первого слова. Спросите ещё раз или начните новый диалог.",
+        "Stopped before the first word. Ask again or start a new chat.",
+    ),
     "overlong_answer": (
         "Разговор длиннее, чем эти модели могут прочесть. Сократите вопрос или начните новый бой.",
         "The conversation is longer than these models can read. Shorten the question or start a new battle.",
+    ),
+    "overlong_answer_direct": (
+        "Разговор длиннее, чем эта модель может прочесть. Сократите вопрос или начните новый диалог.",
+        "The conversation is longer than this model can read. Shorten the question or start a new chat.",
     ),
     "reasoning": ("Рассуждение модели", "The model's reasoning"),
     # voting
@@ -657,6 +671,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "No more can be asked in this battle (questions: {limit}). Vote or start a new one.",
     ),
     "error_unknown_battle": ("Такого боя нет. Начните новый.", "There is no such battle. Start a new one."),
+    "error_not_recorded": (
+        "Ответы на это не записаны: эти модели отвечают только на вопросы из набора. Выберите один из предложенных.",
+        "No answers to this are recorded: these models answer only the recorded questions. Choose a suggested one.",
+    ),
     "error_voting_closed": ("Этот бой сейчас не принимает голос.", "This battle takes no vote now."),
     "error_already_voted": ("В этом бою голос уже есть.", "This battle has its vote already."),
     "error_answers_changed": (

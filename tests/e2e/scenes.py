@@ -56,4 +56,5 @@ SLOW = (
     AT_LENGTH | contestant("Vega", ENDLESS, tokens_per_second=15, first_token_after=0.6, reasoning="Подумаем."),
 )
 PENSIVE = tuple(contestant(name, PLAIN, first_token_after=600) for name in ("Deneb", "Vega"))
+FORGETFUL = (contestant("Deneb", PLAIN, fail_after=3, fail_from=1, failure="timeout"), contestant("Vega", PLAIN))
 BROKEN = (contestant("Deneb", PLAIN, fail_after=3, failure="timeout"), contestant("Vega", PLAIN))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from arena_process import ArenaProcess, Staged
 from playwright.async_api import expect
-from scenes import BROKEN, ENDLESS, PENSIVE
+from scenes import BROKEN, ENDLESS, FORGETFUL, PENSIVE
 from test_voting import rows
 from window import PATIENCE, Opened, Window, eventually
 
@@ -174,6 +174,24 @@ async def test_another_window_of_the_same_voter_finds_the_battle_and_a_stranger_
     assert not second.troubles
     assert await stranger.post("arena/vote", {"battle": battle, "verdict": "tie"}) == 404
     stranger.forgive("404")
+
+
+async def test_a_failed_follow_up_gives_the_answers_before_it_back(staged: Staged, open_window: Opened) -> None:
+    """They were read and could be judged; the button brings them back with their verdicts."""
+    arena = staged("forgetful", *FORGETFUL)
+    window = await open_window(arena)
+    await window.ask_and_wait()
+    before = await window.answer("a")
+    await window.ask("А ночью?")
+    await expect(window.part("answer-a")).to_contain_text("Ответы получить не удалось", timeout=PATIENCE)
+    await expect(window.part("vote-a")).to_be_hidden()
+    await window.part("drop").click()
+    await window.can_vote()
+    await expect(window.part("drop")).to_be_hidden()
+    await expect(window.part("question")).to_contain_text("Почему небо голубое?")
+    assert await window.answer("a") == before
+    await window.press("ArrowRight")
+    await window.revealed()
 
 
 async def test_a_failure_says_the_same_on_both_sides_and_offers_a_way_on(staged: Staged, open_window: Opened) -> None:

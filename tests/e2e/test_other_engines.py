@@ -78,9 +78,14 @@ async def test_a_team_votes_blind_on_answers_it_already_has(
     await window.part("stop").click()
     await window.can_vote()
     answers = [await window.answer(side) for side in ("a", "b")]
+    await window.ask("А этого никто не спрашивал?")  # refused in words, and what stands there can be judged as before
+    await expect(window.page.get_by_text("Ответы на это не записаны")).to_be_visible(timeout=PATIENCE)
+    await window.can_vote()
     assert all(sum("а" <= char.lower() <= "я" for char in text) > 100 for text in answers)
     await window.press("ArrowRight")
     assert set(await window.revealed()) == {"T-lite-it-1.0", "Vikhr-Nemo-12B"}
+    await expect(window.part("facts-a")).to_contain_text("неизвестно")  # the pace of a recording is nobody's
+    await expect(window.part("facts-a")).not_to_contain_text("ток/с")
 
 
 @pytest.fixture(scope="module")

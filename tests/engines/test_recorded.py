@@ -189,3 +189,11 @@ async def test_nine_real_models_answer_every_real_russian_prompt(shared: Callabl
             text, reasoning, finish = await play(engine, user(questions[key][0]))
             assert (text, reasoning) == (recorded[key][0].text, "")
             assert finish.usage.completion_tokens == recorded[key][0].tokens
+
+
+def test_it_says_beforehand_what_it_can_answer() -> None:
+    """By the whole conversation: a second turn belongs to its own first."""
+    engine = at_once({"1": (Recorded("one"), Recorded("two"))}, {"1": ("first", "second")})
+    assert engine.knows(user("first"))
+    assert engine.knows(user("first", "second", answers=("one",)))
+    assert not engine.knows(user("second"))

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playing import ME, Opened, answered
 
 from arena.battles.stream import Phase
+from arena.config import Catalog, Contestant, Settings
 from arena.engines.fake import Script, saying
-from arena.errors import AnswersChanged, BattleError, ModelUnavailable, StoreUnavailable
-from arena.service import Arena, concluding
+from arena.engines.recorded import Recorded, RecordedEngine
+from arena.errors import AnswersChanged, BattleError, EngineTimeout, ModelUnavailable, NotRecorded, StoreUnavailable
+from arena.service import Arena, concluding, open_store
 from arena.service.fleet import Fleet
+from arena.service.opening import masker_of
 from arena.store import battles
 from arena.types import BattleStatus, Chunk, Conversation, Decoding, Mode, Verdict
 
@@ -218,3 +222,73 @@ async def test_a_stop_before_the_first_word_does_not_tie_a_battle_to_its_pair(op
     assert arena.view(ME, battle).can_vote
     assert arena._rooms[battle].names != first
     assert arena.latest(ME, Mode.ANONYMOUS) == battle
+
+
+def failing_at_the_second(conversation: Conversation, decoding: Decoding) -> Iterable[Chunk]:
+    """Answers one message and no other."""
+    if len(conversation) > 1:
+        raise EngineTimeout("no token within 60 s")
+    return [Chunk("whole")]
+
+
+async def test_a_failed_follow_up_can_be_left_out_for_the_answers_before_it(opened: Opened) -> None:
+    """What could be judged is not lost by asking more; the failed attempt stays on record and out of the vote."""
+    arena = opened(one=failing_at_the_second, two=failing_at_the_second)
+    await arena.start()
+    battle = await answered(arena)
+    with pytest.raises(BattleError):
+        await arena.drop(ME, battle)
+    await arena.ask(ME, "а ночью?", battle_id=battle)
+    async for _ in arena.watch(ME, battle):
+        pass
+    failed = arena.view(ME, battle)
+    assert (failed.can_vote, failed.can_drop, len(failed.turns)) == (False, True, 2)
+    await arena.drop(ME, battle)
+    left = arena.view(ME, battle)
+    assert (left.can_vote, left.can_drop, len(left.turns), left.turns[0].a) == (True, False, 1, "whole")
+    assert (await arena.vote(ME, battle, Verdict.TIE)).status is BattleStatus.VOTED
+    assert [turn.prompt for turn in arena.store.load_battle(battle).turns] == ["почему небо голубое?"]
+
+
+async def test_a_message_follows_one_that_was_left_out(opened: Opened) -> None:
+    """It takes its place in the conversation."""
+    refusals = iter([True])
+
+    def failing_once(conversation: Conversation, decoding: Decoding) -> Iterable[Chunk]:
+        if len(conversation) > 1 and next(refusals, False):
+            raise EngineTimeout("no token within 60 s")
+        return [Chunk(f"said {len(conversation)}")]
+
+    arena = opened(one=failing_once, two=saying("said"))
+    await arena.start()
+    battle = await answered(arena)
+    for prompt in ("а ночью?", "а утром?"):
+        await arena.ask(ME, prompt, battle_id=battle)
+        async for _ in arena.watch(ME, battle):
+            pass
+        if arena.view(ME, battle).can_drop:
+            await arena.drop(ME, battle)
+    turns = arena.store.load_battle(battle).turns
+    assert [turn.prompt for turn in turns] == ["почему небо голубое?", "а утром?"]
+    assert "said 3" in {turns[1].a.text, turns[1].b.text}
+
+
+async def test_a_message_that_was_never_recorded_changes_nothing(tmp_path: Path, shown_at_once: None) -> None:
+    """Neither begins a battle nor spoils one; the pace of a recording is told of nobody."""
+    names, known = ("one", "two"), {"1": ("почему небо голубое?",)}
+    catalog = Catalog(tuple(Contestant(name=name, engine="recorded", answers=tmp_path / "file") for name in names))
+    engines = {name: RecordedEngine({"1": (Recorded(name),)}, known, first_token_after=0) for name in names}
+    settings = Settings(storage=tmp_path)
+    arena = Arena(settings, catalog, open_store(settings), Fleet(catalog, engines), masker=masker_of(catalog))
+    await arena.start()
+    assert arena.fleet.only_recorded
+    with pytest.raises(NotRecorded):
+        await arena.ask(ME, "чего никто не спрашивал")
+    assert arena.latest(ME, Mode.ANONYMOUS) is None
+    battle = await answered(arena)
+    with pytest.raises(NotRecorded):
+        await arena.ask(ME, "а ночью?", battle_id=battle)
+    voted = await arena.vote(ME, battle, Verdict.TIE)
+    assert voted.reveal is not None
+    assert (voted.reveal.a.facts.tokens_per_second, voted.reveal.a.facts.first_token_after) == (None, None)
+    await arena.close()

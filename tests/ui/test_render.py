@@ -49,7 +49,7 @@ def view_of(status: BattleStatus, mode: Mode, texts: tuple[str, str] = ("one", "
             "id", 1, 1, Verdict.MODEL_A, 100.0, 1, 2, elo_before_a=1000, elo_before_b=1000, elo_after_a=1002,
             elo_after_b=998, retracted_at=retracted,
         )  # fmt: skip
-    room = Room(battle, contestant(0), contestant(1), lambda prompt, text: text, receipt)
+    room = Room(battle, contestant(0), contestant(1), lambda prompt, answer: answer.text, receipt)
     return room.view(now=101.0, undo_seconds=30.0, scale=Scale())
 
 
@@ -128,7 +128,9 @@ def test_an_empty_answer_is_told_and_not_left_blank() -> None:
 def test_answers_that_were_stopped_say_so_as_long_as_they_stand() -> None:
     """On both sides; what was stopped before its first word is no answer with an empty text."""
     turn = Turn("why?", *(replace(answer(text), state=AnswerState.STOPPED) for text in ("half a", "")))
-    room = Room(Battle("id", "me", Mode.ANONYMOUS, *NAMES, turns=(turn,)), contestant(0), contestant(1), lambda _, a: a)
+    room = Room(
+        Battle("id", "me", Mode.ANONYMOUS, *NAMES, turns=(turn,)), contestant(0), contestant(1), lambda _, a: a.text
+    )
     room.battle = replace(room.battle, status=BattleStatus.VOTABLE)
     view = room.view(now=101.0, undo_seconds=30.0, scale=Scale())
     for side, text in zip(SIDES, ("half a", ""), strict=True):
@@ -170,7 +172,7 @@ def test_a_conversation_too_long_to_be_read_is_told_alike_on_both_sides() -> Non
     battle = Battle(
         "id", "me", Mode.ANONYMOUS, *NAMES, status=BattleStatus.FAILED, turns=(Turn("why?", failed, answer("fine")),)
     )
-    view = Room(battle, contestant(0), contestant(1), lambda prompt, text: text).view(
+    view = Room(battle, contestant(0), contestant(1), lambda prompt, answer: answer.text).view(
         now=0.0, undo_seconds=30.0, scale=Scale()
     )
     shown = {render.answer(view, side, "en") for side in SIDES}

@@ -69,6 +69,10 @@ class BattleDoor(Door):
         voted or has expired, `UnknownBattle` when it has no turn."""
         return self._write(lambda db: battles.ask_again(db, battle_id, self._clock()))
 
+    def drop_turn(self, battle_id: str, *, status: str) -> Pending[None]:
+        """Set the last turn aside and ask nothing in its place; it stays on record. Raises as `ask_again` does."""
+        return self._write(lambda db: battles.drop_turn(db, battle_id, status, self._clock()))
+
     def set_battle_status(self, battle_id: str, status: str, *, expected: Sequence[str] | None = None) -> Pending[bool]:
         """Change the status; with `expected`, only from one of those. Returns whether it changed."""
         return self._write(lambda db: battles.set_status(db, battle_id, status, expected, self._clock()))
