@@ -5,6 +5,7 @@ Translates options and shows progress; what a file holds is the store's business
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +13,10 @@ from typing import Annotated
 import typer
 
 from arena.cli.storage import opened
-from arena.cli.terminal import DatabaseOption, StorageOption, progress, told
+from arena.cli.terminal import DatabaseOption, StorageOption, progress, told, visible
 from arena.errors import ConfigError
 from arena.store.files import SUFFIXES
-from arena.store.records import ALL, VoteFilter
+from arena.store.records import ALL, ImportReport, VoteFilter
 
 app = typer.Typer(no_args_is_help=True, help="Take votes out to a file or in from one.")
 
@@ -47,16 +48,44 @@ def export_votes(
 @app.command("import")
 def import_votes(
     source: Annotated[Path, typer.Argument(metavar="FILE", help=f"A battle file: {', '.join(SUFFIXES)}.")],
+    same_models: Annotated[
+        bool,
+        typer.Option("--same-models", help="I know that its models are those that take part under the same names."),
+    ] = False,
     database: DatabaseOption = None,
     storage: StorageOption = None,
 ) -> None:
     """Take in every battle of a file, or nothing when a row is wrong; battles already here are passed over."""
     with told(), opened(database, storage, new=True) as store, progress("Importing") as shown:
-        report = store.import_votes(source, progress=shown)
+        if same_models and all(one.retired_at is not None for one in store.contestants()):
+            message = "nobody takes part in this arena yet"
+            raise ConfigError(message, key="--same-models", suggestion="start it once, then import")
+        report = store.import_votes(source, join=same_models, progress=shown)
     notes = [f"{report.already_here} were here already"] if report.already_here else []
     notes += [f"{report.named} with known names passed over"] if report.named else []
     notes += [f"{report.new_contestants} new contestants"] if report.new_contestants else []
     typer.echo(f"{report.added} of {report.read} votes imported{': ' if notes else ''}{', '.join(notes)}")
+    for line in _namesakes(report, same_models):
+        typer.echo(visible(line))
+
+
+def _namesakes(report: ImportReport, same_models: bool) -> Iterator[str]:
+    """Whose votes went to, or past, a contestant that takes part under the same name, and why."""
+    if report.joined:
+        yield f"counted for the models that take part: {', '.join(report.joined)}"
+    if report.nameless:
+        yield (
+            f"apart from the models that take part under the same names: {', '.join(report.nameless)}\n"
+            "  the file names no revision or quantization, so other weights may have answered; to count such votes for "
+            "the\n  models that take part, import with --same-models (into a database that has not taken them in yet)"
+        )
+    if report.others:
+        yield (
+            f"apart from the models that take part under the same names: {', '.join(report.others)}\n"
+            "  the file names another revision or quantization"
+        )
+    if same_models and report.already_here:
+        yield "votes that were here already stay with whom they were counted for"
 
 
 def _moment(text: str | None, option: str) -> float | None:

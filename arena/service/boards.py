@@ -43,6 +43,9 @@ READ_AGAIN = 20
 
 RECENT, RECENT_FOR = 2_000, 10.0
 """How many of the latest finished battles sampling rates are taken over, and for how many seconds they are kept."""
+IMPORTED = "imported"
+"""How a contestant is marked that came with votes of a file and shares its name with another."""
+
 ONCE = "once"
 """The method by which each question counts once, however many asked it."""
 
@@ -312,14 +315,18 @@ def offered(method: str, track: Track, slice: str) -> bool:
 
 
 def labels(records: Sequence[ContestantRecord]) -> Mapping[int, str]:
-    """One distinct name per record: the catalogue's make has the plain one, every other carries its fingerprint."""
+    """One distinct name per record: the catalogue's make has the plain one, every other says which one it is."""
     latest = {record.name: record.id for record in sorted(records, key=lambda record: record.retired_at is None)}
     return {
-        record.id: record.name
-        if latest[record.name] == record.id
-        else f"{record.name} · {record.contestant.fingerprint[:6] or record.id}"
+        record.id: record.name if latest[record.name] == record.id else f"{record.name} · {_make(record)}"
         for record in records
     }
+
+
+def _make(record: ContestantRecord) -> str:
+    """What tells a contestant from others of its name: where it came from, and the beginning of its fingerprint."""
+    came_with_votes = record.retired_at == record.first_seen or not record.contestant.fingerprint
+    return " ".join([*([IMPORTED] if came_with_votes else []), record.contestant.fingerprint[:6]]).rstrip()
 
 
 def default_parameters(k: float, start: float, points: float) -> EloParameters:

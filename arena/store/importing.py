@@ -20,6 +20,7 @@ from arena.errors import FileFormatError
 from arena.store import keyring, roster
 from arena.store.battles import sealed_answer, storable, turn_key
 from arena.store.counting import SliceSet, add_counts, slice_names, slice_set
+from arena.store.entrants import Entrants
 from arena.store.files import NOBODY, read_rows
 from arena.store.interchange import ImportedBattle, imported
 from arena.store.log import next_sequence, write_event
@@ -51,10 +52,14 @@ def checked(path: Path) -> tuple[int, int]:
 
 
 def import_rows(
-    db: Connection, path: Path, total: int, named: int, rules: Rules, now: float, progress: Progress
+    db: Connection, path: Path, counted: tuple[int, int], rules: Rules, now: float, progress: Progress, join: bool
 ) -> ImportReport:
-    """Write every battle of a checked file and count its votes. The caller's transaction is the unit."""
-    rows = _Import(db, path, rules, now)
+    """Write every battle of a checked file and count its votes. The caller's transaction is the unit.
+
+    `join` counts votes on a name without a fingerprint for the contestant of that name that takes part.
+    """
+    total, named = counted
+    rows = _Import(db, path, rules, now, join)
     stream = (battle for _, battle in _battles_in(path) if battle is not None)
     done = 0
     while run := list(islice(stream, CHUNK)):
@@ -89,15 +94,12 @@ def _require_words(battle: ImportedBattle) -> None:
 class _Import:
     """One import under way inside one transaction."""
 
-    def __init__(self, db: Connection, path: Path, rules: Rules, now: float) -> None:
+    def __init__(self, db: Connection, path: Path, rules: Rules, now: float, join: bool) -> None:
         self._db, self._path, self._rules, self._now = db, path, rules, now
         self._digest = _digest(path)
         self._read = self._added = 0
         self._used: set[str] = set()
-        self._contestants = {
-            (known.contestant.name, known.contestant.fingerprint): known.id for known in roster.everyone(db)
-        }
-        self._fresh_contestants = 0
+        self._entrants = Entrants(db, now, join)
         self._voters: dict[str, int] = {}
         self._sealers: dict[int, Sealer] = {}
         self._slice_sets: dict[tuple[str, ...], SliceSet] = {}
@@ -133,7 +135,8 @@ class _Import:
             self._store_ratings()
         detail = f"{self._path.name}: {self._added} of {self._read} battles"
         write_event(self._db, self._now, "import", detail)
-        return ImportReport(self._read, self._added, self._read - self._added, named, self._fresh_contestants)
+        amounts = (self._read, self._added, self._read - self._added, named)
+        return ImportReport(*amounts, self._entrants.fresh, *self._entrants.namesakes())
 
     def _store_ratings(self) -> None:
         known = {number: row.games for number, row in self._standings.items()}
@@ -178,8 +181,8 @@ class _Import:
     def _vote(self, battle_id: str, battle: ImportedBattle, sequence: int) -> dict[str, Any]:
         at = self._now if battle.at is None else battle.at
         names = slice_names(battle.language, battle.topic, battle.masked, at, battle.slices)
-        a = self._contestant(battle.model_a, battle.fingerprint_a)
-        b = self._contestant(battle.model_b, battle.fingerprint_b)
+        a = self._entrants.number(battle.model_a, battle.fingerprint_a)
+        b = self._entrants.number(battle.model_b, battle.fingerprint_b)
         slices = self._slices(names)
         voter = self._voter(battle.voter)
         before_a, before_b = self._tally.rating(a), self._tally.rating(b)
@@ -219,15 +222,6 @@ class _Import:
             "created_at": vote["cast_at"],
             "changed_at": self._now,
         }
-
-    def _contestant(self, name: str, fingerprint: str) -> int:
-        """Who is in no catalogue of ours stands on the board as retired."""
-        number = self._contestants.get((name, fingerprint))
-        if number is None:
-            number = roster.add_retired(self._db, name, fingerprint, self._now)
-            self._contestants[name, fingerprint] = number
-            self._fresh_contestants += 1
-        return number
 
     def _voter(self, code: str) -> int:
         if code not in self._voters:

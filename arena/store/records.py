@@ -355,13 +355,20 @@ class ScoreRecord:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import did: rows that count, rows added, already here, voted with names known, new contestants."""
+    """What an import did: rows that count, rows added, already here, voted with names known, new contestants.
+
+    The names are those that contestants who take part bear too: `nameless` are votes on whoever of that name, `others`
+    on another make; both stand apart. `joined` were counted for who takes part.
+    """
 
     read: int
     added: int
     already_here: int
     named: int
     new_contestants: int
+    nameless: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    joined: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

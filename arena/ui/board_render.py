@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 
 from arena.ratings.leaderboard import Leaderboard, Row
@@ -12,6 +13,7 @@ from arena.service.boards import UNMASKED
 from arena.service.head_to_head import Meeting, PairView
 from arena.ui import charts
 from arena.ui.board_views import Choice, Seen
+from arena.ui.names import model_name
 from arena.ui.render import sorting_heading
 from arena.ui.texts import TEXTS, number, percent, say, topic_name
 
@@ -134,6 +136,7 @@ def slice_name(name: str, language: str) -> str:
 
 def pair(view: PairView, language: str, slice: str = "") -> str:
     """Two contestants against each other, in words and a bar."""
+    view = replace(view, a=model_name(view.a, language), b=model_name(view.b, language))
     met = view.met
     lines = []
     if view.better is not None and view.difference is not None and view.low is not None and view.high is not None:
@@ -208,10 +211,11 @@ def _row(
     acceptable = "—" if row.acceptability is None else percent(row.acceptability, language)
     drawn = "—" if row.sampling_rate is None else percent(row.sampling_rate, language, int(row.sampling_rate < 0.1))
     about = (plate.organisation, plate.licence) if plate else ()
-    sought = escape(" ".join((row.model, plate.family if plate else "", *about)).lower())
+    name = model_name(row.model, language)
+    sought = escape(" ".join((name, plate.family if plate else "", *about)).lower())
     return (
         f'<tr data-find="{sought}"><td class="rank" data-value="{place}">{rank}</td>'
-        f'<th scope="row" class="model" data-value="{escape(row.model)}">{escape(row.model)}'
+        f'<th scope="row" class="model" data-value="{escape(name)}">{escape(name)}'
         f" {marks}{toy}<small>{escape(' · '.join(part for part in about if part))}</small></th>"
         f'<td class="rating" data-value="{_plain(row.rating)}">{rating}</td>'
         f'<td class="interval">{_track(row, span, ring, language)}</td>'
@@ -289,7 +293,8 @@ def _notes(seen: Seen, language: str) -> list[str]:
     if any(row.piece > 0 for row in board.rows):
         notes.append(say(language, "note_pieces"))
     bounded = [row for row in board.rows if row.ci_low is not None and row.ci_high is not None]
-    open_ended = [row.model for row in board.rows if not row.identified and row.battles and row not in bounded]
+    undetermined = [row for row in board.rows if not row.identified and row.battles and row not in bounded]
+    open_ended = [model_name(row.model, language) for row in undetermined]
     if board.method != "elo" and open_ended:
         names = ", ".join(open_ended[:NAMED]) + (" …" if len(open_ended) > NAMED else "")
         notes.append(say(language, "note_unrated", models=escape(names)))

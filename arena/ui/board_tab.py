@@ -16,6 +16,7 @@ from arena.service import Arena, BoardView
 from arena.ui import board_render
 from arena.ui.board_routes import drawn
 from arena.ui.board_views import COMBINED, METHODS, PLOTS, BoardViews, Choice, Seen
+from arena.ui.names import model_name
 from arena.ui.texts import say
 from arena.ui.voters import language_of_request
 
@@ -79,8 +80,8 @@ class BoardTab:
             "slice": [(board_render.slice_name(name, language), name) for name in self._views.slices()],
             "method": [(say(language, f"method_{method}"), method) for method in METHODS],
             "plot": [(say(language, f"plot_{plot}"), plot) for plot in PLOTS],
-            "a": [(name, name) for name in names],
-            "b": [(name, name) for name in names[1:] + names[:1]],
+            "a": [(model_name(name, language), name) for name in names],
+            "b": [(model_name(name, language), name) for name in names[1:] + names[:1]],
         }
         chosen = {
             key: wanted[key] if wanted.get(key) in {value for _, value in choices} else (choices or [("", "")])[0][1]

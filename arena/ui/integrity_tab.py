@@ -21,6 +21,7 @@ from arena.ratings.crowds import Alarm
 from arena.service import Arena
 from arena.service.integrity import REASON, Held, IntegrityDesk, IntegrityView, Suspect
 from arena.service.patrol import Sighting
+from arena.ui.names import model_name
 from arena.ui.operator import BehindTheDoor, Doorkeeper, door, named
 from arena.ui.render import carded
 from arena.ui.sentences import said
@@ -116,8 +117,8 @@ def _flip(view: IntegrityView, language: str) -> str:
     return say(
         language,
         "integrity_flip",
-        leader=escape(flip.leader),
-        challenger=escape(flip.challenger),
+        leader=escape(model_name(flip.leader, language)),
+        challenger=escape(model_name(flip.challenger, language)),
         duels=number(flip.duels, language),
         battles=number(flip.battles, language),
     )
@@ -126,7 +127,7 @@ def _flip(view: IntegrityView, language: str) -> str:
 def _prompts(view: IntegrityView, language: str) -> str:
     if not view.repeats.share:
         return ""
-    moved = ", ".join(f"{escape(one.model)} {one.place} → {one.place_once}" for one in view.moved)
+    moved = ", ".join(f"{escape(model_name(one.model, language))} {one.place} → {one.place_once}" for one in view.moved)
     share, most = percent(view.repeats.share, language), number(view.repeats.largest, language)
     said = say(language, "integrity_moved", moved=moved) if moved else say(language, "integrity_unmoved")
     return f"{say(language, 'integrity_prompts', share=share, most=most)} {said}"
@@ -155,7 +156,7 @@ def _suspect(one: Suspect, language: str) -> Cells:
     said = f'<span class="mark">{say(language, f"integrity_{mark}")}</span>' if mark else ""
     cells = (
         number(one.evidence.votes, language),
-        say(language, f"integrity_{bet.direction}", model=escape(bet.target)),
+        say(language, f"integrity_{bet.direction}", model=escape(model_name(bet.target, language))),
         say(language, "integrity_of", score=_score(bet.score, language), battles=number(bet.battles, language)),
         number(bet.expected, language, 1),
         number(bet.log_e, language, 1),
@@ -176,7 +177,12 @@ def _crowd(alarm: Alarm, language: str) -> Cells:
     shift = alarm.shift
     who = say(language, "integrity_newest") if alarm.most is None else say(language, "integrity_few", votes=alarm.most)
     score = say(language, "integrity_of", score=_score(shift.score, language), battles=shift.battles)
-    cells = (escape(shift.model), score, number(shift.expected, language, 1), number(shift.z or 0, language, 1))
+    cells = (
+        escape(model_name(shift.model, language)),
+        score,
+        number(shift.expected, language, 1),
+        number(shift.z or 0, language, 1),
+    )
     return (who, *cells)
 
 

@@ -264,6 +264,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "board_live": ("обновляется сразу", "live"),
     "preliminary": ("предварительно", "preliminary"),
     "retired": ("не участвует", "retired"),
+    "imported": ("импорт", "imported"),
     "unrated": ("не определён", "not determined"),
     "filter_track": ("Чьи голоса", "Whose votes"),
     "track_human": ("Люди", "People"),

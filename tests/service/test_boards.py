@@ -21,12 +21,14 @@ def record(number: int, name: str, fingerprint: str, retired_at: float | None = 
 
 
 def test_the_catalogues_make_has_the_plain_name_whenever_others_came() -> None:
-    """Votes of a file can bring a namesake after it; makes that left carry their fingerprint, or their number."""
+    """Votes of a file can bring a namesake after it, which says so; makes that left carry their fingerprint."""
     earlier, current, imported = (
         record(1, "alpha", "0123456789", 5.0), record(2, "alpha", "abcdef0123"), record(3, "alpha", "", 9.0)
     )  # fmt: skip
-    assert labels([earlier, current, imported]) == {1: "alpha · 012345", 2: "alpha", 3: "alpha · 3"}
+    assert labels([earlier, current, imported]) == {1: "alpha · 012345", 2: "alpha", 3: "alpha · imported"}
     assert labels([earlier, imported]) == {1: "alpha · 012345", 3: "alpha"}
+    elsewhere = record(4, "alpha", "fedcba9876", 0.0)  # it left in the moment in which it came: with a file's votes
+    assert labels([current, imported, elsewhere])[4] == "alpha · imported fedcba"
 
 
 @pytest.fixture

@@ -56,6 +56,40 @@ def test_export_and_import_beside_a_running_server(
     assert arena("votes", "import", tmp_path / "votes.csv")[1] == "0 of 4 votes imported: 4 were here already\n"
 
 
+def test_an_import_says_whose_names_are_not_sure_to_be_ours(
+    file_store: Store, arena: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    """A bare file may hold other weights under our names: they stand apart, and that, and the way out, is said."""
+    file_store.register_contestants([Contestant("x", "1a"), Contestant("y", "2b")]).result()
+    bare, made, again = (tmp_path / f"{name}.csv" for name in ("bare", "made", "again"))
+    bare.write_text("model_a,model_b,winner\nx,y,model_a\nx,z,tie\n", "utf-8")
+    said = arena("votes", "import", bare)[1]
+    assert "2 of 2 votes imported: 3 new contestants\napart from the models that take part" in said
+    assert "same names: x, y\n  the file names no revision or quantization" in said
+    assert "--same-models" in said
+    made.write_text("model_a,model_b,winner,fingerprint_a,fingerprint_b\nx,y,tie,1a,3c\n", "utf-8")
+    said = arena("votes", "import", made)[1]
+    assert said.endswith("same names: y\n  the file names another revision or quantization\n")
+    again.write_text("model_a,model_b,winner\ny,x,model_a\n", "utf-8")
+    said = arena("votes", "import", again, "--same-models")[1]
+    assert said == "1 of 1 votes imported\ncounted for the models that take part: x, y\n"
+    *_, last = file_store.votes()
+    assert [file_store.load_battle(last.battle_id).contestant_a.contestant.fingerprint, file_store.check().ok] == [
+        "2b", True,
+    ]  # fmt: skip
+
+
+def test_models_are_the_same_only_as_somebody_who_takes_part(
+    arena: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    """Before the first start there is nobody to be the same as: nothing is imported, and the order is told."""
+    bare = tmp_path / "bare.csv"
+    bare.write_text("model_a,model_b,winner\nx,y,model_a\n", "utf-8")
+    status, said = arena("votes", "import", bare, "--same-models")
+    assert (status, said.count("\n"), "start it once, then import" in said) == (2, 1, True)
+    assert "1 of 1 votes imported" in arena("votes", "import", bare)[1]
+
+
 def test_a_bad_file_or_date_ends_in_one_line(arena: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     """The fault is told with its place and status 2, without a traceback."""
     bad = tmp_path / "bad.csv"

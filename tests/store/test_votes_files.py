@@ -92,6 +92,23 @@ def test_a_round_trip_gives_the_same_board(
     assert store.import_votes(path).added == 0
 
 
+def test_votes_joined_to_a_contestant_are_exported_as_its_own(
+    store: Store, tmp_path: Path, open_store: Callable[[str], Store]
+) -> None:
+    """Importing the bare file once more, or the export elsewhere, gives the board that there is and nobody new."""
+    store.register_contestants([Contestant("x", "1a"), Contestant("y", "2b")]).result()
+    bare, path = tmp_path / "bare.csv", tmp_path / "votes.jsonl"
+    bare.write_text("model_a,model_b,winner\n" + "x,y,model_a\ny,x,model_a\nz,x,tie\n" * 3, "utf-8")
+    report = store.import_votes(bare, join=True)
+    assert (report.added, report.new_contestants, report.joined, report.nameless) == (9, 1, ("x", "y"), ())
+    assert store.import_votes(bare, join=True).already_here == 9
+    store.export_votes(path)
+    other = open_store(f"sqlite:///{tmp_path / 'other.db'}")
+    other.import_votes(path)
+    assert board(other) == board(store)
+    assert store.check().ok
+
+
 def test_an_export_has_the_columns_of_the_field(file_store: Store, clock: Clock, tmp_path: Path) -> None:
     """The columns come in the field's order and words, in each kind of file."""
     filled(file_store, clock)

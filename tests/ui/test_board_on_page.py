@@ -16,8 +16,9 @@ from arena.ratings.leaderboard import Leaderboard, Style
 from arena.ratings.live import LiveBoard, LiveVote
 from arena.ratings.style import Coefficient, Variant
 from arena.service import BoardView, Nameplate
-from arena.service.boards import HistoryPoint
-from arena.store.records import ALL
+from arena.service.boards import HistoryPoint, labels
+from arena.service.head_to_head import Meeting, PairView
+from arena.store.records import ALL, Contestant, ContestantRecord
 from arena.types import Track
 from arena.ui import board_files, board_render, charts
 from arena.ui.board_views import Choice, Seen
@@ -97,6 +98,17 @@ def test_a_hostile_name_is_text_in_the_table() -> None:
     board = board_of(ROUND)
     hostile = replace(board, rows=tuple(replace(row, model="<img src=x>") for row in board.rows))
     assert "<img" not in shown(hostile)
+
+
+def test_whoever_came_with_a_files_votes_is_named_in_the_readers_words() -> None:
+    """Beside a contestant of the same name, which may be another make."""
+    of_a_file = ContestantRecord(1, Contestant("second"), 0.0, 9.0)
+    label = labels([of_a_file, ContestantRecord(2, Contestant("second", "ab"), 0.0)])[1]
+    board = board_of(ROUND)
+    rows = tuple(replace(row, model=label) if row.model == "second" else row for row in board.rows)
+    for language, said in (("ru", "second · импорт"), ("en", "second · imported")):
+        assert f">{said} <" in shown(replace(board, rows=rows), language)
+        assert said in board_render.pair(PairView("first", label, Meeting("", 1, 0, 0, 0), ()), language)
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])

@@ -101,12 +101,12 @@ class VoteDoor(Door):
                     export_votes(self._database, target, VoteFilter(), mask_personal, silent)
         return target
 
-    def import_votes(self, path: Path, *, progress: Progress | None = None) -> ImportReport:
+    def import_votes(self, path: Path, *, join: bool = False, progress: Progress | None = None) -> ImportReport:
         """Take in a battle file, all of it or nothing; battles already here are passed over. Blocks.
 
-        The file is wholly checked before the one transaction begins, so writers wait for the writing alone.
-        Raises `FileFormatError` naming the first bad row.
+        A name without a fingerprint may be anybody's: it stands apart from who takes part under it, unless `join`
+        says that it is the same. The file is wholly checked before the one transaction begins, so writers wait for
+        the writing alone. Raises `FileFormatError` naming the first bad row.
         """
-        total, named = checked(path)
-        heard = progress or silent
-        return self._write(lambda db: import_rows(db, path, total, named, self._rules, self._clock(), heard)).result()
+        counted, rules, heard = checked(path), self._rules, progress or silent
+        return self._write(lambda db: import_rows(db, path, counted, rules, self._clock(), heard, join)).result()
