@@ -172,7 +172,6 @@ class Pool:
             if place.answering or place.wanted:
                 return False
             await self._put_away(place)
-            self._changed.notify_all()
         return True
 
     async def enable(self, name: str, enabled: bool) -> None:
@@ -226,6 +225,7 @@ class Pool:
                 await self._changed.wait()
             else:
                 await self._put_away(victim)
+            self._refuse_the_impossible(places)  # a size or the operator's mind may be another by now
 
     def _refuse_the_impossible(self, places: list[_Place]) -> None:
         for place in places:
@@ -266,6 +266,7 @@ class Pool:
                 await to_its_end(place.engine.unload())
         finally:
             place.resident = False
+            self._changed.notify_all()
 
     async def _announce(self) -> None:
         async with self._changed:

@@ -50,9 +50,11 @@ class Loadable:
 
     async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Chunk | Finish]:
         self.speaking = True
-        yield Chunk("…")
-        await self.let_end.wait()
-        self.speaking = False
+        try:
+            yield Chunk("…")
+            await self.let_end.wait()
+        finally:
+            self.speaking = False
         yield Finish(FinishReason.STOP)
 
     async def close(self) -> None:
@@ -234,6 +236,43 @@ async def test_a_judge_and_a_voter_who_come_while_a_model_is_put_away_do_not_wai
     assert all(task.done() for task in everybody)
     await asyncio.gather(*everybody)
     assert room.resident == {"a", "c"}
+
+
+async def test_a_model_put_away_for_an_operator_who_left_wakes_those_who_wait_for_room() -> None:
+    """Whose answer had ended beside it was gone too: nobody else would ever tell them."""
+    room = Room(20.0)
+    reader = asyncio.create_task(_answer(room.pool.engine("a")))
+    await _turns(20)
+    await room.pool.warm(["b"])
+    waiting = asyncio.create_task(room.pool.warm(["b", "c"]))  # in place of a, once that has answered
+    await _turns(20)
+    room.models["b"].let_go.clear()
+    operator = asyncio.create_task(room.pool.evict("b"))
+    for leaver in (reader, reader, operator):  # the reader twice: the second time while it waits to say that it left
+        await _turns(5)
+        leaver.cancel()
+    await _turns(5)
+    room.models["b"].let_go.set()
+    await _turns(100)
+    assert waiting.done()
+    await waiting
+    assert room.resident == {"b", "c"}
+
+
+async def test_whoever_waits_for_a_model_that_grew_is_refused_and_blocks_nobody() -> None:
+    """The hub knew better how large it is than what lay on this machine: the pair will never fit."""
+    room = Room(20.0)
+    reader = asyncio.create_task(_answer(room.pool.engine("a")))
+    await _turns(20)
+    waiting = asyncio.create_task(room.pool.warm(["b", "c"]))
+    await _turns(20)
+    room.pool.resize("c", 12.0)
+    room.models["a"].let_end.set()
+    judge = asyncio.create_task(_answer(room.pool.engine("a", patient=True)))
+    await _turns(100)
+    assert (reader.done(), waiting.done(), judge.done()) == (True, True, True)
+    with pytest.raises(ModelUnavailable, match=r"22\.0 GiB"):
+        await waiting
 
 
 async def _answer(engine: Engine) -> None:

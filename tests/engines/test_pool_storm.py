@@ -150,6 +150,11 @@ class Storm(RuleBasedStateMachine):
         """Its next load fails, or works again."""
         self.engines[name].fails = fails
 
+    @rule(name=st.sampled_from(sorted(SIZES)), times=st.sampled_from([1.0, 1.5]))
+    def measure(self, name: str, times: float) -> None:
+        """The hub says that it needs more than was thought, or no more."""
+        self.pool.resize(name, times * SIZES[name])
+
     @rule(which=st.integers(0, 30))
     def give_up(self, which: int) -> None:
         """Somebody who waits or reads leaves."""
@@ -210,6 +215,7 @@ def _step(storm: Storm, dice: random.Random) -> None:
         lambda: storm.evict(a): 2,
         lambda: storm.enable(a, dice.random() < 0.7): 1,
         lambda: storm.break_or_mend(a, dice.random() < 0.3): 1,
+        lambda: storm.measure(a, dice.choice([1.0, 1.0, 1.5])): 2,
         lambda: storm.give_up(who): 2,
         lambda: (storm.give_up(who), storm.give_up(who)): 2,  # the second time while the first is being taken in
         lambda: storm.wait(dice.randint(1, 30)): 3,
