@@ -108,8 +108,8 @@ def _row(one: Suspect) -> tuple[str, ...]:
         f"{bet.direction}s {bet.target}",
         f"{bet.score:g} of {bet.battles}",
         f"{bet.expected:.1f}",
-        f"{bet.log_e:.1f}",
-        "–" if z is None else f"{z:+.1f}",
+        f"{bet.log_e:z.1f}",
+        "–" if z is None else f"{z:+z.1f}",
         "trusted" if one.trusted else "flagged" if one.flagged else "",
     )
 

@@ -219,8 +219,8 @@ def _print_style(out: Console, board: Leaderboard) -> None:
     columns = [Column("feature", words=True), Column("coefficient"), Column("95% interval")]
     rows = []
     for found in board.style.coefficients:
-        value = "–" if found.value is None else f"{found.value:+.3f}"
-        rows.append((found.feature, value, f"{found.low:+.3f} … {found.high:+.3f}" if found.value else "–"))
+        value = "–" if found.value is None else f"{found.value:+z.3f}"
+        rows.append((found.feature, value, f"{found.low:+z.3f} … {found.high:+z.3f}" if found.value else "–"))
     out.print(fitted(out, columns, rows, title=title))
 
 
@@ -242,7 +242,7 @@ def _cells(row: Row, drawn: bool) -> tuple[str, ...]:
     return (
         ranks,
         row.model,
-        "–" if row.rating is None else f"{row.rating:.1f}",
+        "–" if row.rating is None else f"{row.rating:z.1f}",
         _interval(row),
         str(row.battles),
         "–" if row.acceptability is None else f"{row.acceptability:.0%}",
@@ -256,8 +256,8 @@ def _interval(row: Row) -> str:
         case None, None:
             return "–"
         case low, None:
-            return f"at least {low:.0f}"
+            return f"at least {low:z.0f}"
         case None, high:
-            return f"at most {high:.0f}"
+            return f"at most {high:z.0f}"
         case low, high:
-            return f"{low:.1f} … {high:.1f}"
+            return f"{low:z.1f} … {high:z.1f}"

@@ -64,7 +64,7 @@ class Separation:
 
     def sentence(self) -> str:
         """What a reader wants to know."""
-        points = f"{self.difference:+.1f} points, 95% interval {self.low:+.1f} … {self.high:+.1f}"
+        points = f"{self.difference:+z.1f} points, 95% interval {self.low:+z.1f} … {self.high:+z.1f}"
         chance = f"{self.first} is stronger than {self.second} with a probability of {self.better:.1%} ({points})"
         if self.votes == 0:
             return f"{chance}; the order is settled."

@@ -232,9 +232,9 @@ def reason_of(evidence: Suspicion) -> str:
         does = {"raise": "raises", "lower": "lowers"}[bet.direction]
         return (
             f"{REASON}{does} {bet.target}: {bet.score:g} of {bet.battles} where {bet.expected:.1f} was expected, "
-            f"log-wealth {bet.log_e:.1f}"
+            f"log-wealth {bet.log_e:z.1f}"
         )
-    return f"{REASON}votes against everybody else's, {evidence.agreement or 0:.1f} deviations"
+    return f"{REASON}votes against everybody else's, {evidence.agreement or 0:z.1f} deviations"
 
 
 def reason_of_crowd(alarm: Alarm) -> str:
@@ -243,7 +243,7 @@ def reason_of_crowd(alarm: Alarm) -> str:
     shift = alarm.shift
     return (
         f"{REASON}{who} on {shift.model}: {shift.score:g} of {shift.battles} where {shift.expected:.1f} was "
-        f"expected, z {shift.z or 0:.1f}"
+        f"expected, z {shift.z or 0:z.1f}"
     )
 
 

@@ -97,8 +97,8 @@ def style(found: Style | None, scale: Scale, language: str) -> go.Figure:
     told = [say(language, "style_wins", percent=percent(one.chance or 0.5, language)) for one in rows]
     figure.add_scatter(
         x=[one.points for one in rows], y=names, mode="markers+text", marker={"size": 13, "color": SIDE_A},
-        text=[f"{one.points:+.0f}".replace("-", "−") for one in rows], textposition="top center", customdata=told,
-        hovertemplate="%{y}: %{customdata}<extra></extra>", cliponaxis=False,
+        text=[number(one.points or 0.0, language, signed=True) for one in rows], textposition="top center",
+        customdata=told, hovertemplate="%{y}: %{customdata}<extra></extra>", cliponaxis=False,
     )  # fmt: skip
     ends = [0.0, *(end for one in rows for end in (one.low, one.high) if end is not None)]
     margin = max(4.0, (max(ends) - min(ends)) * 0.06)

@@ -733,9 +733,9 @@ def topic_name(topic: str, language: str) -> str:
     return say(language, f"topic_{topic}") if f"topic_{topic}" in TEXTS else topic
 
 
-def number(value: float, language: str, digits: int = 0) -> str:
-    """A number as the language writes it: 12 408,5 or 12,408.5."""
-    text = f"{value:,.{digits}f}".replace("-", "\u2212")
+def number(value: float, language: str, digits: int = 0, *, signed: bool = False) -> str:
+    """A number as the language writes it: 12 408,5 or 12,408.5; what is rounded to nothing has no minus."""
+    text = f"{value:{'+' if signed else '-'}z,.{digits}f}".replace("-", "\u2212")
     return text if language == "en" else text.replace(",", "\u202f").replace(".", ",")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from arena.ratings.bradley_terry import fit
 from arena.ratings.comparisons import PairCounts
-from arena.ratings.separation import probability_better, votes_to_separate
+from arena.ratings.separation import Separation, probability_better, votes_to_separate
 
 
 def deviation(wins: float, losses: float) -> tuple[float, float]:
@@ -61,3 +61,9 @@ def test_the_probability_of_being_better_is_the_normal_one() -> None:
     assert probability_better(0, 0.3) == 0.5
     assert probability_better(1.959964 * 0.2, 0.2) == pytest.approx(0.975)
     assert probability_better(0.1, 0) == 1.0
+
+
+def test_no_bound_is_less_than_nothing_by_rounding() -> None:
+    """An interval that begins at nothing says so."""
+    said = Separation("x", "y", difference=12.0, low=-0.04, high=24.0, better=0.975, votes=2).sentence()
+    assert "+12.0 points, 95% interval +0.0 … +24.0" in said

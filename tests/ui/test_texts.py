@@ -106,6 +106,13 @@ def test_numbers_are_written_as_each_language_writes_them() -> None:
     assert (percent(0.614, "ru"), percent(0.614, "en")) == ("61\u00a0%", "61%")
 
 
+def test_no_number_is_less_than_nothing_by_rounding() -> None:
+    """Also with a sign, and in percent."""
+    assert [number(value, "ru", 1) for value in (-0.04, -0.0, -0.06)] == ["0,0", "0,0", "\u22120,1"]
+    assert [number(value, "en", signed=True) for value in (-0.2, 0.2, -7, 7)] == ["+0", "+0", "\u22127", "+7"]
+    assert percent(-0.001, "en") == "0%"
+
+
 def test_a_topic_of_a_catalogue_is_shown_in_its_own_words() -> None:
     """Only the demo's topics are keys."""
     assert topic_name("capitals", "ru") == "Столицы"
