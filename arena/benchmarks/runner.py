@@ -12,7 +12,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -144,20 +145,33 @@ async def work_through(
     concurrency: int,
     shown: Shown,
 ) -> Progress:
-    """Do items side by side; one that fails is counted, lack of access or money stops them all."""
+    """Do items side by side; one that fails is counted, lack of access or money stops them all.
+
+    Where money lacks only because others hold the most that they can cost, fewer go on: what they say is paid for.
+    """
     progress = Progress(total, done=total - len(waiting))
     shown(progress)
-    items: Iterator[Question] = iter(waiting)
+    left, busy = deque(waiting), 0
 
     async def worker() -> None:
-        for question in items:
+        nonlocal busy
+        while left:
+            question = left.popleft()
+            busy += 1
             try:
                 await work(question)
                 progress.done += 1
-            except (AccessDenied, SpendingCapReached):
+            except SpendingCapReached:
+                if busy == 1:
+                    raise
+                left.appendleft(question)
+                return
+            except AccessDenied:
                 raise
             except EngineError as error:
                 progress.fail(error)
+            finally:
+                busy -= 1
             shown(progress)
 
     try:

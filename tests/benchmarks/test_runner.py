@@ -9,7 +9,7 @@ import textwrap
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,8 +20,16 @@ from arena.benchmarks.questions import Question, read_questions
 from arena.benchmarks.runlog import Record, RunLog, read_log
 from arena.benchmarks.runner import Plan, Progress, answer_all, answers_of, open_run, seed_of, work_through
 from arena.engines.fake import FakeEngine, Step, Wait, failing, saying
-from arena.errors import AccessDenied, ContextOverflow, FileFormatError, RateLimited, StoreUnavailable
-from arena.types import Chunk, Conversation, Decoding
+from arena.engines.limits import Meter
+from arena.errors import (
+    AccessDenied,
+    ContextOverflow,
+    FileFormatError,
+    RateLimited,
+    SpendingCapReached,
+    StoreUnavailable,
+)
+from arena.types import Chunk, Conversation, Decoding, Finish
 from tests.forked import Forked
 
 QUESTIONS = [Question(str(number), (f"question {number}",)) for number in range(12)]
@@ -156,6 +164,30 @@ async def test_a_database_that_refuses_stops_the_run_by_its_own_name() -> None:
 
     with pytest.raises(StoreUnavailable, match="locked"):
         await work_through(QUESTIONS, unpaid, len(QUESTIONS), 2, lambda progress: None)
+
+
+async def test_before_its_cap_a_run_says_what_it_pays_for(tmp_path: Path) -> None:
+    """Each answer holds twice what it costs: four at once do not fit, and nobody's answer is cut off for that."""
+    meter = Meter(0.0, 1e6, cap=2.5)
+
+    class Paid(FakeEngine):
+        async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Chunk | Finish]:
+            held = meter.reserve(0, 1)
+            try:
+                async for item in super().stream(conversation, decoding):
+                    yield item
+            finally:
+                meter.settle(held, 0, 0)
+                meter.spent += 0.5
+
+    def slow(conversation: Conversation, decoding: Decoding) -> Sequence[Step]:
+        return [Wait(0.001), Chunk("well")]
+
+    engine = Paid(slow)
+    with open_run(tmp_path, PLAN, QUESTIONS) as log:
+        with pytest.raises(SpendingCapReached):
+            await answer_all(QUESTIONS, engine, log, PLAN, concurrency=4)
+        assert (len(log), len(engine.asked), meter.spent) == (4, 4, 2.0)
 
 
 def test_a_run_is_not_continued_on_other_terms(tmp_path: Path) -> None:
