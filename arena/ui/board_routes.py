@@ -16,6 +16,7 @@ from starlette.routing import Route
 from arena.ui import board_files, charts
 from arena.ui.board_files import File, Rows
 from arena.ui.board_views import METHODS, PLOTS, BoardViews, Choice, Seen
+from arena.ui.texts import say
 from arena.ui.voters import language_of_request
 
 Make = Callable[[Choice, str, str], File | None]
@@ -110,7 +111,9 @@ def drawn(views: BoardViews, seen: Seen, language: str) -> go.Figure:
             return charts.tracks([(name, view.board) for name, view in views.side_by_side()], language)
         case "style":
             found = views.style_board(choice.slice)
-            return charts.style(found.style if found else None, board.scale, language)
+            if found is None or found.style is None:
+                return charts.nothing(say(language, views.style_lack(choice.slice)), language)
+            return charts.style(found.style, board.scale, language)
         case "wins":
             return charts.wins(board, language)
         case "counts":

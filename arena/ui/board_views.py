@@ -113,7 +113,8 @@ class BoardViews:
             fit = self._arena.fits.style(choice.slice)
             board = fit.value.board if fit else None
             if fit is not None and board is None:
-                return Seen(choice, boards.view(owner, choice.slice), (*instead, "instead_no_style"), fit)
+                lack = "instead_no_style" if fit.value.counted else "instead_no_texts"
+                return Seen(choice, boards.view(owner, choice.slice), (*instead, lack), fit)
             return Seen(choice, boards.dressed(board, owner, choice.slice) if board else None, instead, fit)
         if choice.method == ONCE:
             make = partial(boards.view, owner, choice.slice, ONCE)
@@ -154,6 +155,13 @@ class BoardViews:
         """A slice at equal style by the last fit; None while there is none."""
         fit = self._arena.fits.style(slice)
         return fit.value.board if fit is not None else None
+
+    def style_lack(self, slice: str) -> str:
+        """Why there is no `style_board`: what is said in its place."""
+        fit = self._arena.fits.style(slice)
+        if fit is None:
+            return "style_fitting"
+        return "style_few" if fit.value.counted else "style_no_texts"
 
     def pair(self, choice: Choice) -> PairView | None:
         """The two contestants that are compared; None where they are no two."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -79,16 +80,12 @@ def tracks(boards: Sequence[tuple[str, Leaderboard]], language: str) -> go.Figur
     return figure
 
 
-def style(found: Style | None, scale: Scale, language: str) -> go.Figure:
+def style(found: Style, scale: Scale, language: str) -> go.Figure:
     """What twice as much of each kind of style adds to a rating, in points, with 95% intervals."""
-    figure = _figure(320, language)
-    bought = [] if found is None else style_points(found, scale)
-    rows = [one for one in bought if one.points is not None]
+    rows = [one for one in style_points(found, scale) if one.points is not None]
     if not rows:
-        _remark(figure, say(language, "style_waiting"))
-        figure.update_xaxes(visible=False)
-        figure.update_yaxes(visible=False)
-        return figure
+        return nothing(say(language, "style_few"), language)
+    figure = _figure(320, language)
     names = [say(language, f"style_{one.feature}") for one in rows]
     lines_x = [value for one in rows for value in (one.low, one.high, None)]
     lines_y = [value for name in names for value in (name, name, None)]
@@ -156,6 +153,9 @@ NARROW = 4
 
 _LINE = 24
 """Pixels of one more line over a plot."""
+
+PHONE = 42
+"""Characters of a line that a phone shows whole."""
 
 _LETTER = 7.2
 """Pixels of a letter of the tick labels' 13, on the average and rather too many."""
@@ -294,8 +294,18 @@ def _headline(figure: go.Figure, text: str) -> None:
     )  # fmt: skip
 
 
-def _remark(figure: go.Figure, text: str) -> None:
-    figure.add_annotation(text=text, xref="paper", yref="paper", x=1, y=0, yshift=-24, showarrow=False, xanchor="right")
+def nothing(text: str, language: str) -> go.Figure:
+    """In place of a plot why there is none: one sentence, as tall as its lines and narrow enough for a phone."""
+    lines = textwrap.wrap(text, PHONE)
+    figure = _figure(40 + _LINE * len(lines), language)
+    figure.update_layout(margin={"l": 0, "r": 0, "t": 0, "b": 0})
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    figure.add_annotation(
+        text="<br>".join(lines), xref="paper", yref="paper", x=0, y=0.5, align="left", xanchor="left", yanchor="middle",
+        showarrow=False, font={"size": 14},
+    )  # fmt: skip
+    return figure
 
 
 def _heat(

@@ -249,6 +249,11 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Этот метод есть только у голосов людей: показан Брэдли — Терри.",
         "This method exists for people's votes only: Bradley–Terry is shown.",
     ),
+    "instead_no_texts": (
+        "У этих голосов нет ни текстов ответов, ни столбцов о стиле, поправлять не на что: показан Брэдли — Терри.",
+        "These votes come with no texts of answers and no columns of style, so there is nothing to control for: "
+        "Bradley–Terry is shown.",
+    ),
     "instead_no_style": (
         "Голосов пока мало, чтобы отделить стиль от силы: показан Брэдли — Терри.",
         "There are too few votes yet to tell style from strength: Bradley–Terry is shown.",
@@ -370,9 +375,17 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "style_bold": ("Вдвое больше выделений", "Twice as much bold"),
     "style_axis": ("Очки рейтинга", "Rating points"),
     "style_wins": ("побеждает равного в {percent} боёв", "wins {percent} of battles against an equal"),
-    "style_waiting": (
+    "style_fitting": (
+        "Считаем по всем голосам, это займёт несколько секунд…",
+        "Fitting all votes, a few seconds…",
+    ),
+    "style_few": (
         "Голосов с подсчитанным стилем пока мало.",
         "There are too few votes with their style counted yet.",
+    ),
+    "style_no_texts": (
+        "У этих голосов нет ни текстов ответов, ни столбцов о стиле: сравнить стиль не с чем.",
+        "These votes come with no texts of answers and no columns of style: there is no style to compare.",
     ),
     "plot_forest": ("Интервалы", "Intervals"),
     "plot_wins": ("Кто кого обыграет", "Who beats whom"),

@@ -5,23 +5,32 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from arena.judge.desk import JudgeDesk
+from arena.ratings.elo import EloParameters, Scale
 from arena.ratings.leaderboard import Leaderboard, Style
 from arena.ratings.live import LiveBoard, LiveVote
 from arena.ratings.style import Coefficient, Variant
-from arena.service import BoardView, Nameplate
-from arena.service.boards import HistoryPoint, labels
+from arena.service import Arena, BoardView, Nameplate
+from arena.service.boards import Boards, HistoryPoint, labels
 from arena.service.head_to_head import Meeting, PairView
+from arena.service.vote_fits import VoteFits
 from arena.store.records import ALL, Contestant, ContestantRecord
+from arena.store.store import Store
 from arena.types import Track
 from arena.ui import board_files, board_render, charts
-from arena.ui.board_views import Choice, Seen
+from arena.ui.board_routes import drawn
+from arena.ui.board_views import BoardViews, Choice, Seen
+from arena.ui.texts import say
 
 NAMES = ("first", "second", "third")
 ROUND = [("first", "second", 1.0), ("second", "third", 1.0), ("third", "first", 1.0), ("first", "second", 0.5)] * 5
@@ -226,7 +235,37 @@ def test_what_length_buys_is_told_in_points() -> None:
     figure = charts.style(board.style, board.scale, "en")
     assert "wins 66% of battles" in figure.to_json()
     assert "Twice as long" in figure.to_json()
-    assert "too few votes" in charts.style(None, board.scale, "en").to_json()
+    assert board.style is not None
+    bare = replace(board.style, coefficients=())
+    assert "too few votes" in charts.style(bare, board.scale, "en").to_json().replace("<br>", " ")
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_what_stands_in_place_of_a_plot_is_as_tall_as_its_words(language: str) -> None:
+    """It reads from the left, where the page does, in lines that a phone shows whole; no empty field goes with it."""
+    figure = charts.nothing(say(language, "style_no_texts"), language)
+    lines = figure.layout.annotations[0].text.split("<br>")
+    assert " ".join(lines) == say(language, "style_no_texts")
+    assert max(map(len, lines)) <= charts.PHONE
+    assert (figure.layout.annotations[0].x, figure.layout.height < 150) == (0, True)
+
+
+def test_votes_without_texts_are_not_called_too_few(tmp_path: Path) -> None:
+    """Nine hundred votes of a bare file lack the words to count, not more votes: table and plot both say it."""
+    path = tmp_path / "bare.csv"
+    path.write_text("model_a,model_b,winner\n" + "x,y,model_a\ny,x,model_a\n" * 450, "utf-8")
+    with Store.open(None, storage_dir=tmp_path, elo_step=lambda a, b, _: (a, b)) as store:
+        store.import_votes(path)
+        fits = VoteFits(store, Scale())
+        boards = Boards(store, parameters=EloParameters(), preliminary=30)
+        views = BoardViews(cast(Arena, SimpleNamespace(store=store, boards=boards, fits=fits)), cast(JudgeDesk, None))
+        choice = Choice(method="style", plot="style")
+        while views.style_lack(ALL) == "style_fitting":
+            time.sleep(0.01)
+        answer = views.seen(choice)
+        assert "no columns of style" in board_render.table(answer, "en")
+        assert "no columns of style" in drawn(views, answer, "en").to_json().replace("<br>", " ")
+        fits.close()
 
 
 def test_people_and_judge_stand_one_under_the_other() -> None:
