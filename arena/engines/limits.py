@@ -124,3 +124,30 @@ class Meter:
         """Replace what was set aside by what the request cost."""
         self.reserved = max(0.0, self.reserved - reserved)
         self.spent += self.cost(prompt_tokens, completion_tokens)
+
+
+class Bill:
+    """What one question costs: an attempt that the endpoint took is paid for, also when it came to nothing.
+
+    The most that an attempt can cost is set aside when the bill is opened and before each further one; both
+    raise `SpendingCapReached`. `prompt` and `completion` are the running attempt's tokens as far as they are known.
+    """
+
+    def __init__(self, meter: Meter, most_prompt_tokens: int, most_completion_tokens: int) -> None:
+        self._meter, self._most = meter, (most_prompt_tokens, most_completion_tokens)
+        self.prompt = self.completion = 0
+        self._reserved = meter.reserve(*self._most)
+
+    def accept(self) -> None:
+        """The endpoint took the request: until it tells how long the prompt was, half of the most is the estimate."""
+        self.prompt = self._most[0] // 2
+
+    def again(self) -> None:
+        """Pay for the attempt that came to nothing and set aside what the next one can cost."""
+        self.settle()
+        self._reserved = self._meter.reserve(*self._most)
+
+    def settle(self) -> None:
+        """Pay for what the running attempt cost, once."""
+        self._meter.settle(self._reserved, self.prompt, self.completion)
+        self._reserved, self.prompt, self.completion = 0.0, 0, 0

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import httpx2
 import openai
 
-from arena.engines.limits import Backoff, Gate, Meter
+from arena.engines.limits import Backoff, Bill, Gate, Meter
 from arena.engines.openai_answer import AnswerReader, readable
 from arena.engines.openai_errors import Failure, translate
 from arena.engines.thinking import ThinkSplitter
@@ -85,23 +85,20 @@ class OpenAIEngine:
     async def stream(self, conversation: Conversation, decoding: Decoding) -> Answer:
         """Answer the conversation's last user message; closing the iterator closes the HTTP stream."""
         messages = _messages(conversation, self._system_prompt, self._system_role)
-        ceiling = _most_tokens(messages)
-        reserved = self._meter.reserve(ceiling, decoding.max_tokens)
-        prompt_tokens = completion_tokens = 0
+        bill = Bill(self._meter, _most_tokens(messages), decoding.max_tokens)
         try:
             async with self._gate.slot(self._first_token_timeout):
-                answer, item = await self._begin(messages, decoding)
+                answer, item = await self._begin(messages, decoding, bill)
                 async with aclosing(answer):
-                    prompt_tokens = ceiling // 2
                     while isinstance(item, Chunk):
-                        completion_tokens += 1 + (len(item.text) + len(item.reasoning)) // 4
+                        bill.completion += 1 + (len(item.text) + len(item.reasoning)) // 4
                         yield item
                         item = await self._next(answer, messages)
-                    prompt_tokens = _known(item.usage.prompt_tokens, prompt_tokens)
-                    completion_tokens = _known(item.usage.completion_tokens, completion_tokens)
+                    bill.prompt = _known(item.usage.prompt_tokens, bill.prompt)
+                    bill.completion = _known(item.usage.completion_tokens, bill.completion)
                     yield item
         finally:
-            self._meter.settle(reserved, prompt_tokens, completion_tokens)
+            bill.settle()
 
     async def models(self) -> tuple[str, ...]:
         """Names the endpoint serves: a cheap question that tells whether it is up and the key is good."""
@@ -119,13 +116,15 @@ class OpenAIEngine:
         """Close the connections."""
         await self._client.close()
 
-    async def _begin(self, messages: list[dict[str, str]], decoding: Decoding) -> tuple[Answer, Chunk | Finish]:
-        """The running answer and its first item, after as many attempts as patience and time allow."""
+    async def _begin(
+        self, messages: list[dict[str, str]], decoding: Decoding, bill: Bill
+    ) -> tuple[Answer, Chunk | Finish]:
+        """The running answer and its first item, after as many attempts as patience, time and money allow."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._first_token_timeout
         attempt = 0
         while True:
-            answer = self._attempt(messages, decoding, deadline)
+            answer = self._attempt(messages, decoding, deadline, bill)
             try:
                 async with asyncio.timeout_at(deadline):
                     await self._gate.pace()
@@ -138,6 +137,7 @@ class OpenAIEngine:
             if delay is None or clock() + delay >= deadline:
                 raise failure.error from None
             _LOG.warning("attempt %d failed, trying again in %.1f s: %s", attempt + 1, delay, failure.error)
+            bill.again()
             await asyncio.sleep(delay)
             attempt += 1
 
@@ -147,14 +147,15 @@ class OpenAIEngine:
         except _RAISED as error:
             raise self._failure(error, messages).error from None
 
-    async def _attempt(self, messages: list[dict[str, str]], decoding: Decoding, deadline: float) -> Answer:
-        """One request. The deadline moves on with every token."""
+    async def _attempt(self, messages: list[dict[str, str]], decoding: Decoding, deadline: float, bill: Bill) -> Answer:
+        """One request. The deadline moves on with every token; once the endpoint took it, its prompt costs."""
         clock = asyncio.get_running_loop().time
         body = self._body(messages, decoding)
         async with asyncio.timeout_at(deadline):
             stream = await self._client.post(
                 "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=openai.AsyncStream[object]
             )
+        bill.accept()
         reader = AnswerReader(self._splitter(), stream.response.headers)
         try:
             while (event := await _event(stream, deadline, reader)) is not None:

@@ -398,6 +398,34 @@ async def test_a_stopped_answer_is_paid_for_by_estimate() -> None:
     assert meter.reserved == 0
 
 
+async def test_an_attempt_that_was_taken_and_broke_off_before_its_first_token_is_paid_for_by_estimate() -> None:
+    """Each of them read the prompt; the answer's own usage counts once, for the attempt that brought it."""
+    broken = Reply([event({"role": "assistant", "content": ""}), CUT])
+    meter = Meter(1.0, 1.0)
+    async with talking_to(broken, saying("a", "b", prompt=11), meter=meter) as (engine, _):
+        await ask(engine)
+    estimate = (len(QUESTION[0].content) + 8) // 2
+    assert meter.spent == pytest.approx((estimate + 11 + 2) * 1e-6)
+    async with talking_to(broken, meter=meter) as (engine, endpoint):
+        with pytest.raises(EndpointError):
+            await ask(engine)
+    assert len(endpoint.requests) == 3
+    assert meter.spent == pytest.approx((4 * estimate + 11 + 2) * 1e-6)
+    assert meter.reserved == 0
+
+
+async def test_a_broken_attempt_is_not_repeated_beyond_the_cap() -> None:
+    """The first one's cost and the most of a second one do not fit: no second request leaves."""
+    meter = Meter(1.0, 1.0, cap=120e-6)
+    broken = Reply([event({"role": "assistant", "content": ""}), CUT])
+    async with talking_to(broken, meter=meter) as (engine, endpoint):
+        with pytest.raises(SpendingCapReached):
+            await ask(engine, QUESTION, Decoding(max_tokens=100))
+    assert len(endpoint.requests) == 1
+    assert meter.spent > 0
+    assert meter.reserved == 0
+
+
 async def test_a_refused_question_costs_nothing() -> None:
     """Neither money nor what was set aside."""
     meter = Meter(1.0, 1.0, cap=1.0)
