@@ -226,7 +226,14 @@ class LocalEngine:
         self._client = self._connect(socket)
         self.state = ModelState(Phase.WARM, 1.0)
         self._watching = asyncio.create_task(self._watch(worker))
-        await self._nursery.restock()
+        await self._restock()
+
+    async def _restock(self) -> None:
+        """Grow the next spare. Where the machine has no process or thread left for one, this model is no less warm."""
+        try:
+            await self._nursery.restock()
+        except (OSError, RuntimeError) as error:
+            _LOG.warning("no spare worker could be started, the next model loads more slowly: %s", error)
 
     async def _until_ready(self, worker: WorkerProcess) -> None:
         deadline = self._clock() + self._patience.load

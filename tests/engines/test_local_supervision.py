@@ -68,13 +68,16 @@ class ScriptedNursery:
         self._clock, self._scripts = clock, list(scripts)
         self.workers: list[ScriptedWorker] = []
         self.seen: Callable[[], None] = lambda: None
+        self.refusal: Exception | None = None
 
     async def take(self) -> ScriptedWorker:
         self.workers.append(ScriptedWorker(self._scripts.pop(0), self._clock, lambda: self.seen()))
         return self.workers[-1]
 
     async def restock(self) -> None:
-        """Nothing to grow."""
+        """Nothing to grow, or nothing to grow it from."""
+        if self.refusal:
+            raise self.refusal
 
 
 @pytest.fixture
@@ -99,6 +102,19 @@ async def test_progress_is_the_workers_own(clock: Clock) -> None:
     assert (engine.state.phase, engine.revision) == (Phase.WARM, "abc")
     await engine.close()
     assert nursery.workers[0].ended
+
+
+@pytest.mark.parametrize("refusal", [OSError(11, "no process left"), RuntimeError("can't start new thread")])
+async def test_a_model_is_warm_although_no_spare_worker_can_be_started(
+    clock: Clock, caplog: pytest.LogCaptureFixture, refusal: Exception
+) -> None:
+    """Who asked first gets the model; the log says why the next one will load more slowly."""
+    engine, nursery = _engine(clock, [READY])
+    nursery.refusal = refusal
+    await engine.start()
+    assert engine.state.phase is Phase.WARM
+    assert str(refusal) in caplog.text
+    await engine.close()
 
 
 async def test_a_model_that_makes_no_step_is_hung_although_its_heart_beats(clock: Clock) -> None:
