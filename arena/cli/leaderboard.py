@@ -200,12 +200,12 @@ def _print(board: Leaderboard, pair: Separation | None) -> None:
 
 def _with_remarks(board: Leaderboard, drawn: bool) -> tuple[list[Column], list[tuple[str, ...]]]:
     """Columns and rows; a column of remarks only where there is one."""
-    columns = [
-        Column("rank"), Column("model", words=True), Column("rating"), Column("95% interval"),
-        Column("battles", lesser=1), Column("acceptable", lesser=2),
-    ]  # fmt: skip
+    bounded = board.method != "elo"
+    columns = [Column("rank"), Column("model", words=True), Column("rating")]
+    columns += [Column("95% interval")] if bounded else []
+    columns += [Column("battles", lesser=1), Column("acceptable", lesser=2)]
     columns += [Column("drawn", lesser=3)] if drawn else []
-    rows = [_cells(row, drawn) for row in board.rows]
+    rows = [_cells(row, drawn, bounded) for row in board.rows]
     if any(row[-1] for row in rows):
         return [*columns, Column("", words=True)], rows
     return columns, [row[:-1] for row in rows]
@@ -235,7 +235,7 @@ def _value(value: object) -> str:
     return str(round(value, 4) if isinstance(value, float) else value)
 
 
-def _cells(row: Row, drawn: bool) -> tuple[str, ...]:
+def _cells(row: Row, drawn: bool, bounded: bool) -> tuple[str, ...]:
     ranks = str(row.rank_low) if row.rank_low == row.rank_high else f"{row.rank_low}–{row.rank_high}"
     unsure = "not rated" if not row.identified else "preliminary" if row.preliminary else ""
     rate = "–" if row.sampling_rate is None else f"{row.sampling_rate:.0%}"
@@ -243,7 +243,7 @@ def _cells(row: Row, drawn: bool) -> tuple[str, ...]:
         ranks,
         row.model,
         "–" if row.rating is None else f"{row.rating:z.1f}",
-        _interval(row),
+        *([_interval(row)] if bounded else []),
         str(row.battles),
         "–" if row.acceptability is None else f"{row.acceptability:.0%}",
         *([rate] if drawn else []),

@@ -326,31 +326,33 @@ def elo_board(
 def elo_board_of(
     ratings: FloatArray, counts: PairCounts, parameters: EloParameters, *, anchor: Anchor | None = None
 ) -> Leaderboard:
-    """Put Elo ratings that were folded already into rows; Elo has no intervals and says so by None."""
-    scale = parameters.scale
+    """Put Elo ratings that were folded already into rows; Elo has no intervals and says so by None.
+
+    Whoever fought no battle stands at the end without a rating: the start is an agreement and no finding.
+    """
+    scale, fought, acceptable = parameters.scale, counts.battles.sum(axis=1), acceptability(counts)
+    played = fought > 0
     if anchor is not None:
-        if anchor.model not in counts.names:
-            raise ValueError(f"the anchor {anchor.model!r} is not among the contestants")
-        ratings = ratings + (anchor.rating - ratings[counts.names.index(anchor.model)])
-    fought, acceptable = counts.battles.sum(axis=1), acceptability(counts)
-    strength = _strength(ratings / scale.per_nat, np.ones(len(ratings), dtype=bool))
-    order = sorted(range(len(ratings)), key=lambda i: (-float(ratings[i]), i))
-    rank = {i: 1 + int((ratings > ratings[i]).sum()) for i in order}
+        ratings = ratings + (anchor.rating - ratings[anchor_index(counts.names, played, anchor)])
+    ratings = np.where(played, ratings, np.nan)
+    strength = _strength(ratings / scale.per_nat, played)
+    low = [1 + int((ratings > one).sum()) for one in ratings]
+    high = [int(played.sum()) - int((ratings < one).sum()) if math.isfinite(one) else len(ratings) for one in ratings]
     rows = tuple(
         Row(
             model=counts.names[i],
-            rating=float(ratings[i]),
+            rating=_known(float(ratings[i])),
             ci_low=None,
             ci_high=None,
-            rank_low=rank[i],
-            rank_high=len(ratings) - int((ratings < ratings[i]).sum()),
+            rank_low=low[i],
+            rank_high=high[i],
             battles=round(float(fought[i])),
-            strength=float(strength[i]),
-            identified=True,
+            strength=_known(float(strength[i])),
+            identified=bool(played[i]),
             preliminary=bool(fought[i] < PRELIMINARY_BELOW),
             acceptability=_known(float(acceptable[i])),
         )
-        for i in order
+        for i in sorted(range(len(ratings)), key=lambda i: (not played[i], -float(ratings[i]) if played[i] else 0.0, i))
     )
     stated: dict[str, object] = {
         "k": parameters.k,

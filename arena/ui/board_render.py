@@ -43,7 +43,8 @@ def table(seen: Seen, language: str) -> str:
         begin = f'<br><a href="?tab=battle">{say(language, "board_empty_act")}</a>'
         return f'{live}<p class="empty">{say(language, "board_empty")}{begin}</p>'
     plates = {plate.name: plate for plate in view.nameplates}
-    head = "".join(_heading(key, language) for key in COLUMNS)
+    drawn = "scale" if board.method == "elo" else "interval"
+    head = "".join(_heading(key, language, drawn) for key in COLUMNS)
     span = _span(board)
     rings = seen.rings or {}
     tall = " tall" if len(board.rows) > charts.READABLE else ""
@@ -97,10 +98,10 @@ def _legend(seen: Seen, language: str) -> str:
     return f'<span class="legend">{say(language, "board_rings")}</span>' if seen.rings else ""
 
 
-def _heading(key: str, language: str) -> str:
-    """A column's heading; it sorts, but for the drawn interval, whose place is the rating's."""
+def _heading(key: str, language: str, drawn: str) -> str:
+    """A column's heading; it sorts, but for what is drawn (intervals, or where there are none places on the scale)."""
     if key == "interval":
-        return f'<th scope="col" class="{key}">{say(language, f"board_{key}")}</th>'
+        return f'<th scope="col" class="{key}">{say(language, f"board_{drawn}")}</th>'
     label = say(language, f"board_{key}")
     if key == "drawn":
         label = f'<abbr title="{say(language, "board_drawn_title")}">{label}</abbr>'
@@ -200,13 +201,11 @@ def _row(
     place: int, row: Row, plate: Nameplate | None, span: tuple[float, float], ring: float | None, language: str
 ) -> str:
     rank = str(row.rank_low) if row.rank_low == row.rank_high else f"{row.rank_low}–{row.rank_high}"
-    unrated = f'<span class="unrated">{say(language, "unrated")}</span>'
+    said = say(language, "unrated")
+    unrated = f'<span class="unrated" role="img" aria-label="{said}" title="{said}">—</span>'
     rating = unrated if row.rating is None else number(row.rating, language)
-    marks = "".join(
-        f'<span class="mark">{say(language, key)}</span>'
-        for key, shown in (("retired", row.retired), ("preliminary", row.preliminary and not row.retired))
-        if shown
-    )
+    key = "retired" if row.retired else "unrated" if row.rating is None else "preliminary" if row.preliminary else ""
+    marks = f'<span class="mark">{say(language, key)}</span>' if key else ""
     toy = f'<span class="mark">{say(language, "toy")}</span>' if plate and plate.toy else ""
     acceptable = "—" if row.acceptability is None else percent(row.acceptability, language)
     drawn = "—" if row.sampling_rate is None else percent(row.sampling_rate, language, int(row.sampling_rate < 0.1))

@@ -133,18 +133,20 @@ def style_points(found: Style, scale: Scale) -> list[Bought]:
 
 def wins(board: Leaderboard, language: str) -> go.Figure:
     """Predicted probability that the row beats the column."""
-    matrix = _first(win_matrix(board))
-    figure = _heat(matrix, colorscale=DIVERGING, zmin=0, zmax=1, format=".0%", language=language)
+    matrix = _met(win_matrix(board), board)
+    figure = _heat(_first(matrix), colorscale=DIVERGING, zmin=0, zmax=1, format=".0%", language=language)
     said = "compare_unknown" if np.isnan(matrix.values).all() else "plot_probability"
-    _titled(figure, say(language, said), board, language)
+    _titled(figure, say(language, said), len(matrix.names), language)
     return figure
 
 
 def counts(board: Leaderboard, language: str) -> go.Figure:
     """How many battles each two fought."""
-    matrix = _first(counts_matrix(board))
-    figure = _heat(matrix, colorscale=[[0, "#f4f1ea"], [1, SIDE_A]], zmin=0, zmax=None, format=".0f", language=language)
-    _titled(figure, say(language, "plot_counted"), board, language)
+    matrix = _met(counts_matrix(board), board)
+    figure = _heat(
+        _first(matrix), colorscale=[[0, "#f4f1ea"], [1, SIDE_A]], zmin=0, zmax=None, format=".0f", language=language
+    )
+    _titled(figure, say(language, "plot_counted"), len(matrix.names), language)
     return figure
 
 
@@ -272,15 +274,22 @@ def _cloud(
     figure.update_yaxes(title=say(language, title) if title in TEXTS else column)
 
 
+def _met(matrix: Matrix, board: Leaderboard) -> Matrix:
+    """A matrix of those who met anybody: the others' rows and columns are empty."""
+    fought = {row.model for row in board.rows if row.battles}
+    kept = [place for place, name in enumerate(matrix.names) if name in fought]
+    return Matrix(tuple(matrix.names[place] for place in kept), matrix.values[np.ix_(kept, kept)])
+
+
 def _first(matrix: Matrix) -> Matrix:
     """The part of a matrix that can still be read."""
     return Matrix(matrix.names[:READABLE], matrix.values[:READABLE, :READABLE])
 
 
-def _titled(figure: go.Figure, text: str, board: Leaderboard, language: str) -> None:
+def _titled(figure: go.Figure, text: str, models: int, language: str) -> None:
     """The line over a matrix, which also says when only its beginning is shown."""
-    if len(board.rows) > READABLE:
-        shown = number(len(board.rows), language)
+    if models > READABLE:
+        shown = number(models, language)
         text += "<br>" + say(language, "plot_first", shown=READABLE, all=shown)
         figure.update_layout(margin={"t": figure.layout.margin.t + _LINE}, height=figure.layout.height + _LINE)
     _headline(figure, text)
@@ -315,7 +324,8 @@ def _heat(
     few = len(names) <= 24
     size, wide, high = (13, 46, 34) if few else (10, 26, 22)
     letter = _LETTER * size / 13
-    aslant = letter * max(map(len, names), default=0)  # the length of the longest name over a column
+    columns = [_short(name) for name in names]
+    aslant = letter * max(map(len, columns), default=0)  # the length of the longest name over a column
     above = 60 + 0.64 * aslant
     figure = _figure(round(max(200, above + 30 + high * len(names))), language)
     text = [["" if np.isnan(value) else f"{value:{format}}" for value in row] for row in matrix.values]
@@ -328,12 +338,15 @@ def _heat(
     figure.update_yaxes(
         autorange="reversed", showgrid=False, tickfont={"size": size}, tickmode="array", tickvals=names, ticktext=rows
     )
-    figure.update_xaxes(side="top", tickangle=-40, showgrid=False, tickfont={"size": size}, dtick=1)
+    figure.update_xaxes(
+        side="top", tickangle=-40, showgrid=False, tickfont={"size": size}, tickmode="array", tickvals=names,
+        ticktext=columns,
+    )  # fmt: skip
     figure.update_xaxes(automargin="left+right")  # at the top it would know of the names, and of no line over them
     figure.update_layout(margin={"t": round(above) - 22, "b": 10})
     if len(names) > NARROW:
         left = letter * max(len(line) for name in rows for line in name.split("<br>"))
-        figure.update_layout(width=round(30 + left + wide * len(names) + 0.77 * letter * len(names[-1])))
+        figure.update_layout(width=round(30 + left + wide * len(names) + 0.77 * letter * len(columns[-1])))
     return figure
 
 

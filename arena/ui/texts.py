@@ -215,6 +215,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "board_model": ("Модель", "Model"),
     "board_rating": ("Рейтинг", "Rating"),
     "board_interval": ("95 % интервал", "95% interval"),
+    "board_scale": ("Шкала", "Scale"),
     "board_battles": ("Боёв", "Battles"),
     "board_acceptable": ("Приемлемо", "Acceptable"),
     "board_rings": ("● люди ○ судья", "● people ○ judge"),

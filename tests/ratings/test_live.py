@@ -149,6 +149,21 @@ def test_live_elo_is_the_fold() -> None:
     assert {row.model: row.rating for row in board.elo_board().rows} == pytest.approx(expected, abs=1e-9)
 
 
+def test_whoever_fought_no_battle_has_no_rating_by_either_method() -> None:
+    """The number Elo begins with is an agreement: it placed the unknown above those who had lost."""
+    board = LiveBoard(["idle", "x", "y"])
+    for outcome in (1.0, 1.0, 0.0):
+        board.add(vote("x", "y", outcome))
+    for rated in (board.board(), board.elo_board()):
+        idle = rated.rows[-1]
+        assert (idle.model, idle.rating, idle.strength, idle.identified) == ("idle", None, None, False)
+        assert (idle.rank_low, idle.rank_high) == (1, 3)
+    best, worst, _ = board.elo_board().rows
+    assert [(row.model, row.rank_low, row.rank_high) for row in (best, worst)] == [("x", 1, 1), ("y", 2, 2)]
+    with pytest.raises(ValueError, match="no rating of its own"):
+        board.elo_board(anchor=Anchor("idle", 1000))
+
+
 def test_undo_gives_back_exactly_what_the_vote_took() -> None:
     """Ratings and Elo return to where they were."""
     board = LiveBoard(["x", "y"])

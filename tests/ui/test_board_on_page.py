@@ -102,6 +102,32 @@ def test_elo_says_that_it_depends_on_the_order() -> None:
     assert "K = 4, start 1,000, scale 400" in shown(board_of(ROUND, "elo"))
 
 
+@pytest.mark.parametrize("method", ["bt", "elo"])
+def test_whoever_fought_no_battle_stands_last_and_says_so(method: str) -> None:
+    """By either method, in a row as low as the others: the words are a mark, and no second line of the figure."""
+    page = shown(board_of(ROUND[:1] * 3 + [("second", "first", 1.0)], method))
+    assert [page.count(word) for word in ("not determined</span>", 'title="not determined">—<')] == [1, 1]
+    assert page.index(">third <span") > page.index(">second ")
+
+
+def test_elo_promises_no_intervals() -> None:
+    """It has none: what is drawn are places on the scale."""
+    assert ">95% interval<" in shown(board_of(ROUND))
+    assert ">95% interval<" not in shown(board_of(ROUND, "elo"))
+
+
+def test_a_matrix_leaves_out_who_met_nobody_and_cuts_long_names() -> None:
+    """An empty row says nothing; a name is whole where it is pointed at."""
+    long = "A-model-whose-name-fills-a-whole-line-of-the-page-9B"
+    live = LiveBoard(["idle", "x", long])
+    for outcome in (1.0, 0.0, 1.0):
+        live.add(LiveVote("x", long, outcome, elo_change=0.0))
+    for figure in (charts.wins(live.board("human", ALL), "en"), charts.counts(live.board("human", ALL), "en")):
+        assert sorted(figure.data[0].x) == sorted([long, "x"])
+        assert max(map(len, figure.layout.xaxis.ticktext)) < charts.LONG_NAME
+        assert figure.layout.height < 300
+
+
 def test_a_hostile_name_is_text_in_the_table() -> None:
     """Names come from the operator's file and from imported votes."""
     board = board_of(ROUND)
