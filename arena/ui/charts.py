@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import unescape
 
 import numpy as np
 import plotly.graph_objects as go
@@ -15,6 +16,7 @@ from arena.benchmarks.desk import Entry, TaskTable
 from arena.ratings.elo import Scale
 from arena.ratings.leaderboard import Leaderboard, Matrix, Row, Style, counts_matrix, win_matrix
 from arena.service.boards import HistoryPoint
+from arena.ui.names import plot_name, plot_text, row_name, short_name
 from arena.ui.texts import TEXTS, number, percent, say
 
 INK, SOFT, GRID = "#7a7a86", "#8a8a96", "rgba(128,128,140,.22)"
@@ -36,30 +38,12 @@ DASHES = ("solid", "dash", "dot", "longdashdot")
 """Neighbouring lines differ in this too: it is told apart without any colour."""
 
 
-LONG_NAME = 20
-"""A name beside a plot that has more characters goes on in a second line: on a phone it would take the plot's place."""
-
-
-def _label(name: str) -> str:
-    """A name as a plot's row shows it: a long one in two lines, parted at the hyphen or space nearest its middle."""
-    places = [at + 1 for at, sign in enumerate(name[:-1]) if sign in "-_ /"]
-    if len(name) <= LONG_NAME or not places:
-        return name
-    at = min(places, key=lambda place: abs(place - len(name) / 2))
-    return f"{name[:at].rstrip()}<br>{name[at:]}"
-
-
-def _short(name: str) -> str:
-    """A name where rows are too low for two lines: its beginning and its end, which tell versions apart."""
-    return name if len(name) <= LONG_NAME - 2 else f"{name[: LONG_NAME - 9]}…{name[-6:]}"
-
-
 def forest(board: Leaderboard, language: str) -> go.Figure:
     """Ratings with their 95% intervals, best at the top; an open end runs to the edge."""
     rows = [row for row in board.rows if row.ci_low is not None or row.ci_high is not None or row.rating]
     figure = _figure(_height(len(rows)), language)
     low, high = _ends(rows)
-    _intervals(figure, rows, (low, high), 0.0, "", MARKS["human"], drawn=board.method != "elo")
+    _intervals(figure, rows, (low, high), 0.0, "", MARKS["human"], language, drawn=board.method != "elo")
     _by_model(figure, [row.model for row in rows], (low, high), language)
     return figure
 
@@ -74,7 +58,7 @@ def tracks(boards: Sequence[tuple[str, Leaderboard]], language: str) -> go.Figur
     for line, (track, board) in enumerate(boards):
         rows = sorted((row for row in board.rows if row.model in place), key=lambda row: place[row.model])
         shift = 0.24 * (line - (len(boards) - 1) / 2)
-        _intervals(figure, rows, ends, shift, say(language, f"track_{track}"), MARKS[track], place=place)
+        _intervals(figure, rows, ends, shift, say(language, f"track_{track}"), MARKS[track], language, place=place)
     _by_model(figure, names, ends, language)
     figure.update_layout(showlegend=True, legend=LEGEND)
     return figure
@@ -180,7 +164,8 @@ def history(points: Sequence[HistoryPoint], board: Leaderboard, language: str, c
         if own:
             times = [datetime.fromtimestamp(point.at, UTC) if timed else point.sequence for point in own]
             line = {"shape": "hv", "width": 2, "color": PALETTE[index % len(PALETTE)], "dash": DASHES[index % 4]}
-            figure.add_scatter(x=times, y=[point.rating for point in own], mode="lines", line=line, name=model)
+            name, heights = plot_name(model, language), [point.rating for point in own]
+            figure.add_scatter(x=times, y=heights, mode="lines", line=line, name=name)
     figure.update_layout(
         showlegend=True, legend={"orientation": "h", "y": -0.14, "yanchor": "top", "itemwidth": 40},
         hoverlabel={"namelength": -1},
@@ -225,12 +210,13 @@ def score_and_length(view: TaskTable, column: str, language: str) -> go.Figure:
 def radar(view: TaskTable, language: str) -> go.Figure:
     """Every model's grades by category, out of ten; published ones are dotted."""
     figure = _figure(480, language)
-    names = [say(language, key) if (key := f"bench_col_{one}") in TEXTS else one for one in view.categories]
+    names = [_column(one, language) for one in view.categories]
     rows = [entry for entry in view.entries if sum(one in entry.figures for one in view.categories) > 1]
     for index, entry in enumerate(rows[: len(PALETTE)]):
         values = [entry.figures.get(one) for one in view.categories]
         figure.add_scatterpolar(
-            r=[*values, values[0]], theta=[*names, names[0]], name=entry.model, mode="lines+markers",
+            r=[*values, values[0]], theta=[*names, names[0]], mode="lines+markers",
+            name=plot_name(entry.model, language),
             line={"color": PALETTE[index], "dash": "dot" if entry.quoted else "solid"},
         )  # fmt: skip
     axis = {"gridcolor": GRID, "linecolor": GRID}
@@ -259,7 +245,11 @@ def _cloud(
     """Our models as filled points with their names, published ones as rings."""
     for quoted, symbol, color in ((False, "circle", SIDE_A), (True, "circle-open", SIDE_B)):
         chosen = [entry for entry in entries if entry.quoted is quoted and column in entry.figures]
-        points = [(across(entry), entry.figures[column], entry.model) for entry in chosen if across(entry) is not None]
+        points = [
+            (across(entry), entry.figures[column], plot_name(entry.model, language))
+            for entry in chosen
+            if across(entry) is not None
+        ]
         if points:
             figure.add_scatter(
                 x=[point[0] for point in points], y=[point[1] for point in points], text=[point[2] for point in points],
@@ -270,8 +260,13 @@ def _cloud(
                 hovertemplate="%{text}: %{y:.2f} (%{x:.0f})<extra></extra>",
             )  # fmt: skip
     figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.12, "x": 1, "xanchor": "right"})
-    title = f"bench_col_{column}"
-    figure.update_yaxes(title=say(language, title) if title in TEXTS else column)
+    figure.update_yaxes(title=_column(column, language))
+
+
+def _column(name: str, language: str) -> str:
+    """A benchmark's column in the reader's words; one that we have no words for is written as it is."""
+    key = f"bench_col_{name}"
+    return say(language, key) if key in TEXTS else plot_text(name)
 
 
 def _met(matrix: Matrix, board: Leaderboard) -> Matrix:
@@ -320,12 +315,12 @@ def nothing(text: str, language: str) -> go.Figure:
 def _heat(
     matrix: Matrix, *, colorscale: list[list[object]], zmin: float, zmax: float | None, format: str, language: str
 ) -> go.Figure:
-    names = list(matrix.names)
+    names = [plot_name(name, language) for name in matrix.names]  # shown where a cell is pointed at
     few = len(names) <= 24
     size, wide, high = (13, 46, 34) if few else (10, 26, 22)
     letter = _LETTER * size / 13
-    columns = [_short(name) for name in names]
-    aslant = letter * max(map(len, columns), default=0)  # the length of the longest name over a column
+    columns = [short_name(name, language) for name in matrix.names]
+    aslant = letter * max(map(_width, columns), default=0)  # the length of the longest name over a column
     above = 60 + 0.64 * aslant
     figure = _figure(round(max(200, above + 30 + high * len(names))), language)
     text = [["" if np.isnan(value) else f"{value:{format}}" for value in row] for row in matrix.values]
@@ -334,7 +329,7 @@ def _heat(
         textfont={"size": 12 if few else 9}, colorscale=colorscale, zmin=zmin, zmax=zmax, showscale=False,
         xgap=2, ygap=2, hoverongaps=False, hovertemplate="%{y} – %{x}: %{text}<extra></extra>",
     )  # fmt: skip
-    rows = [_label(name) if few else _short(name) for name in names]
+    rows = [row_name(name, language) if few else short_name(name, language) for name in matrix.names]
     figure.update_yaxes(
         autorange="reversed", showgrid=False, tickfont={"size": size}, tickmode="array", tickvals=names, ticktext=rows
     )
@@ -345,9 +340,14 @@ def _heat(
     figure.update_xaxes(automargin="left+right")  # at the top it would know of the names, and of no line over them
     figure.update_layout(margin={"t": round(above) - 22, "b": 10})
     if len(names) > NARROW:
-        left = letter * max(len(line) for name in rows for line in name.split("<br>"))
-        figure.update_layout(width=round(30 + left + wide * len(names) + 0.77 * letter * len(columns[-1])))
+        left = letter * max(_width(line) for name in rows for line in name.split("<br>"))
+        figure.update_layout(width=round(30 + left + wide * len(names) + 0.77 * letter * _width(columns[-1])))
     return figure
+
+
+def _width(escaped: str) -> int:
+    """Characters of a text as a plot shows it."""
+    return len(unescape(escaped))
 
 
 def _height(rows: int, each: int = 34) -> int:
@@ -368,6 +368,7 @@ def _intervals(
     shift: float,
     name: str,
     mark: tuple[str, str],
+    language: str,
     *,
     place: Mapping[str, int] | None = None,
     drawn: bool = True,
@@ -391,14 +392,15 @@ def _intervals(
     figure.add_scatter(
         x=[row.rating for row, _ in rated], y=[height for _, height in rated], mode="markers", name=name,
         marker={"size": 9 if name else 11, "color": color, "symbol": symbol, "line": {"width": 2, "color": color}},
-        text=[row.model for row, _ in rated], hovertemplate="%{text}: %{x:.0f}<extra>" + name + "</extra>",
+        text=[plot_name(row.model, language) for row, _ in rated],
+        hovertemplate="%{text}: %{x:.0f}<extra>" + name + "</extra>",
     )  # fmt: skip
 
 
 def _by_model(figure: go.Figure, names: Sequence[str], ends: tuple[float, float], language: str) -> None:
     """Points to the right, models from best to worst downwards."""
     figure.update_xaxes(title=say(language, "board_rating"), range=list(ends), nticks=6, tickangle=0)
-    labels = [_label(name) if len(names) <= READABLE else _short(name) for name in names]
+    labels = [(row_name if len(names) <= READABLE else short_name)(name, language) for name in names]
     figure.update_yaxes(
         tickmode="array", tickvals=list(range(len(names))), ticktext=labels, range=[len(names) - 0.4, -0.6],
         tickfont={"size": 13 if len(names) <= 40 else 11},

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -30,6 +31,7 @@ from arena.types import Track
 from arena.ui import board_files, board_render, charts
 from arena.ui.board_routes import drawn
 from arena.ui.board_views import BoardViews, Choice, Seen
+from arena.ui.names import LONG_NAME
 from arena.ui.texts import say
 
 NAMES = ("first", "second", "third")
@@ -124,8 +126,28 @@ def test_a_matrix_leaves_out_who_met_nobody_and_cuts_long_names() -> None:
         live.add(LiveVote("x", long, outcome, elo_change=0.0))
     for figure in (charts.wins(live.board("human", ALL), "en"), charts.counts(live.board("human", ALL), "en")):
         assert sorted(figure.data[0].x) == sorted([long, "x"])
-        assert max(map(len, figure.layout.xaxis.ticktext)) < charts.LONG_NAME
+        assert max(map(len, figure.layout.xaxis.ticktext)) < LONG_NAME
         assert figure.layout.height < 300
+
+
+@pytest.mark.parametrize("name", ["<b>q</b>", "<b>a-name-that-goes-on-in-a-second-line</b>", "a&lt;b"])
+def test_a_name_is_text_in_every_plot(name: str) -> None:
+    """Plots read HTML and entities in every text: a name is shown letter by letter, cut or whole."""
+    live = LiveBoard((name, "x"))
+    for outcome in (1.0, 0.0, 1.0):
+        live.add(LiveVote("x", name, outcome, elo_change=0.0))
+    board = live.board("human", ALL)
+    points = [HistoryPoint(number, 1_700_000_000.0, name, 1002.0) for number in range(2)]
+    figures = [charts.wins(board, "en"), charts.counts(board, "en"), charts.history(points, board, "en")]
+    for figure in [*figures, charts.forest(board, "en"), charts.tracks([("human", board)], "en")]:
+        said = figure.to_dict()
+        axes = [said["layout"][axis].get("ticktext", ()) for axis in ("xaxis", "yaxis")]
+        texts = [trace.get(part, ()) for trace in said["data"] for part in ("name", "text", "x", "y")]
+        words = [one for text in [*axes, *texts] for one in ([text] if isinstance(text, str) else text)]
+        names = [word for word in words if isinstance(word, str) and name[-4:] in unescape(word)]
+        assert names
+        assert not any("<b>" in word or "</b>" in word or word[1:] == "&lt;b" for word in names)
+        assert name in {unescape(word.replace("<br>", "")) for word in names}
 
 
 def test_a_hostile_name_is_text_in_the_table() -> None:
@@ -173,7 +195,7 @@ def test_many_names_leave_a_phone_its_plot_and_stay_apart() -> None:
     many = tuple(replace(board.rows[0], model=f"Organisation-Model-{n}B-Instruct-v{n}.1") for n in range(10, 60))
     names = charts.forest(replace(board, rows=many), "ru").layout.yaxis.ticktext
     assert len(set(names)) == len(many)
-    assert max(map(len, names)) <= charts.LONG_NAME
+    assert max(map(len, names)) <= LONG_NAME
 
 
 def test_votes_that_tell_no_times_are_drawn_in_their_order() -> None:
