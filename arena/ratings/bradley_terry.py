@@ -17,7 +17,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from arena.ratings.clusters import FEWEST_VOTERS, clustered_meat, known_voters
+from arena.ratings.clusters import FEWEST_VOTERS, clustered_meat, known_voters, not_below
 from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArray, PairCounts
 from arena.ratings.connectivity import Piece, Place, pieces
 from arena.ratings.intervals import (
@@ -77,9 +77,15 @@ class Strengths:
         return np.asarray(np.isfinite(self.theta) & (self.piece == 0))
 
     def widened(self, by: Mapping[str, float], intervals: str) -> Strengths:
-        """The same with each interval so many times as wide (1 where nothing is said), which `intervals` names."""
+        """The same with each contestant's deviation so many times as large (1 where nothing is said), which
+        `intervals` names. Correlations stay, so that a distance widens by both of its ends."""
         factor = np.array([by.get(name, 1.0) for name in self.names])
-        relative = self.relative_deviation * factor if len(self.relative_deviation) else self.relative_deviation
+        relative = self.relative_deviation
+        if self.relative_to is not None:
+            own, other = self.deviation**2, self.deviation[self.relative_to] ** 2
+            shared = factor * factor[self.relative_to] * (own + other - relative**2)  # twice the covariance
+            apart = factor**2 * own + factor[self.relative_to] ** 2 * other - shared
+            relative = np.sqrt(np.maximum(apart, 0))
         return replace(self, deviation=self.deviation * factor, relative_deviation=relative, intervals=intervals)
 
 
@@ -122,12 +128,19 @@ class BradleyTerryResult:
             self.low,
             self.high,
             self.piece,
-            "sandwich, clustered by voter" if self.clustered else "sandwich",
+            _intervals(self),
             relative_to,
             relative,
             self.ties,
             self.tie_strength,
         )
+
+
+def _intervals(result: BradleyTerryResult) -> str:
+    """How they were computed."""
+    if result.clustered:
+        return "sandwich, clustered by voter"
+    return "sandwich" if result.ties is Ties.HALF else "sandwich, each vote on its own"
 
 
 def fit(counts: PairCounts, *, voters: Comparisons | None = None, ties: Ties = Ties.HALF) -> BradleyTerryResult:
@@ -223,9 +236,10 @@ def sandwich(counts: PairCounts, theta: FloatArray, voters: Comparisons | None =
     p = win_probabilities(theta)
     bread = pseudo_inverse(laplacian(counts.total * p * p.T))
     filling = meat(counts, p)
-    if voters is not None:
-        filling = clustered_meat(voters, theta, filling)
-    return np.asarray(bread @ filling @ bread)
+    if voters is None:
+        return np.asarray(bread @ filling @ bread)
+    clustered, inflated = clustered_meat(voters, theta, filling)
+    return not_below(bread @ clustered @ bread, bread @ inflated @ bread)
 
 
 def _within(rows: Comparisons | None, core: IntArray) -> Comparisons | None:

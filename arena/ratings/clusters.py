@@ -7,7 +7,8 @@ often has one: its score vector is zero at the maximum, and the sum says that it
 - a voter with the share f of all votes is followed by the fit, which its square makes up for by 1/(1 − f);
 - what the sum says of a contestant is weighed, by how many voters it comes from, against what one correlation
   within voters, estimated from all contestants, makes of the plain filling;
-- few voters make wide tails: Student's quantile instead of the normal one.
+- few voters make wide tails: Student's quantile instead of the normal one;
+- no variance is believed to be much smaller than what the inflated plain filling makes of it.
 
 Sources: K.-Y. Liang and S. Zeger, Biometrika 1986 (sums by cluster); B. Moulton, "Random group effects and the
 precision of regression estimates", Journal of Econometrics 1986; R. Bell and D. McCaffrey, "Bias reduction in
@@ -31,6 +32,10 @@ FEWEST_VOTERS = 2
 
 FAITH = 16
 """What one correlation for all contestants is believed like: so many voters of a contestant's own."""
+
+LEAST = 0.8
+"""Of the variance that one correlation for all makes of it, no contestant's is believed to be less: the whole of it
+would widen every second interval by chance alone."""
 
 AT_ONCE = 2048
 """Voters whose score vectors are held in memory together."""
@@ -65,8 +70,9 @@ class VoterSums:
         self._single += votes[1]
         self._powers += votes
 
-    def filling(self, plain: FloatArray, contestants: int) -> FloatArray:
-        """The filling of the sandwich whose plain one, each comparison on its own, is given.
+    def filling(self, plain: FloatArray, contestants: int) -> tuple[FloatArray, FloatArray]:
+        """The filling of the sandwich whose plain one, each comparison on its own, is given; and `LEAST` of the plain
+        one as the correlation inflates it, below which no variance is believed.
 
         The first `contestants` parameters share one correlation; each of the others has its own.
         """
@@ -83,10 +89,23 @@ class VoterSums:
         freedom = np.maximum(voters - 1, 0)
         tails = student_quantile(freedom + FAITH) / normal_quantile()
         from_sum = tails * np.sqrt(freedom / (freedom + FAITH))
-        from_plain = tails * np.sqrt(inflation * FAITH / (freedom + FAITH))
-        return np.asarray(
-            self._outer * np.multiply.outer(from_sum, from_sum) + plain * np.multiply.outer(from_plain, from_plain)
-        )
+        inflated = tails * np.sqrt(inflation)
+        least = inflated * np.sqrt(LEAST)
+        from_plain = inflated * np.sqrt(FAITH / (freedom + FAITH))
+        mixed = self._outer * np.multiply.outer(from_sum, from_sum) + plain * np.multiply.outer(from_plain, from_plain)
+        return np.asarray(mixed), np.asarray(plain * np.multiply.outer(least, least))
+
+
+def not_below(covariance: FloatArray, least: FloatArray) -> FloatArray:
+    """A covariance whose variances are no smaller than another's, correlations kept.
+
+    Where two groups of contestants hang together by one voter's votes alone, that voter's sum is about zero across,
+    though each contestant by itself has many voters.
+    """
+    own = np.diag(covariance)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        wider = np.sqrt(np.where(own > 0, np.maximum(np.diag(least) / own, 1), 1))
+    return np.asarray(covariance * np.multiply.outer(wider, wider))
 
 
 def student_quantile(freedom: FloatArray) -> FloatArray:
@@ -106,8 +125,9 @@ def known_voters(voter: IntArray | None) -> int:
     return 0 if voter is None else int(np.count_nonzero(np.bincount(voter[voter >= 0])))
 
 
-def clustered_meat(rows: Comparisons, theta: FloatArray, plain: FloatArray) -> FloatArray:
-    """The filling with one score vector per voter, from the plain one; comparisons of unknown voters stand alone.
+def clustered_meat(rows: Comparisons, theta: FloatArray, plain: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The filling with one score vector per voter, from the plain one, and the plain one inflated; comparisons of
+    unknown voters stand alone.
 
     Raises ValueError where nobody says who voted.
     """

@@ -105,18 +105,18 @@ class LiveRatings:
             if len(piece.core) < len(piece.members) or len(piece.core) == 1:
                 bound_outside(self.counts.score, piece, theta, low, high)
         relative = deviation if relative_to is None else self._relative(relative_to, deviation)
-        wider = self._widening()
-        return Strengths(
+        found = Strengths(
             tuple(self.counts.names),
             theta,
-            deviation * wider,
+            deviation,
             low,
             high,
             piece_of,
-            "sandwich, clustered by voter" if self.widening else "sandwich",
+            "sandwich",
             relative_to,
-            relative * wider,
+            relative,
         )
+        return found.widened(self.widening, "sandwich, clustered by voter") if self.widening else found
 
     def board(self, scale: Scale = Scale(), anchor: Anchor | None = None) -> Leaderboard:
         """The Bradley–Terry board. Raises ValueError when the anchor is unknown or has no rating."""
@@ -157,9 +157,6 @@ class LiveRatings:
             relative[self._main.core] = np.sqrt(np.maximum(self._main.variance + own - 2 * column, 0))
             relative[fixed] = 0
         return relative
-
-    def _widening(self) -> FloatArray:
-        return np.array([self.widening.get(name, 1.0) for name in self.counts.names])
 
 
 def widening_of(clustered: Strengths, plain: Strengths) -> dict[str, float]:

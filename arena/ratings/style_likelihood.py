@@ -339,7 +339,7 @@ def _clustered_filling(design: Design, parameters: FloatArray, plain: FloatArray
         starts = breaks[first : first + AT_ONCE] + alone
         stop = alone + int(breaks[first + AT_ONCE]) if first + AT_ONCE < len(breaks) else len(order)
         _add_voters(sums, design, rows.among(order[starts[0] : stop]), parameters, starts - starts[0])
-    return sums.filling(plain, design.size)
+    return sums.filling(plain, design.size)[0]
 
 
 def _add_voters(sums: VoterSums, design: Design, rows: StyleRows, parameters: FloatArray, starts: IntArray) -> None:

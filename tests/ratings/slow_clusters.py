@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from arena.ratings.clusters import FAITH, student_quantile
+from arena.ratings.clusters import FAITH, LEAST, student_quantile
 from arena.ratings.comparisons import FloatArray, IntArray
 from arena.ratings.intervals import normal_quantile
 
@@ -22,8 +22,11 @@ def comparisons_of(voter: IntArray) -> list[IntArray]:
 
 def filling(
     scores: FloatArray, touched: FloatArray, voter: IntArray, plain: FloatArray, contestants: int
-) -> FloatArray:
-    """`scores` and `touched` hold a row per comparison: its score vector, and its weight at each parameter it is of."""
+) -> tuple[FloatArray, FloatArray]:
+    """The filling, and what no variance may be smaller than.
+
+    `scores` and `touched` hold a row per comparison: its score vector, and its weight at each parameter it is of.
+    """
     weight = touched.max(axis=1)
     groups, size = comparisons_of(voter), len(plain)
     n = np.array([touched[mine].sum(axis=0) for mine in groups])
@@ -45,14 +48,16 @@ def filling(
         alike = np.arange(contestants) if i < contestants else np.array([i])
         correlation = min(max(excess[alike].sum() / pairs[alike].sum(), 0), 1) if pairs[alike].sum() > 0 else 0
         inflation[i] = 1 + correlation * ((n[:, i] ** 2).sum() / single[i] - 1)
-    result = np.zeros((size, size))
+    result, least = np.zeros((size, size)), np.zeros((size, size))
     for i in range(size):
         for j in range(size):
-            of_sum, of_plain = 1.0, 1.0
+            of_sum, of_plain, of_least = 1.0, 1.0, 1.0
             for place in (i, j):
                 freedom = max(voters[place] - 1, 0)
                 tail = float(student_quantile(np.array(freedom + FAITH))) / normal_quantile()
                 of_sum *= tail * np.sqrt(freedom / (freedom + FAITH))
                 of_plain *= tail * np.sqrt(inflation[place] * FAITH / (freedom + FAITH))
+                of_least *= tail * np.sqrt(inflation[place] * LEAST)
             result[i, j] = of_sum * outer[i, j] + of_plain * plain[i, j]
-    return result
+            least[i, j] = of_least * plain[i, j]
+    return result, least

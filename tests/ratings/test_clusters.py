@@ -13,6 +13,7 @@ from arena.ratings.bradley_terry import fit, sandwich
 from arena.ratings.clusters import clustered_meat, student_quantile
 from arena.ratings.comparisons import Comparisons, FloatArray, PairCounts
 from arena.ratings.intervals import laplacian, meat, normal_quantile, pseudo_inverse, win_probabilities
+from arena.ratings.live import LiveRatings, widening_of
 
 THETA = np.linspace(-1, 1, 8)
 
@@ -41,10 +42,13 @@ def test_the_filling_is_what_its_formulas_say(weighed: bool, strangers: int) -> 
     table[np.arange(900), rows.a], table[np.arange(900), rows.b] = 1, -1
     scores = table * (weight * (rows.outcome - p[rows.a, rows.b]))[:, None]
     plain = meat(counts, p)
-    expected = filling(scores, np.abs(table) * weight[:, None], rows.voter, plain, size)
-    assert clustered_meat(rows, theta, plain) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    expected, least = filling(scores, np.abs(table) * weight[:, None], rows.voter, plain, size)
+    mixed, inflated = clustered_meat(rows, theta, plain)
+    assert mixed == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert inflated == pytest.approx(least, rel=1e-9, abs=1e-9)
     bread = pseudo_inverse(laplacian(counts.total * p * p.T))
-    assert sandwich(counts, theta, rows) == pytest.approx(bread @ expected @ bread, rel=1e-9, abs=1e-12)
+    variance = np.maximum(np.diag(bread @ expected @ bread), np.diag(bread @ least @ bread))
+    assert np.diag(sandwich(counts, theta, rows)) == pytest.approx(variance, rel=1e-9)
 
 
 @pytest.mark.parametrize(("freedom", "quantile"), [(16, 2.1199053), (20, 2.0859634), (40, 2.0210754), (1e9, 1.9599640)])
@@ -86,6 +90,57 @@ def test_one_voter_more_does_not_narrow_what_another_left_open() -> None:
     assert 0.6 < two[-1] / alone[-1] < 1.4
     _, plain = reach(rows, clustered=False)
     assert (alone[-1], two[-1]) > (plain[-1], plain[-1])
+
+
+def test_groups_joined_by_one_voter_are_apart_as_far_as_that_voter_may_err() -> None:
+    """Each contestant has many voters; how the groups stand to each other is one voter's word."""
+    inside, wider = [], []
+    truth = limit(THETA, spread=0.4, pairs=bridged())
+    for seed in range(200):
+        rows = two_groups(seed)
+        theta, far = reach(rows)
+        inside.append(np.abs(theta - truth) <= far)
+        wider.append((far / reach(rows, clustered=False)[1]).min())
+    assert np.mean(inside) >= 0.82  # not what is promised, and twice what the sum alone would cover
+    assert np.mean(wider) >= 0.9
+
+
+def bridged() -> FloatArray:
+    """Weights of pairs in two groups of four that hang together by the fourth contestant."""
+    pairs = np.zeros((8, 8))
+    pairs[:4, :4] = pairs[4:, 4:] = 1
+    pairs[3, 4:] = pairs[4:, 3] = 1e-6
+    np.fill_diagonal(pairs, 0)
+    return pairs
+
+
+def two_groups(seed: int) -> Comparisons:
+    """800 votes of 50 voters in each group, and 50 between them, all by one."""
+    rng = np.random.default_rng(seed)
+    group, first = np.repeat([0, 4], 800), rng.integers(0, 4, 1600)
+    a = np.append(first + group, np.full(50, 3))
+    b = np.append((first + rng.integers(1, 4, 1600)) % 4 + group, rng.integers(4, 8, 50))
+    voter = np.append(rng.integers(0, 50, 1600), np.zeros(50, dtype=int))
+    taste = rng.normal(0, 0.4, (50, 8))
+    gap = THETA[a] - THETA[b] + taste[voter, a] - taste[voter, b]
+    won = (rng.random(len(a)) < 1 / (1 + np.exp(-gap))).astype(float)
+    outcome = np.where(rng.random(len(a)) < 0.25, 0.5, won)
+    return Comparisons(tuple(f"m{i}" for i in range(8)), a, b, outcome, voter=voter)
+
+
+@pytest.mark.parametrize("first", [0, 5])
+def test_a_distance_is_as_wide_from_either_end(first: int) -> None:
+    """Also where the live board carries by how much each end has widened: a newcomer of one voter is one of them."""
+    rows = unlike_voters(THETA, 1500, 30, seed=4, owner=3)
+    counts = PairCounts.of(rows)
+    exact, plain = fit(counts, voters=rows), fit(counts)
+    live = LiveRatings(counts)
+    live.widening = widening_of(exact.strengths(), plain.strengths())
+    here = live.strengths(7).relative_deviation[first]
+    assert here == pytest.approx(live.strengths(first).relative_deviation[7], rel=1e-9)
+    whole = exact.covariance
+    apart = np.sqrt(whole[first, first] + whole[7, 7] - 2 * whole[first, 7])
+    assert here == pytest.approx(apart, rel=0.15)
 
 
 def test_votes_alike_in_all_are_one_vote() -> None:

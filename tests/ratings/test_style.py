@@ -68,7 +68,7 @@ def test_the_covariance_is_the_sandwich_of_the_dense_rows(voters: int) -> None:
     middle = scores.T @ scores
     if rows.voter is not None:
         touched = np.concatenate((np.abs(table[:, :6]), np.ones((len(rows), table.shape[1] - 6))), axis=1)
-        middle = filling(scores, touched, rows.voter, middle, 6)
+        middle, _ = filling(scores, touched, rows.voter, middle, 6)
     bread = np.linalg.pinv(table.T @ (table * (p * (1 - p))[:, None]))
     expected = bread @ middle @ bread
     assert result.clustered == bool(voters)
