@@ -6,7 +6,7 @@ It knows the readers of files and the methods of rating; it prints nothing and w
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +21,9 @@ from arena.ratings.separation import Separation, separation
 from arena.ratings.style import STYLE_FEATURES, Variant
 from arena.store.files import STYLE_COLUMNS, YES, read_comparisons
 from arena.types import Comparison
+
+SLICES = 12
+"""The most slices that are named to whoever asked for another."""
 
 ONCE_COLUMN = "dedupe_weight"
 """1/n in an export, where n votes were cast on the row's question."""
@@ -114,8 +117,30 @@ def _board(comparisons: Comparisons, rating: Rating) -> Leaderboard:
     )
 
 
-def _sliced(rows: Iterable[Comparison], wanted: Mapping[str, str]) -> Iterable[Comparison]:
-    return (row for row in rows if all(_tagged(row.tags, name, value) for name, value in wanted.items()))
+def _sliced(rows: Iterable[Comparison], wanted: Mapping[str, str]) -> Iterator[Comparison]:
+    """The rows of a slice. Where there are none, it raises `ConfigError` at their end for a tag that no row has."""
+    held: set[str] = set()
+    none = bool(wanted)
+    for row in rows:
+        if none:
+            held.update(_slice(name, value) for name, value in row.tags.items())
+        if all(_tagged(row.tags, name, value) for name, value in wanted.items()):
+            none = False
+            yield row
+    if none:
+        _require_known([_slice(name, value) for name, value in wanted.items()], sorted(held))
+
+
+def _require_known(wanted: Iterable[str], held: Sequence[str]) -> None:
+    for slice in wanted:
+        if slice.removeprefix("-") not in held:
+            suggestion = nearest(slice, held, most=3) or (_beginning(held, SLICES) if held else None)
+            raise ConfigError(f"there is no slice {slice!r}", suggestion=suggestion)
+
+
+def _slice(name: str, value: str) -> str:
+    """A tag in the words of `--slice`."""
+    return name if value == YES else f"{name}={value}"
 
 
 def _tagged(tags: Mapping[str, str], name: str, value: str) -> bool:
@@ -170,5 +195,5 @@ def _require_comparable(one: Row, other: Row) -> None:
             raise ConfigError(f"votes do not determine a rating of {row.model!r}", key="--compare")
 
 
-def _beginning(names: Sequence[str]) -> str:
-    return "it has " + ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+def _beginning(names: Sequence[str], most: int = 3) -> str:
+    return "it has " + ", ".join(names[:most]) + (" …" if len(names) > most else "")

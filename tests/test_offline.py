@@ -71,9 +71,19 @@ def test_a_slice_is_rated_alone(small: Path) -> None:
 
 
 def test_an_empty_slice_is_refused(small: Path) -> None:
-    """Rather than an empty board."""
-    with pytest.raises(FileFormatError, match="no battles of this slice"):
+    """Rather than an empty board: a mistyped one with those that were meant, or that there are."""
+    with pytest.raises(ConfigError, match=r"no slice 'language=fr' \(did you mean language=(en|ru)"):
         rate_file(small, Rating(slice={"language": "fr"}))
+    code, said = cli("--votes", small, "--slice", "nope")
+    assert (code, said) == (2, "arena: there is no slice 'nope' (it has language=en, language=ru)\n")
+
+
+def test_two_slices_may_have_no_battle_in_common(tmp_path: Path) -> None:
+    """Then neither is called unknown."""
+    path = tmp_path / "votes.csv"
+    path.write_text("model_a,model_b,winner,language,turn\nx,y,tie,en,1\nx,y,tie,ru,2\n", "utf-8")
+    with pytest.raises(FileFormatError, match="no battles of this slice"):
+        rate_file(path, Rating(slice={"language": "en", "turn": "2"}))
 
 
 def test_a_bad_line_is_named(tmp_path: Path) -> None:

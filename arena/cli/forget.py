@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from arena.cli.terminal import DatabaseOption, StorageOption, told
+from arena.cli.terminal import DatabaseOption, StorageOption, counted, told
 from arena.config import Settings
 from arena.service.forgetting import forget as forget_voter
 from arena.service.forgetting import voter_of
@@ -32,7 +32,9 @@ def forget(
                 )
                 raise typer.Exit(1)
             gone = forget_voter(store, voter, keep_votes=not drop_votes)
-        typer.echo(f"Forgotten: the texts of {gone.battles} battles; {gone.files} backups and exports cleaned")
+        typer.echo(
+            f"Forgotten: the texts of {counted(gone.battles, 'battle')}; backups and exports cleaned: {gone.files}"
+        )
         typer.echo(
             "Backups elsewhere hold nothing of theirs that can be read, unless made --with-keys or before 0.2.0; "
             "exports elsewhere are plain text, for you to clean."

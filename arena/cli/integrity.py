@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from arena.cli.storage import opened
-from arena.cli.terminal import Column, DatabaseOption, StorageOption, console, fitted, told, visible
+from arena.cli.terminal import Column, DatabaseOption, StorageOption, console, counted, fitted, told, visible
 from arena.service.integrity import IntegrityDesk, IntegrityView, Suspect, reason_of, reason_of_crowd
 
 SHOWN = 10
@@ -46,9 +46,9 @@ def integrity(
         return
     _print(console(), view)
     if restore:
-        typer.echo(f"{restored} votes put back")
+        typer.echo(f"{counted(restored, 'vote')} put back")
     if quarantine:
-        typer.echo(f"{held} votes held back; --restore puts them back")
+        typer.echo(f"{counted(held, 'vote')} held back; --restore puts {'it' if held == 1 else 'them'} back")
 
 
 def as_values(view: IntegrityView) -> dict[str, Any]:
@@ -94,7 +94,8 @@ COLUMNS = (
 
 def _print(out: Console, view: IntegrityView) -> None:
     rows = [_row(one) for one in view.suspects[: max(SHOWN, len(view.flagged))]]
-    title = f"{view.votes} votes of {view.voters} voters; flagged above {view.threshold:.1f}"
+    read = f"{counted(view.votes, 'vote')} of {counted(view.voters, 'voter')}"
+    title = f"{read}; flagged above {view.threshold:.1f}"
     out.print(fitted(out, COLUMNS, rows, title=title))
     for line in _lines(view):
         out.print(visible(line), markup=False)
@@ -118,12 +119,12 @@ def _lines(view: IntegrityView) -> list[str]:
     """What is no table."""
     lines = [f"flagged: {one.code}: {reason_of(one.evidence)}" for one in view.flagged]
     lines += [f"crowd: {reason_of_crowd(one.alarm)}" for one in view.crowds]
-    lines += [f"held: {len(one.sequences)} votes of {one.code}: {one.reason}" for one in view.held]
+    lines += [f"held: {counted(len(one.sequences), 'vote')} of {one.code}: {one.reason}" for one in view.held]
     if view.flip is not None:
         flip = view.flip
         lines.append(
-            f"{flip.duels} votes for {flip.challenger} against {flip.leader} would put it first "
-            f"(about {flip.battles} battles of a rigger who cannot choose pairs)"
+            f"{counted(flip.duels, 'vote')} for {flip.challenger} against {flip.leader} would put it first "
+            f"(about {counted(flip.battles, 'battle')} of a rigger who cannot choose pairs)"
         )
     if view.repeats.share:
         moved = (

@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from arena.cli.terminal import Column, console, fitted, told, visible
+from arena.cli.terminal import Column, console, counted, fitted, told, visible
 from arena.config import Settings
 from arena.errors import ConfigError, FileFormatError
 from arena.offline import ONCE_COLUMN, Method, Rating, anchor_of, compared, rate_file, tag_of
@@ -187,10 +187,12 @@ def _print(board: Leaderboard, pair: Separation | None) -> None:
     """The table, what style was worth, what a reader must know, and the comparison that was asked for."""
     out = console()
     drawn = any(row.sampling_rate is not None for row in board.rows)
-    out.print(fitted(out, *_with_remarks(board, drawn), title=f"{board.votes} votes, {_stated(board)}"))
+    out.print(fitted(out, *_with_remarks(board, drawn), title=f"{counted(board.votes, 'vote')}, {_stated(board)}"))
     if drawn:
         retired = sum(row.retired for row in board.rows)
-        out.print(f"{len(board.rows)} models, {retired} no longer taking part; whoever was ever drawn stays listed")
+        out.print(
+            f"{counted(len(board.rows), 'model')}, {retired} no longer taking part; whoever was ever drawn stays listed"
+        )
     _print_style(out, board)
     for note in board.notes:
         out.print(visible(note), style="yellow", markup=False)

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from arena.cli.terminal import DatabaseOption, ModelsOption, ProfileOption, StorageOption, progress, told
+from arena.cli.terminal import DatabaseOption, ModelsOption, ProfileOption, StorageOption, counted, progress, told
 from arena.config import Settings
 from arena.errors import ArenaError
 from arena.service.checkup import Finding, examine, examine_store
@@ -68,9 +68,11 @@ def restore(
         done = restore_backup(source, settings.database, settings.storage, time.time(), settings.signing_keys())
     typer.echo(f"{source} restored" + (f"; the database before it is {done.kept}" if done.kept else ""))
     if done.forgotten:
-        typer.echo(f"{done.forgotten} people who were forgotten since it was made are forgotten in it too")
+        people = counted(done.forgotten, "person was", "people were")
+        typer.echo(f"{people} forgotten since it was made, and in it too now")
     if done.without_key:
-        typer.echo(f"The texts of {done.without_key} people cannot be read: it was made without keys, elsewhere")
+        people = counted(done.without_key, "person", "people")
+        typer.echo(f"The texts of {people} cannot be read: it was made without keys, elsewhere")
 
 
 def doctor(

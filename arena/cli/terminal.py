@@ -49,6 +49,11 @@ def told() -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
+def counted(number: int, thing: str, things: str = "") -> str:
+    """So many of a thing: "1 vote", "2 votes"."""
+    return f"{number} {thing if number == 1 else things or f'{thing}s'}"
+
+
 NO_EDGE = 240
 """Columns of what is no terminal: a pipe has no edge, so tables stay whole there."""
 

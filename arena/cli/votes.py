@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from arena.cli.storage import opened
-from arena.cli.terminal import DatabaseOption, StorageOption, progress, told, visible
+from arena.cli.terminal import DatabaseOption, StorageOption, counted, progress, told, visible
 from arena.errors import ConfigError
 from arena.store.files import SUFFIXES
 from arena.store.records import ALL, ImportReport, VoteFilter
@@ -42,7 +42,7 @@ def export_votes(
             counting_only=not withdrawn,
         )
         rows = store.export_votes(target, which=which, progress=shown)
-    typer.echo(f"{rows} votes written to {target}")
+    typer.echo(f"{counted(rows, 'vote')} written to {target}")
 
 
 @app.command("import")
@@ -61,10 +61,11 @@ def import_votes(
             message = "nobody takes part in this arena yet"
             raise ConfigError(message, key="--same-models", suggestion="start it once, then import")
         report = store.import_votes(source, join=same_models, progress=shown)
-    notes = [f"{report.already_here} were here already"] if report.already_here else []
+    notes = [f"{report.already_here} {_were(report.already_here)} here already"] if report.already_here else []
     notes += [f"{report.named} with known names passed over"] if report.named else []
-    notes += [f"{report.new_contestants} new contestants"] if report.new_contestants else []
-    typer.echo(f"{report.added} of {report.read} votes imported{': ' if notes else ''}{', '.join(notes)}")
+    notes += [counted(report.new_contestants, "new contestant")] if report.new_contestants else []
+    said = f"{report.added} of {counted(report.read, 'vote')} imported"
+    typer.echo(said + (f": {', '.join(notes)}" if notes else ""))
     for line in _namesakes(report, same_models):
         typer.echo(visible(line))
 
@@ -86,6 +87,10 @@ def _namesakes(report: ImportReport, same_models: bool) -> Iterator[str]:
         )
     if same_models and report.already_here:
         yield "votes that were here already stay with whom they were counted for"
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 def _moment(text: str | None, option: str) -> float | None:

@@ -70,7 +70,8 @@ class Separation:
             return f"{chance}; the order is settled."
         if self.votes is None:
             return f"{chance}; no reachable number of votes would separate them."
-        return f"{chance}; about {self.votes} more votes between them would separate them."
+        votes = "1 more vote" if self.votes == 1 else f"{self.votes} more votes"
+        return f"{chance}; about {votes} between them would separate them."
 
 
 def separation(board: Leaderboard, first: str, second: str) -> Separation:

@@ -49,7 +49,10 @@ def test_export_and_import_beside_a_running_server(
     more = tmp_path / "more.csv"
     more.write_text("model_a,model_b,winner\nx,z,tie\n", "utf-8")
     status, said = arena("votes", "import", more)
-    assert (status, said) == (0, "1 of 1 votes imported: 1 new contestants\n")
+    assert (status, said) == (0, "1 of 1 vote imported: 1 new contestant\n")
+    assert arena("votes", "import", more)[1] == "0 of 1 vote imported: 1 was here already\n"
+    single = arena("votes", "export", tmp_path / "one.csv", "--since", "2100-01-01")[1]
+    assert single == f"0 votes written to {tmp_path / 'one.csv'}\n"
     filled(file_store)
     assert file_store.check().ok
     assert len(list(file_store.votes())) == 9
@@ -72,7 +75,7 @@ def test_an_import_says_whose_names_are_not_sure_to_be_ours(
     assert said.endswith("same names: y\n  the file names another revision or quantization\n")
     again.write_text("model_a,model_b,winner\ny,x,model_a\n", "utf-8")
     said = arena("votes", "import", again, "--same-models")[1]
-    assert said == "1 of 1 votes imported\ncounted for the models that take part: x, y\n"
+    assert said == "1 of 1 vote imported\ncounted for the models that take part: x, y\n"
     *_, last = file_store.votes()
     assert [file_store.load_battle(last.battle_id).contestant_a.contestant.fingerprint, file_store.check().ok] == [
         "2b", True,
@@ -87,7 +90,7 @@ def test_models_are_the_same_only_as_somebody_who_takes_part(
     bare.write_text("model_a,model_b,winner\nx,y,model_a\n", "utf-8")
     status, said = arena("votes", "import", bare, "--same-models")
     assert (status, said.count("\n"), "start it once, then import" in said) == (2, 1, True)
-    assert "1 of 1 votes imported" in arena("votes", "import", bare)[1]
+    assert "1 of 1 vote imported" in arena("votes", "import", bare)[1]
 
 
 def test_a_bad_file_or_date_ends_in_one_line(arena: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
@@ -118,14 +121,16 @@ def test_whoever_left_stays_listed_and_is_counted(
     assert "2 models, 1 no longer taking part" in said
 
 
-def test_an_absent_slice_is_told_without_a_file_that_nobody_named(file_store: Store, tmp_path: Path) -> None:
-    """The votes are rated from an export that lives for a moment: its path says nothing to anybody."""
+def test_an_absent_slice_is_told_with_those_that_there_are(file_store: Store, tmp_path: Path) -> None:
+    """The votes are rated from an export that lives for a moment: its path, which says nothing to anybody, is not."""
     filled(file_store)
     app = typer.Typer()
     app.command()(leaderboard)
     words = ["--database", f"sqlite:///{tmp_path / 'arena.db'}", "--slice", "mood=sad"]
     result = CliRunner().invoke(app, words)
-    assert (result.exit_code, result.output) == (2, "arena: no battles of this slice between two different models\n")
+    assert result.exit_code == 2
+    assert result.output.startswith("arena: there is no slice 'mood=sad' (it has language=ru, month=")
+    assert str(tmp_path) not in result.output
 
 
 def test_a_backup_is_restored(file_store: Store, arena: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
