@@ -256,8 +256,9 @@ def _within(rows: Comparisons | None, core: IntArray) -> Comparisons | None:
 def bound_outside(score: FloatArray, piece: Piece, theta: FloatArray, low: FloatArray, high: FloatArray) -> None:
     """Bound those of a piece who never lost to its core or never scored against it.
 
-    A core of one has no rating to lean on: it stands at the middle of the scale as an opponent,
-    and is bounded itself when all its own comparisons went one way.
+    A core of one has no rating to lean on: it stands at the middle of the scale as an opponent. Where all its own
+    comparisons went one way it takes half of its bound, and the others lean on it there: the gap between two one-sided
+    bounds is then what the comparisons between the two make believable, and no bound is counted on both sides.
     """
     at = theta.copy()
     if len(piece.core) == 1:
@@ -265,9 +266,9 @@ def bound_outside(score: FloatArray, piece: Piece, theta: FloatArray, low: Float
         at[core] = 0
         middle = np.zeros(len(score))
         if not score[:, core].any() and score[core].any():
-            low[core] = perfect_record_bound(score[core], middle)
+            low[core] = at[core] = perfect_record_bound(score[core], middle) / 2
         elif not score[core].any() and score[:, core].any():
-            high[core] = -perfect_record_bound(score[:, core], middle)
+            high[core] = at[core] = -perfect_record_bound(score[:, core], middle) / 2
     if len(piece.core) == len(piece.members):
         return
     above = [int(i) for i in piece.members if piece.place(i) is Place.ABOVE]

@@ -117,6 +117,25 @@ def test_only_wins_in_one_direction_leave_both_open() -> None:
     assert loser.ci_low is None
 
 
+@pytest.mark.parametrize("first", ["x", "y"])
+def test_the_bounds_of_two_imply_no_more_than_their_battles(first: str) -> None:
+    """Ten wins of ten: the gap between the two bounds is the one at which that has probability 2.5%."""
+    second = "y" if first == "x" else "x"
+    result = board(*[(first, second, float(first == "x"))] * 10)
+    gap = (result.row("x").ci_low or 0) - (result.row("y").ci_high or 0)
+    assert (1 / (1 + 10 ** (-gap / 400))) ** 10 == pytest.approx(0.025)
+
+
+@pytest.mark.parametrize("won", [1.0, 0.0])
+def test_a_record_against_several_is_counted_once(won: float) -> None:
+    """Each loser is as far from the one who always won as their own battles say; the mirror image likewise."""
+    result = board(*[("x", "y", won)] * 20, *[("x", "z", won)] * 4)
+    for other, battles in (("y", 20), ("z", 4)):
+        ends = ("ci_low", "ci_high") if won else ("ci_high", "ci_low")
+        gap = (getattr(result.row("x"), ends[0]) - getattr(result.row(other), ends[1])) * (1 if won else -1)
+        assert (1 / (1 + 10 ** (-gap / 400))) ** battles == pytest.approx(0.025)
+
+
 def test_a_chain_of_wins_bounds_whoever_stands_beyond_the_bounded() -> None:
     """Who beat only the undefeated is bounded through them; who lost only to the hopeless likewise."""
     result = board(
