@@ -14,7 +14,8 @@ import numpy as np
 
 from arena.ratings.bradley_terry import maximize
 from arena.ratings.comparisons import BoolArray, Comparisons, FloatArray, IntArray, PairCounts
-from arena.ratings.integrity import Findings, investigate, peers, with_prior
+from arena.ratings.connectivity import pieces
+from arena.ratings.integrity import Findings, investigate, peers
 from arena.ratings.intervals import laplacian, pseudo_inverse, win_probabilities
 
 LEAST_VOTES = 20
@@ -25,6 +26,9 @@ ALARM = 5.0
 
 _NEWCOMERS = (1, 3, 10, 30)
 """Voters with at most so many votes are looked at as a group."""
+
+_ROUNDING = 1e-9
+"""Log-strength: nobody is above another by less."""
 
 _MOST_ALARMS = 10
 """Crowds that one look tells of at most."""
@@ -68,12 +72,14 @@ class Examination:
 @dataclass(frozen=True, slots=True)
 class Flip:
     """How little would put another first: `duels` votes for the challenger against the leader itself, or
-    `battles` random battles of which those with the challenger in them all go its way."""
+    `battles` random battles of which those with the challenger in them all go its way. Both were looked for
+    among the contestants that the votes rate on the main scale and that fought `least` battles or more."""
 
     leader: str
     challenger: str
     duels: int
     battles: int
+    least: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,42 +198,70 @@ def _shift(part: Comparisons, target: int, p: FloatArray, spread: FloatArray) ->
     return Shift(part.names[target], n, float(won.sum()), float(mean.sum()), z)
 
 
-def first_place(counts: PairCounts) -> Flip | None:
-    """The least that would put another contestant first; None for fewer than two contestants with votes."""
-    met = np.flatnonzero(counts.total.sum(axis=1) > 0)
-    if len(met) < 2:
+def first_place(counts: PairCounts, least: int) -> Flip | None:
+    """The least that would put another contestant first among those who are rated on the main scale and fought
+    `least` battles; None for fewer than two of them.
+
+    Others hold the strengths as on the board, but neither lead nor challenge: what few votes say of them is no place.
+    """
+    found = pieces(counts.score)
+    core = np.sort(found[0].core) if found else np.empty(0, dtype=int)
+    known = np.flatnonzero(counts.battles.sum(axis=1)[core] >= least)
+    if len(core) < 2 or len(known) < 2:
         return None
-    score = with_prior(counts.select(met).score)
+    score = counts.select(core).score
     theta = maximize(score)[0]
-    leader = int(theta.argmax())
-    flips = []
-    for challenger in np.argsort(-theta)[1:4]:  # nobody further down is nearer to the top
-        duel, anywhere = np.zeros_like(score), np.zeros_like(score)
-        duel[challenger, leader] = 1
-        anywhere[challenger] = 1 / (len(met) - 1)
-        anywhere[challenger, challenger] = 0
-        duels = _fewest(score, duel, leader, int(challenger))
-        battles = _fewest(score, anywhere, leader, int(challenger)) * len(met) / 2
-        names = counts.names[met[leader]], counts.names[met[challenger]]
-        flips.append(Flip(*names, duels, int(np.ceil(battles))))
-    return min(flips, key=lambda flip: flip.duels)
+    leader, *others = known[np.argsort(-theta[known], kind="stable")].tolist()
+    search = _Search(score, theta, known, leader)
+    challenger = others[0]  # votes for it let nobody overtake it: it does come first
+    duels = search.fewest(challenger, search.duel(challenger))
+    for other in others[1:]:
+        if duels > 1 and search.leads(other, search.duel(other), duels - 1):
+            challenger, duels = other, search.fewest(other, search.duel(other))
+    battles = search.fewest(challenger, search.against_all(challenger)) * len(core) / 2
+    names = (counts.names[core[one]] for one in (leader, challenger))
+    return Flip(*names, duels, int(np.ceil(battles)), least)
 
 
-def _fewest(score: FloatArray, vote: FloatArray, leader: int, challenger: int) -> int:
-    """The smallest number of such votes after which the challenger stands above the leader."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Search:
+    """How many more votes put one of the `known` before the leader with nobody above it; `theta` are the strengths
+    without any."""
 
-    def ahead(votes: int) -> bool:
-        theta = maximize(score + votes * vote)[0]
-        return bool(theta[challenger] > theta[leader])
+    score: FloatArray
+    theta: FloatArray
+    known: IntArray
+    leader: int
 
-    high = 1
-    while not ahead(high):
-        high *= 2
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if ahead(middle) else (middle, high)
-    return high
+    def duel(self, challenger: int) -> FloatArray:
+        """A vote for the challenger against the leader."""
+        vote = np.zeros_like(self.score)
+        vote[challenger, self.leader] = 1
+        return vote
+
+    def against_all(self, challenger: int) -> FloatArray:
+        """A vote for the challenger, in equal parts against each of the others."""
+        vote = np.zeros_like(self.score)
+        vote[challenger] = 1 / (len(vote) - 1)
+        vote[challenger, challenger] = 0
+        return vote
+
+    def leads(self, challenger: int, vote: FloatArray, votes: int) -> bool:
+        """Whether so many such votes put the challenger first."""
+        theta = maximize(self.score + votes * vote, self.theta)[0]
+        first = theta[self.known].max() - _ROUNDING
+        return bool(theta[challenger] > theta[self.leader] and theta[challenger] >= first)
+
+    def fewest(self, challenger: int, vote: FloatArray) -> int:
+        """The smallest number of such votes that put the challenger first; with more it stays there."""
+        high = 1
+        while not self.leads(challenger, vote, high):
+            high *= 2
+        low = high // 2
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self.leads(challenger, vote, middle) else (middle, high)
+        return high
 
 
 def duplicates(prompt: IntArray) -> Duplicates:

@@ -18,6 +18,7 @@ from arena.ratings.bradley_terry import maximize
 from arena.ratings.comparisons import Comparisons, PairCounts
 from arena.ratings.crowds import Alarm, Duplicates, Flip, duplicates, examine, first_place
 from arena.ratings.integrity import OPPOSED, Suspicion, with_prior
+from arena.ratings.leaderboard import PRELIMINARY_BELOW
 from arena.service.questions import Questions
 from arena.service.vote_columns import VoteColumns, newest
 from arena.store.records import VoteFilter, VoteRecord
@@ -80,7 +81,7 @@ class IntegrityView:
     """Everything the operator is shown: suspects the most suspicious first, crowds the loudest first.
 
     `threshold` is the log-wealth that flags a voter, `opposed` the agreement with others below which one is flagged,
-    too. `flip` is None before two contestants have votes.
+    too. `flip` is None before two contestants have a rating from enough battles.
     """
 
     votes: int
@@ -111,10 +112,13 @@ class Finding:
 
 
 class IntegrityDesk:
-    """Looks into one store; a look is kept until the board changes."""
+    """Looks into one store; a look is kept until the board changes. Contestants of fewer than `preliminary` battles
+    have no part in what is said of the first place."""
 
-    def __init__(self, store: Store, questions: Questions | None = None) -> None:
-        self._store = store
+    def __init__(
+        self, store: Store, questions: Questions | None = None, *, preliminary: int = PRELIMINARY_BELOW
+    ) -> None:
+        self._store, self._preliminary = store, preliminary
         self._questions = questions or Questions(store)
         self._lock = threading.Lock()
         self._kept: tuple[int, int, IntegrityView] | None = None
@@ -183,7 +187,7 @@ class IntegrityDesk:
             looked.suspects,
             looked.crowds,
             _held(records),
-            first_place(counts),
+            first_place(counts, self._preliminary),
             repeats,
             _moved(looked.rows, counts, repeats),
         )

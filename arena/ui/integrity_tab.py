@@ -40,7 +40,8 @@ class IntegrityRoutes:
     def __init__(self, arena: Arena, keeper: Doorkeeper) -> None:
         self._manners = BehindTheDoor(keeper, arena.settings.language)
         self._arena = arena
-        self._desk = IntegrityDesk(arena.store, arena.boards.questions)
+        least = arena.settings.preliminary_battles
+        self._desk = IntegrityDesk(arena.store, arena.boards.questions, preliminary=least)
 
     def all(self) -> list[Route]:
         """What to hand to the server."""
@@ -121,6 +122,7 @@ def _flip(view: IntegrityView, language: str) -> str:
         challenger=escape(model_name(flip.challenger, language)),
         duels=number(flip.duels, language),
         battles=number(flip.battles, language),
+        least=number(flip.least, language),
     )
 
 

@@ -605,9 +605,11 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "integrity_flip": (
         "Чтобы сменить первое место, хватит голосов за {challenger} против {leader}: {duels} "
-        "(или случайных боёв того, кто всегда голосует за {challenger}: около {battles})",
+        "(или случайных боёв того, кто всегда голосует за {challenger}: около {battles}). "
+        "Считаются модели с рейтингом, у которых боёв не меньше {least}",
         "Votes for {challenger} against {leader} that would flip first place: {duels} "
-        "(or random battles of somebody who always votes for {challenger}: about {battles})",
+        "(or random battles of somebody who always votes for {challenger}: about {battles}). "
+        "Counted among rated models of at least {least} battles",
     ),
     "integrity_prompts": (
         "Повторные вопросы: {share} голосов, больше всего на один вопрос — {most}.",

@@ -132,7 +132,7 @@ def test_groups_are_what_they_say() -> None:
 def test_the_flip_is_the_least_that_flips() -> None:
     """With so many votes the challenger leads; with one less it does not."""
     counts = PairCounts.of(HONEST[2])
-    flip = first_place(counts)
+    flip = first_place(counts, 30)
     assert flip is not None
     leader, challenger = (counts.names.index(name) for name in (flip.leader, flip.challenger))
 
@@ -148,9 +148,45 @@ def test_the_flip_is_the_least_that_flips() -> None:
     assert flip.battles > flip.duels
 
 
+def test_a_newcomer_is_neither_leader_nor_challenger() -> None:
+    """One win over the last makes nobody first, nor do five battles: those who fought enough keep their places."""
+    counts = PairCounts.of(HONEST[2])
+    before = first_place(counts, 30)
+    for won, lost in ((1, 0), (4, 1)):
+        new = counts.copy()
+        joined = new.grow("newcomer")
+        for outcome in [1.0] * won + [0.0] * lost:
+            new.add(joined, 11, outcome)
+        after = first_place(new, 30)
+        assert before is not None
+        assert after is not None
+        assert (after.leader, after.challenger, after.duels) == (before.leader, before.challenger, before.duels)
+    assert first_place(new, 5) != before, "where five battles are enough it is looked at like the others"
+
+
+def test_the_least_is_looked_for_down_to_the_last() -> None:
+    """The sixth has few battles and needs few duels; the second to fifth stand near and would need many."""
+    strengths = np.array([0.6, 0.5, 0.49, 0.48, 0.47, 0.3])
+    p = 1 / (1 + np.exp(strengths[None, :] - strengths[:, None]))
+    many = np.full((6, 6), 4000.0)
+    many[5] = many[:, 5] = 8
+    counts = PairCounts([f"m{i}" for i in range(6)], many * p * (1 - np.eye(6)))
+    flip = first_place(counts, 30)
+    assert flip is not None
+    assert (flip.leader, flip.challenger) == ("m0", "m5")
+
+
+def test_whoever_hangs_on_the_challenger_does_not_keep_it_from_the_first_place() -> None:
+    """One that met nobody but the second, and is exactly its equal, rises with it: the search ends."""
+    counts = PairCounts(["x", "y", "z"], np.array([[0, 30, 0], [20, 0, 20], [0, 20, 0.0]]))
+    flip = first_place(counts, 30)
+    assert flip is not None
+    assert (flip.leader, flip.challenger, flip.duels) == ("x", "z", 5)
+
+
 def test_no_votes_have_no_first_place() -> None:
     """Fewer than two who met: nothing to flip, nothing to suspect."""
-    assert first_place(PairCounts(["x", "y"])) is None
+    assert first_place(PairCounts(["x", "y"]), 30) is None
     empty = Comparisons.of([], names=("x", "y"))
     assert investigate(empty).suspicions == ()
     assert len(examine(empty).rows) == 0
