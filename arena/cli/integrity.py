@@ -14,12 +14,8 @@ import typer
 from rich.console import Console
 
 from arena.cli.storage import opened
-<<<<<<< Updated upstream
 from arena.cli.terminal import Column, DatabaseOption, StorageOption, console, counted, fitted, told, visible
-=======
-from arena.cli.terminal import Column, DatabaseOption, StorageOption, console, fitted, told, visible
 from arena.config import Settings
->>>>>>> Stashed changes
 from arena.service.integrity import IntegrityDesk, IntegrityView, Suspect, reason_of, reason_of_crowd
 
 SHOWN = 10
@@ -129,14 +125,9 @@ def _lines(view: IntegrityView) -> list[str]:
     if view.flip is not None:
         flip = view.flip
         lines.append(
-<<<<<<< Updated upstream
             f"{counted(flip.duels, 'vote')} for {flip.challenger} against {flip.leader} would put it first "
-            f"(about {counted(flip.battles, 'battle')} of a rigger who cannot choose pairs)"
-=======
-            f"{flip.duels} votes for {flip.challenger} against {flip.leader} would put it first "
-            f"(about {flip.battles} battles of a rigger who cannot choose pairs), "
-            f"among rated models of at least {flip.least} battles"
->>>>>>> Stashed changes
+            f"(about {counted(flip.battles, 'battle')} of a rigger who cannot choose pairs), "
+            f"among rated models of at least {counted(flip.least, 'battle')}"
         )
     if view.repeats.share:
         moved = (
