@@ -16,6 +16,7 @@ from starlette.routing import Route
 from arena.errors import ModelUnavailable
 from arena.service import Arena
 from arena.service.watching import ModelReport, Report
+from arena.types import AnswerState
 from arena.ui.operator import BehindTheDoor, Doorkeeper, door, named
 from arena.ui.render import carded
 from arena.ui.texts import TEXTS, number, percent, say
@@ -86,7 +87,7 @@ def _summary(report: Report, language: str) -> str:
     votes = sum(count for verdict, count in report.votes.items() if verdict != "retracted")
     facts = [
         say(language, "operator_battles", battles=report.battles, streams=report.streams, warming=report.warming),
-        say(language, "operator_votes", votes=votes, hours=number(report.uptime / 3600, language, 1)),
+        say(language, "operator_votes", votes=number(votes, language), time=_lasted(report.uptime, language)),
         say(language, "operator_database" if report.database_ok else "operator_database_down"),
     ]
     if report.window is not None:
@@ -106,6 +107,17 @@ def _summary(report: Report, language: str) -> str:
         for gpu in report.gpus
     ]
     return f'<ul class="operator-facts">{"".join(f"<li>{fact}</li>" for fact in facts)}</ul>'
+
+
+def _lasted(seconds: float, language: str) -> str:
+    """A time in the two largest units that it fills."""
+    minutes = int(seconds // 60)
+    days, hours = divmod(minutes // 60, 24)
+    if days:
+        return say(language, "time_days", days=number(days, language), hours=hours)
+    if hours:
+        return say(language, "time_hours", hours=hours, minutes=minutes % 60)
+    return say(language, "time_minutes", minutes=minutes) if minutes else say(language, "time_moment")
 
 
 def _memory(report: Report, language: str) -> str:
@@ -142,8 +154,8 @@ def _row(one: ModelReport, report: Report, headings: Sequence[str], language: st
         _state(one, language),
         _share(one, report, language),
         _speed(one, language),
-        number(sum(one.tally.answers.values()), language),
-        _failures(one),
+        number(sum(one.tally.answers.values()) - one.tally.answers[AnswerState.FAILED], language),
+        _failures(one, language),
         _money(one, language),
         _acts(one, language),
     )
@@ -190,10 +202,19 @@ def _speed(one: ModelReport, language: str) -> str:
     return say(language, "speed_value", speed=number(tally.tokens_per_second, language), first=first)
 
 
-def _failures(one: ModelReport) -> str:
-    """Of answers, then of loads and workers, which fail without a voter noticing."""
+def _failures(one: ModelReport, language: str) -> str:
+    """Of answers, then of loads and workers, which fail without a voter noticing; logs have them by their codes."""
     found = (*sorted(one.tally.failures.items()), *sorted(one.state.failed.items()))
-    return "<br>".join(f"{escape(code)}: {count}" for code, count in found) or "—"
+    lines = (
+        f'<span title="{escape(code)}">{_befell(code, language)}: {number(count, language)}</span>'
+        for code, count in found
+    )
+    return "<br>".join(lines) or "—"
+
+
+def _befell(code: str, language: str) -> str:
+    key = f"failure_{code}"
+    return say(language, key) if key in TEXTS else escape(code)
 
 
 def _money(one: ModelReport, language: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,13 +11,15 @@ import pytest
 from operated import SIGNED, Operated, operated, some_answers
 from starlette.requests import Request
 
+from arena import engines, errors
 from arena.config import Settings
 from arena.engines.health import Health
-from arena.engines.local import Phase
+from arena.engines.local import Failed, Phase
+from arena.errors import ArenaError, EngineError
 from arena.service.segments import Window
-from arena.ui.models_tab import ACTS, entrance
+from arena.ui.models_tab import ACTS, entrance, page
 from arena.ui.operator import WRONG_TOKENS, Doorkeeper
-from arena.ui.texts import say
+from arena.ui.texts import LANGUAGES, say
 
 PAGE = "/arena/operator/models"
 
@@ -79,7 +83,10 @@ def test_what_everybody_sees_of_the_page_names_nobody(it: Operated) -> None:
         assert not [name for name in it.arena.fleet.entries if name in door]
 
 
-@pytest.mark.parametrize(("language", "words"), [("ru", ("готова", "Потрачено")), ("en", ("ready", "Spent"))])
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("ru", ("готова", "Потрачено", "время вышло: 1")), ("en", ("ready", "Spent", "timed out: 1"))],
+)
 def test_it_shows_state_memory_speed_failures_and_money(it: Operated, language: str, words: tuple[str, ...]) -> None:
     """Each contestant in the operator's language."""
     some_answers(it.arena)
@@ -88,7 +95,6 @@ def test_it_shows_state_memory_speed_failures_and_money(it: Operated, language: 
     for expected in (
         *it.arena.fleet.entries,
         *words,
-        "timeout: 1",
         "refuses the key (401)",
         "operator-bar",
         "operator-legend",
@@ -118,6 +124,40 @@ def test_the_operator_sees_what_a_wipe_of_the_disk_would_lose(
     assert (words in shown, say(language, "not_kept") in shown) == (False, True)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_failure_is_told_in_words(it: Operated, language: str) -> None:
+    """Of an answer, a load or a worker; a code that nobody knows yet is shown as it is."""
+    sources = [*Path(engines.__file__).parent.rglob("*.py"), Path(errors.__file__)]
+    named = {code for file in sources for code in re.findall(r'^    code = "(\w+)"', file.read_text("utf-8"), re.M)}
+    codes = {one.code for one in descendants(EngineError)} | (named - {one.code for one in descendants(ArenaError)})
+    it.arena.watching.tallies["cloud"].failures.update([*codes, *map(str, Failed), "<odd>"])
+    html = it.client.post(PAGE, headers={**SIGNED, "Accept-Language": language}).json()["html"]
+    told = dict(re.findall(r'<span title="([^"]+)">([^<]+): \d+</span>', html))
+    assert {*codes, *Failed} <= set(told)
+    assert [code for code, words in told.items() if words == code] == ["&lt;odd&gt;"]
+
+
+def descendants(error: type[ArenaError]) -> set[type[ArenaError]]:
+    """An error and all of the product's that are of its kind."""
+    kinds = [one for one in error.__subclasses__() if one.__module__.startswith("arena.")]
+    return {error}.union(*map(descendants, kinds))
+
+
+def test_a_failure_is_not_counted_as_an_answer(it: Operated) -> None:
+    """Whoever only failed has answered nothing."""
+    some_answers(it.arena)
+    html = it.client.post(PAGE, headers={**SIGNED, "Accept-Language": "en"}).json()["html"]
+    (row,) = [row for row in html.split("<tr>") if "lazy<small>" in row]
+    assert re.search(r'"Answers"[^>]*><div>0<', row)
+
+
+async def test_how_long_the_arena_stands_is_told_in_the_units_that_it_fills(it: Operated) -> None:
+    """It said "0.0 hours"."""
+    report = it.arena.report()
+    for seconds, said in {59: "меньше минуты", 60: "1 мин", 3_600: "1 ч 0 мин", 90_000: "1 сут 1 ч"}.items():
+        assert f"С запуска: {said}, голосов 0" in page(replace(report, uptime=float(seconds)), "ru")
+
+
 def test_loading_and_a_quarantine_say_how_it_goes(it: Operated) -> None:
     """Progress while it loads, the reason when it failed; both can be loaded by hand afterwards."""
     it.machine.phase = Phase.LOADING
@@ -125,7 +165,7 @@ def test_loading_and_a_quarantine_say_how_it_goes(it: Operated) -> None:
     it.machine.phase, it.machine.reason = Phase.FAILED, "out of memory <on the card>"
     html = it.client.post(PAGE, headers=SIGNED).json()["html"]
     assert "out of memory &lt;on the card&gt;" in html
-    assert "out_of_memory: 2" in html
+    assert "не хватило памяти: 2" in html
     assert 'data-act="load"' in html
 
 
