@@ -219,8 +219,7 @@ def first_place(counts: PairCounts, least: int) -> Flip | None:
         if duels > 1 and search.leads(other, search.duel(other), duels - 1):
             challenger, duels = other, search.fewest(other, search.duel(other))
     battles = search.fewest(challenger, search.against_all(challenger)) * len(core) / 2
-    names = (counts.names[core[one]] for one in (leader, challenger))
-    return Flip(*names, duels, int(np.ceil(battles)), least)
+    return Flip(counts.names[core[leader]], counts.names[core[challenger]], duels, int(np.ceil(battles)), least)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
