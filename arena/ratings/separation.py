@@ -10,8 +10,12 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from arena.ratings.comparisons import PairCounts
 from arena.ratings.intervals import CONFIDENCE, normal_quantile
 from arena.ratings.leaderboard import Leaderboard
+
+_ENOUGH_MEETINGS = 30
+"""Two contestants' own share of ties is believed from so many battles between them on."""
 
 _BEYOND_REACH = 1_000_000
 """More votes than this are as good as never."""
@@ -44,6 +48,15 @@ def votes_to_separate(
     missing = 1 / wanted**2 - (1 / deviation**2 if math.isfinite(deviation) else 0)
     votes = math.ceil(missing / per_vote) if per_vote > 0 else _BEYOND_REACH
     return votes if votes < _BEYOND_REACH else None
+
+
+def tie_share(counts: PairCounts, a: int, b: int) -> float:
+    """Share of ties (both bad among them) between two contestants, or among all where these two met rarely: one
+    meeting that was a tie does not make the next ones ties."""
+    total, ties = counts.total, counts.ties
+    if max(a, b) < len(counts) and total[a, b] >= _ENOUGH_MEETINGS:
+        return float(ties[a, b] / total[a, b])
+    return float(ties.sum() / total.sum()) if total.any() else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +105,9 @@ def separation(board: Leaderboard, first: str, second: str) -> Separation:
     assert other.rating is not None
     difference, reach = one.rating - other.rating, (one.ci_high - one.ci_low) / 2
     deviation, nat = reach / normal_quantile(), board.scale.per_nat
-    votes = votes_to_separate(difference / nat, deviation / nat, _tie_share(board, first, second))
+    ties = 0.0
+    if (counts := board.counts) is not None:
+        ties = tie_share(counts, counts.names.index(first), counts.names.index(second))
+    votes = votes_to_separate(difference / nat, deviation / nat, ties)
     better = probability_better(difference, deviation)
     return Separation(first, second, difference, difference - reach, difference + reach, better, votes)
-
-
-def _tie_share(board: Leaderboard, first: str, second: str) -> float:
-    """Share of ties between the two, or among all where these two met rarely."""
-    if board.counts is None:
-        return 0.0
-    a, b = board.counts.names.index(first), board.counts.names.index(second)
-    total, ties = board.counts.total, board.counts.ties
-    if total[a, b] >= 30:
-        return float(ties[a, b] / total[a, b])
-    return float(ties.sum() / total.sum()) if total.any() else 0.0

@@ -160,7 +160,6 @@ class Boards:
             if a == b or a not in ratings.counts.names or b not in ratings.counts.names:
                 raise ArenaError("choose two different contestants of the board")
             first, second = ratings.counts.names.index(a), ratings.counts.names.index(b)
-            met = meeting("", ratings.counts, first, second)
             strengths = ratings.strengths(second)
             topics = []
             for name in self.slices(track) if slice == ALL else ():
@@ -169,7 +168,7 @@ class Boards:
                     counts = self._live.ratings(str(track), name).counts
                     topics.append(meeting(name.removeprefix("topic="), counts, first, second))
             known = [one for one in topics if one.battles]
-            return pair_view(strengths, met, known, self._parameters.scale, (first, second))
+            return pair_view(strengths, ratings.counts, known, self._parameters.scale, (first, second))
 
     def slices(self, track: Track = Track.HUMAN) -> tuple[str, ...]:
         """The slices that hold a comparison."""

@@ -13,7 +13,7 @@ from arena.ratings.bradley_terry import Strengths
 from arena.ratings.comparisons import PairCounts
 from arena.ratings.elo import Scale
 from arena.ratings.intervals import normal_quantile
-from arena.ratings.separation import probability_better, votes_to_separate
+from arena.ratings.separation import probability_better, tie_share, votes_to_separate
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +63,18 @@ def meeting(topic: str, counts: PairCounts, a: int, b: int) -> Meeting:
 
 
 def pair_view(
-    strengths: Strengths, met: Meeting, topics: Sequence[Meeting], scale: Scale, places: tuple[int, int]
+    strengths: Strengths, counts: PairCounts, topics: Sequence[Meeting], scale: Scale, places: tuple[int, int]
 ) -> PairView:
-    """What the strengths say of two contestants; `strengths` are relative to the second."""
+    """What the strengths, and the counts that they are of, say of two contestants; `strengths` are relative to the
+    second."""
     a, b = places
+    met = meeting("", counts, a, b)
     names = strengths.names[a], strengths.names[b]
     difference = float(strengths.theta[a] - strengths.theta[b])
     deviation = float(strengths.relative_deviation[a])
     if not (math.isfinite(difference) and math.isfinite(deviation)) or strengths.piece[a] != strengths.piece[b]:
         return PairView(*names, met, tuple(topics))
     reach = normal_quantile() * deviation
-    ties = (met.ties + met.both_bad) / met.battles if met.battles else 0.0
     return PairView(
         *names,
         met,
@@ -82,5 +83,5 @@ def pair_view(
         difference=difference * scale.per_nat,
         low=(difference - reach) * scale.per_nat,
         high=(difference + reach) * scale.per_nat,
-        votes_needed=votes_to_separate(difference, deviation, ties),
+        votes_needed=votes_to_separate(difference, deviation, tie_share(counts, a, b)),
     )

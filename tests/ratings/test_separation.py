@@ -9,7 +9,7 @@ import pytest
 
 from arena.ratings.bradley_terry import fit
 from arena.ratings.comparisons import PairCounts
-from arena.ratings.separation import Separation, probability_better, votes_to_separate
+from arena.ratings.separation import Separation, probability_better, tie_share, votes_to_separate
 
 
 def deviation(wins: float, losses: float) -> tuple[float, float]:
@@ -47,6 +47,19 @@ def test_ties_make_each_vote_less_noisy() -> None:
     assert plain is not None
     assert tied is not None
     assert tied < plain
+
+
+def test_one_tied_meeting_makes_no_tie_of_the_next() -> None:
+    """Two who met rarely are taken to tie like everybody; after thirty meetings like themselves."""
+    counts = PairCounts(["x", "y", "z"])
+    for outcome in (1.0, 0.0, 0.5, 0.5):
+        for _ in range(10):
+            counts.add(1, 2, outcome)
+    counts.add(0, 1, 0.5)
+    assert tie_share(counts, 0, 1) == pytest.approx(21 / 41)
+    for _ in range(29):
+        counts.add(0, 1, 0.5)
+    assert tie_share(counts, 0, 1) == 1
 
 
 def test_nothing_known_is_the_longest_way() -> None:
