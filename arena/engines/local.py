@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -22,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from arena.engines.limits import Gate
 from arena.engines.nursery import Nursery, WorkerProcess
+from arena.engines.socket_folder import SocketFolder
 from arena.engines.worker.spec import OUT_OF_MEMORY, WorkerSpec
 from arena.errors import EndpointError, EngineTimeout, ModelUnavailable
 from arena.types import Chunk, Conversation, Decoding, Finish
@@ -120,7 +119,7 @@ class LocalEngine:
         self._client: OpenAIEngine | None = None
         self._starting: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._room: Path | None = None
+        self._folder: SocketFolder | None = None
         self._log: tuple[str, ...] = ()
         self._active = 0
 
@@ -214,16 +213,15 @@ class LocalEngine:
         self.state = ModelState(Phase.LOADING)
         try:
             self._worker = worker = await self._nursery.take()
-            self._room = Path(tempfile.mkdtemp(prefix="arena-"))
-            socket = self._room / "s"
-            worker.assign(spec=self.spec.to_json(), socket=str(socket))
+            self._folder = folder = SocketFolder()
+            worker.assign(spec=self.spec.to_json(), socket=str(folder.socket))
             await self._until_ready(worker)
         except (OSError, TimeoutError, ModelUnavailable) as error:
             reason = str(error) or f"{self.spec.model} was not ready within {self._patience.load:.0f} s"
             kind = error.kind if isinstance(error, _Lost) else Failed.LOAD
             await self._fail(_Lost(reason, kind), self._patience.quarantine)
             raise ModelUnavailable(f"{self.state.reason}; next attempt in {self._wait():.0f} s") from error
-        self._client = self._connect(socket)
+        self._client = self._connect(folder.socket)
         self.state = ModelState(Phase.WARM, 1.0)
         self._watching = asyncio.create_task(self._watch(worker))
         await self._restock()
@@ -304,15 +302,15 @@ class LocalEngine:
     async def _end_worker(self) -> None:
         worker, self._worker = self._worker, None
         client, self._client = self._client, None
-        room, self._room = self._room, None
+        folder, self._folder = self._folder, None
         if worker:
             await worker.end()
             self._log = worker.log
         if client:
             with contextlib.suppress(Exception):  # its connections are dead already
                 await client.close()
-        if room:
-            shutil.rmtree(room, ignore_errors=True)
+        if folder:
+            folder.close()
 
     async def _explained(self, error: EndpointError | EngineTimeout) -> Exception:
         """The error as it is, unless the worker's death explains it better."""

@@ -26,6 +26,7 @@ from arena.engines.memory import GIB
 from arena.engines.nursery import Nursery
 from arena.engines.placement import Placement
 from arena.engines.pool import Pool, Snapshot
+from arena.engines.socket_folder import sweep
 from arena.errors import ModelUnavailable
 from arena.service.inventory import SHARE_OF_FREE, Reservation, budget, reservations, the_hub
 from arena.service.views import Preparation
@@ -141,6 +142,7 @@ class PooledModels:
     async def start(self) -> None:
         """Begin to prepare: measure, train the toys that are missing, load what fits. Returns at once."""
         self._started = time.monotonic()
+        sweep()
         if self._progress:
             self._spawn(self._raise_toys())
         self._spawn(self._measure_and_load())

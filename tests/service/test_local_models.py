@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -300,3 +301,13 @@ def test_a_worker_is_told_what_is_peculiar_about_a_model(tmp_path: Path) -> None
         "org/small",
     )
     assert WorkerSpec.from_json(spec.to_json()) == spec
+
+
+async def test_a_start_sweeps_what_a_killed_arena_left_in_the_temporary_directory(
+    machine: Callable[..., Machine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders of workers' sockets: whoever was killed could not remove them."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "arena-worker-orphaned").mkdir()
+    await machine(a=1.0, b=1.0).models.start()
+    assert not (tmp_path / "arena-worker-orphaned").exists()
