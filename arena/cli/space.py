@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from arena.cli.terminal import told
+from arena.config import files_named_in
 from arena.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,14 +48,16 @@ def write_space(folder: Path, *, title: str = "Arena", force: bool = False, root
         raise ConfigError(f"the folder holds {strange[0]} already", file=folder, suggestion="--force writes over it")
     if not (root / "models.yaml").is_file():
         raise ConfigError("the project's own files are not here", file=root, suggestion="run it from a checkout")
+    if folder.resolve() == root.resolve() or root.resolve().is_relative_to(folder.resolve()):
+        raise ConfigError("the project itself is here", file=folder, suggestion="name another folder")
     texts = {
         "README.md": front_matter(title) + _words(title),
         "requirements.txt": requirements((root / "requirements.txt").read_text(encoding="utf-8")),
     }
+    copied = list(_sources(root))
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-    copied = list(_sources(root))
     for source in copied:
         target = folder / source.relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -82,8 +85,18 @@ def requirements(text: str) -> str:
 
 
 def _sources(root: Path) -> Iterator[Path]:
-    """Every file of the project that runs."""
+    """Every file of the project that runs, and those that its models.yaml names. Raises `ConfigError` for one of them
+    that lies elsewhere."""
     yield from (path for name in ("app.py", "models.yaml", "LICENSE") if (path := root / name).is_file())
+    for path in files_named_in(root / "models.yaml"):
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise ConfigError(
+                f"{path} lies outside of the project",
+                file=root / "models.yaml",
+                suggestion="copy it beside models.yaml",
+            )
+        if path.is_file():
+            yield path
     for path in sorted((root / "arena").rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts and path.suffix not in (".pyc", ".pyo"):
             yield path

@@ -1,6 +1,6 @@
 """What the operator wrote, validated once: the environment (`Settings`) and models.yaml (`Catalog`)."""
 
-from arena.config.catalog import PROFILES, Catalog, load_catalog, profiles_of
+from arena.config.catalog import PROFILES, Catalog, files_named_in, load_catalog, profiles_of
 from arena.config.contestants import (
     ENGINES,
     QUANTIZATIONS,
@@ -37,6 +37,7 @@ __all__ = [
     "Quantization",
     "Settings",
     "Topic",
+    "files_named_in",
     "keys_table",
     "load_catalog",
     "nvidia_gpu_visible",

@@ -86,6 +86,24 @@ def profiles_of(path: Path | str) -> tuple[str, ...]:
     return tuple(map(str, found)) if isinstance(found, Mapping) else ()
 
 
+def files_named_in(path: Path | str) -> tuple[Path, ...]:
+    """Files that a models.yaml names in whichever profile: recorded answers, questions, chat templates. Relative ones
+    from its directory."""
+    source = read(Path(path))
+    return tuple(dict.fromkeys(source.file.parent / name for name in _file_names(source.data)))
+
+
+def _file_names(data: Any) -> Iterator[str]:
+    values = (
+        list(data.items()) if isinstance(data, Mapping) else list(enumerate(data)) if isinstance(data, list) else []
+    )
+    for key, value in values:
+        if key in ("answers", "dataset", "template") and isinstance(value, str):
+            yield value
+        else:
+            yield from _file_names(value)
+
+
 def _sections(source: Source, profile: str) -> tuple[list[Location], list[Location]]:
     """Locations of the section for every profile and of the chosen one."""
     if not isinstance(source.data, Mapping):
@@ -184,8 +202,12 @@ def _per_quantization(
             )
         )
         return
+    name = data.get("name")
+    if not isinstance(name, str) or name != name.strip() or not name:
+        yield location, {**data, "quantization": wanted[0]}  # whose validation says what is wrong with it
+        return
     for quantization in wanted:
-        yield location, {**data, "name": f"{data.get('name')} ({quantization})", "quantization": quantization}
+        yield location, {**data, "name": f"{name} ({quantization})", "quantization": quantization}
 
 
 def _relocated(entry: Contestant, storage: Path) -> Contestant:
@@ -206,7 +228,8 @@ def _from_environment(
     if data.get("engine") != "openai" or data.get("enabled") is False:
         return data
     for key in ("model", "base_url"):
-        for name in _VARIABLE.findall(str(data.get(key, ""))):
+        given = data.get(key)
+        for name in _VARIABLE.findall(given) if isinstance(given, str) else ():
             if environ.get(name):
                 data[key] = data[key].replace(f"${{{name}}}", environ[name])
             else:

@@ -30,7 +30,9 @@ def _option(default: Any, en: str, ru: str, *, flag: str | None = None, shown: s
 class Settings(BaseModel):
     """What the operator chose. Seconds, hours, characters and GiB are named in the descriptions."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, protected_namespaces=(), allow_inf_nan=False
+    )
 
     profile: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")] = _option(
         "auto",

@@ -69,9 +69,10 @@ def interval_rows(boards: Sequence[tuple[str, BoardView]]) -> Rows:
 def matrix_rows(board: Leaderboard, plot: str) -> Rows:
     """A square table: the row's name, then one cell per column's name, empty where there is nothing to say."""
     matrix: Matrix = win_matrix(board) if plot == "wins" else counts_matrix(board)
+    label = next(label for label in ("model", "row", "") if label not in matrix.names)
     return [
         {
-            "model": name,
+            label: name,
             **{other: None if value != value else value for other, value in zip(matrix.names, line, strict=True)},
         }
         for name, line in zip(matrix.names, matrix.values.tolist(), strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -95,3 +96,42 @@ def test_a_folder_in_other_use_is_left_alone(tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     (clone / ".git").mkdir(parents=True)
     assert CliRunner().invoke(app, ["space", str(clone)]).exit_code == 0
+
+
+def checkout(folder: Path, catalogue: str) -> Path:
+    """As much of the project as a Space is made of, with another models.yaml."""
+    (folder / "arena").mkdir(parents=True)
+    shutil.copyfile(ROOT / "requirements.txt", folder / "requirements.txt")
+    (folder / "models.yaml").write_text(catalogue)
+    return folder
+
+
+def test_files_that_the_catalogue_names_come_along(tmp_path: Path) -> None:
+    """Recorded answers, their questions, a chat's template: without them the Space would refuse its own catalogue."""
+    root = checkout(
+        tmp_path / "project",
+        "profiles:\n  cpu:\n    contestants:\n      - {name: a, engine: recorded, answers: kept/a.jsonl}\n"
+        "      - {name: b, model: o/b, chat: {template: b.jinja}}\n    prompts: {dataset: kept/question.jsonl}\n",
+    )
+    (root / "kept").mkdir()
+    for name in ("kept/a.jsonl", "kept/question.jsonl", "b.jinja"):
+        (root / name).write_text(name)
+    write_space(tmp_path / "space", root=root)
+    for name in ("kept/a.jsonl", "kept/question.jsonl", "b.jinja"):
+        assert (tmp_path / "space" / name).read_text() == name
+
+
+def test_a_file_that_lies_elsewhere_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    """A path of this machine leads nowhere in a Space."""
+    (tmp_path / "a.jsonl").write_text("")
+    root = checkout(tmp_path / "project", "contestants: [{name: a, engine: recorded, answers: ../a.jsonl}]\n")
+    with pytest.raises(ConfigError, match="outside of the project"):
+        write_space(tmp_path / "space", root=root)
+    assert not (tmp_path / "space").exists()
+
+
+def test_the_project_is_not_written_over(tmp_path: Path) -> None:
+    """Not even by force: its README and requirements would be the Space's."""
+    root = checkout(tmp_path / "project", "contestants: []\n")
+    with pytest.raises(ConfigError, match="the project itself"):
+        write_space(root, force=True, root=root)

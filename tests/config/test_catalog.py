@@ -258,3 +258,20 @@ def test_an_unknown_contestant_is_answered_with_the_nearest_name(write) -> None:
     with pytest.raises(ConfigError, match="did you mean T-lite"):
         catalog.contestant("t-light")
     assert catalog.judge("J").decoding.temperature == 0
+
+
+@pytest.mark.parametrize("name", ["", "name: 5, ", 'name: "a ", '])
+def test_a_list_of_quantizations_makes_no_name_of_none(tmp_path: Path, name: str) -> None:
+    """What is wrong with the name is said of it, not hidden in "None (nf4)"."""
+    file = tmp_path / "models.yaml"
+    file.write_text(f"contestants:\n- {{{name}model: a/b, quantization: [nf4, int8]}}\n")
+    with pytest.raises(ConfigError, match="name"):
+        load_catalog(file, "demo", {})
+
+
+def test_a_list_where_text_belongs_is_told_and_no_variable_looked_up_in_it(tmp_path: Path) -> None:
+    """An endpoint's model is one name."""
+    file = tmp_path / "models.yaml"
+    file.write_text('contestants:\n- {name: a, engine: openai, base_url: "http://x/v1", model: ["${FOO}"]}\n')
+    with pytest.raises(ConfigError, match="text"):
+        load_catalog(file, "demo", {"FOO": "x"})
