@@ -348,8 +348,8 @@ def test_files_hold_what_the_page_shows() -> None:
     grid = board_files.matrix_rows(board, "counts")
     assert [row["model"] for row in grid] == [row.model for row in board.rows]
     assert sum(value for row in grid for name, value in row.items() if name != "model" and value) == 2 * board.votes
-    namesake = replace(board.counts, names=("model", *board.counts.names[1:]))
-    square = board_files.matrix_rows(replace(board, counts=namesake), "counts")
+    namesake = replace(board, rows=(replace(board.rows[0], model="model"), *board.rows[1:]))
+    square = board_files.matrix_rows(namesake, "wins")
     assert {len(row) for row in square} == {len(square) + 1}
     assert board_files.style_rows(styled())[0]["points_for_twice"] == pytest.approx(115.8, abs=0.1)
     assert json.loads(board_files.as_json(board_files.style_rows(styled()))[0])[1]["value"] is None
