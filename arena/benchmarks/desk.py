@@ -21,6 +21,7 @@ from arena.benchmarks.samples import Sample, samples
 from arena.benchmarks.scoreboard import KeptSheet, Scoreboard, ScoreShelf
 from arena.benchmarks.task import Row
 from arena.benchmarks.tasks import ALL, lm_eval
+from arena.benchmarks.tasks.arena_hard import INTERVAL, ROWS
 
 MAIN = (
     "score", "length_controlled_winrate", "win_rate", "prompt_strict", "judge_correct_percent", "weighted_score",
@@ -55,7 +56,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row of a task's table; `source` says who published it and is None for our own."""
+    """One row of a task's table; `source` says who published it and is None for our own.
+
+    `interval` says what the interval of an own score was drawn over, `questions` or (in sheets from before) `rows`.
+    """
 
     model: str
     figures: Mapping[str, float]
@@ -65,6 +69,7 @@ class Entry:
     notes: tuple[str, ...] = ()
     rating: float | None = None
     sampled: bool = False
+    interval: str = ""
 
     @property
     def quoted(self) -> bool:
@@ -184,7 +189,8 @@ class BenchDesk:
             length = self._length(folder)
             figures |= {} if length is None else {"answer_length": length}
         labels = dict.fromkeys((*_labels(row), *filter(None, (sheet.judge, sheet.protocol))))
-        return Entry(model, figures, sheet.date, tuple(labels), sampled=folder.exists())
+        drawn = str(row.get(INTERVAL) or ROWS) if "ci_low" in figures else ""
+        return Entry(model, figures, sheet.date, tuple(labels), sampled=folder.exists(), interval=drawn)
 
     def _length(self, answers: Path) -> float | None:
         """Mean characters of a run's answers, None without a run."""
@@ -220,7 +226,8 @@ def _figures(row: Row) -> Iterator[tuple[str, float]]:
 
 def _labels(row: Row) -> Iterator[str]:
     """What tells rows of one model apart: judge, protocol, language, domain."""
-    return (str(value) for key, value in row.items() if key != "model" and isinstance(value, str) and value)
+    known = ("model", INTERVAL)
+    return (str(value) for key, value in row.items() if key not in known and isinstance(value, str) and value)
 
 
 def _quoted(task: str, spelling: Mapping[str, str]) -> Iterator[Entry]:

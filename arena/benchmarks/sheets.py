@@ -19,7 +19,7 @@ from arena.benchmarks.questions import Question
 from arena.benchmarks.runlog import read_log
 from arena.benchmarks.runner import answers_of
 from arena.benchmarks.scoreboard import file_name
-from arena.benchmarks.scorers.against_baseline import Bootstrap
+from arena.benchmarks.scorers.by_question import QuestionBootstrap
 from arena.benchmarks.task import Benchmark, JudgedBy, ScoreSheet
 from arena.benchmarks.tasks import alpaca_eval, arena_hard, ifeval, mt_bench
 from arena.benchmarks.tasks.grounded_dialogue import grounded_answer
@@ -48,7 +48,7 @@ class FinishedRun:
     baseline_answers: Path | None = None  # a file that others made
     protocol: str = ""  # how the judge was asked, and against whom
     difficulty: Difficulty | None = None
-    bootstrap: Bootstrap = Bootstrap()
+    bootstrap: QuestionBootstrap = QuestionBootstrap()
 
 
 def texts_of(records: Sequence[Record]) -> Answers:

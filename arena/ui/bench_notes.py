@@ -11,13 +11,24 @@ from arena.ui.sentences import said
 _RUSSIAN = (
     # how it was scored
     (
-        "arena-hard {version}, baseline {baseline}, {rounds} bootstrap rounds ({seeds}), {percent}%",
-        "arena-hard {version}: сравнение с {baseline}, бутстрэп {rounds} раз ({seeds}), интервал {percent} %",
+        "arena-hard {version}, baseline {baseline}, {rounds} bootstrap rounds of questions ({seeds}), {percent}%",
+        "arena-hard {version}: сравнение с {baseline}, бутстрэп по вопросам {rounds} раз ({seeds}), "
+        "интервал {percent} %",
     ),
     (
-        "arena-hard {version}, baseline {baseline}, {rounds} bootstrap rounds ({seeds}), {percent}%, length control",
-        "arena-hard {version}: сравнение с {baseline}, бутстрэп {rounds} раз ({seeds}), интервал {percent} %, "
-        "поправка на длину",
+        "arena-hard {version}, baseline {baseline}, {rounds} bootstrap rounds of rows ({seeds}), {percent}%",
+        "arena-hard {version}: сравнение с {baseline}, бутстрэп по строкам {rounds} раз ({seeds}), "
+        "интервал {percent} %",
+    ),
+    (
+        "arena-hard {version}, baseline {baseline}, {rounds} bootstrap rounds of rows ({seeds}), {percent}%, "
+        "length control",
+        "arena-hard {version}: сравнение с {baseline}, бутстрэп по строкам {rounds} раз ({seeds}), "
+        "интервал {percent} %, поправка на длину",
+    ),
+    (  # sheets kept before the sentence said what was drawn
+        "arena-hard {version}, baseline {baseline}, {rounds} bootstrap rounds ({seeds}), {percent}%",
+        "arena-hard {version}: сравнение с {baseline}, бутстрэп {rounds} раз ({seeds}), интервал {percent} %",
     ),
     ("mt-bench, first verdict of a text counts", "mt-bench: из нескольких оценок в тексте считается первая"),
     ("mt-bench, last verdict of a text counts", "mt-bench: из нескольких оценок в тексте считается последняя"),
@@ -51,6 +62,10 @@ _RUSSIAN = (
     ("{count} pairs without a verdict in both orders", "пар без вердикта в обоих порядках: {count}"),
     ("{count} judge texts without a verdict", "текстов судьи без вердикта: {count}"),
     ("{model}: {count} rows without a verdict left out", "{model}: строк без вердикта пропущено: {count}"),
+    (
+        "{model}: all {count} preferences are alike, so the standard error is not known",
+        "{model}: все предпочтения одинаковы ({count}), поэтому стандартная ошибка неизвестна",
+    ),
     (
         "{model}: {count} rows repeat an instruction; all are counted",
         "{model}: строк с повторной инструкцией: {count}, учтены все",

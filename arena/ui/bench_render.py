@@ -180,7 +180,8 @@ def _interval(entry: Entry, language: str) -> str:
     low, high = entry.figures.get("ci_low"), entry.figures.get("ci_high")
     if low is None or high is None:
         return ""
-    return f"<small>{number(low, language, 1)} … {number(high, language, 1)}</small>"
+    over = f"<small>{say(language, f'bench_over_{entry.interval}')}</small>" if entry.interval else ""
+    return f"<small>{number(low, language, 1)} … {number(high, language, 1)}</small>{over}"
 
 
 def _correlations(view: TaskTable, columns: Sequence[str], rated: bool, language: str) -> str:
@@ -217,6 +218,8 @@ def _sources(view: TaskTable, shown: frozenset[Source], wanted: Wanted, language
 
 def _notes(view: TaskTable, language: str) -> str:
     lines = [say(language, "bench_note")] if any(entry.quoted for entry in view.entries) else []
+    if any(entry.interval for entry in view.entries):
+        lines.append(say(language, "bench_interval"))
     if view.unscored:
         lines.append(say(language, "bench_unscored", count=number(view.unscored, language)))
     lines += [escape(spoken(note, language)) for note in view.notes]

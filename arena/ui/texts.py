@@ -485,6 +485,14 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Rows marked “quoted” were published by others; source and date stand in the row. "
         "Other questions, another judge or translation give other figures.",
     ),
+    "bench_interval": (
+        "Интервалы «по вопросам» берут вопрос целиком, со всеми его партиями. Те, что «по строкам», как в "
+        "опубликованных таблицах, считают партии одного вопроса независимыми и потому слишком узки.",
+        "Intervals “over questions” draw a question whole, with all its games. Those “over rows”, as in published "
+        "tables, take the games of one question for independent and are therefore too narrow.",
+    ),
+    "bench_over_questions": ("по вопросам", "over questions"),
+    "bench_over_rows": ("по строкам", "over rows"),
     "bench_unscored": (
         "Без оценки осталось: {count}. В средние они не входят.",
         "Left unscored: {count}. No average counts them.",

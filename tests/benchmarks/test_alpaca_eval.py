@@ -102,6 +102,13 @@ def test_one_single_row_is_a_mean_without_an_error(tmp_path: Path) -> None:
     assert row["standard_error"] is None
 
 
+def test_preferences_that_are_all_alike_tell_no_error(tmp_path: Path) -> None:
+    """Twenty of twenty won is no certainty, so the error is unknown and not 0."""
+    sheet = score(tmp_path, *[f"m,{index},2,10,20" for index in range(4)])
+    assert (sheet.models[0]["win_rate"], sheet.models[0]["standard_error"]) == (100, None)
+    assert "all 4 preferences are alike" in sheet.notes[0]
+
+
 def test_the_fit_finds_the_maximum_of_the_weighted_likelihood() -> None:
     """At the maximum the weighted residuals are orthogonal to every column."""
     random = np.random.default_rng(7)

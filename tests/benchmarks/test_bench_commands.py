@@ -60,7 +60,7 @@ def test_without_json_a_table_is_printed(tmp_path: Path) -> None:
     """With the protocol above and what was not scored below."""
     result = CliRunner().invoke(app, ["score", "arena-hard", "--battles", str(battles(tmp_path))])
     assert result.exit_code == 0
-    for word in ("baseline base", "ci_low", "75.00", "unscored: 0"):
+    for word in ("baseline base", "bootstrap rounds of rows", "ci_low", "75.00", "unscored: 0"):
         assert word in result.stdout
 
 

@@ -122,6 +122,9 @@ def test_pairs_are_judged_in_both_orders_against_a_baselines_run(place: Path) ->
     assert (scores["plain"]["score"], scores["plain"]["battles"]) == (50, 6)
     assert scores["plain"]["avg_tokens"] == 3
     assert scores["wordy"]["avg_tokens"] == 4
+    assert "1000 bootstrap rounds of questions" in found["protocol"]
+    assert (scores["plain"]["interval"], scores["wordy"]["interval"]) == ("questions", None)
+    assert scores["plain"]["ci_low"] < 25 < 75 < scores["plain"]["ci_high"], "three questions, all alike"
     path = place / "storage" / "runs" / "ru-arena-general" / "plain" / "judgments" / "likes-first_vs_wordy.jsonl"
     before = path.read_bytes()
     assert run(place, *arguments, "--baseline", "wordy")["models"] == found["models"]

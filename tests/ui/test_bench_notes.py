@@ -9,6 +9,7 @@ import numpy as np
 
 from arena.benchmarks.reference import quoted_figures
 from arena.benchmarks.scorers.against_baseline import Bootstrap
+from arena.benchmarks.scorers.by_question import QuestionBootstrap
 from arena.benchmarks.scorers.instructions.following import Instruction
 from arena.benchmarks.sheets import FinishedRun, sheet_of
 from arena.benchmarks.task import ScoreSheet
@@ -25,6 +26,7 @@ def sheets() -> Iterator[ScoreSheet]:
     )  # fmt: skip
     for scheme in ("sequential", "per-round"):
         yield arena_hard.score(battles, baseline="base", bootstrap=Bootstrap(3, scheme=scheme))  # type: ignore[arg-type]
+    yield arena_hard.score(battles, baseline="base", bootstrap=QuestionBootstrap(3))
     first = mt_bench.Grades("", "", "", "1", "c", "m", (None, 5.0))
     second = mt_bench.Grades("", "", "", "2", "c", "m", (4.0, 5.0))
     texts = mt_bench.JudgeTexts("", "", "", "1", "m", ("words", ""), (None, None))
@@ -33,6 +35,8 @@ def sheets() -> Iterator[ScoreSheet]:
     rows = alpaca_eval.Annotations(np.array([0, 0, 9]), np.array([1.0, 0.0, np.nan]), lengths, lengths)
     yield alpaca_eval.score({"m": rows}, {0: 0.5})
     yield alpaca_eval.score({"m": rows}, {0: 0.5}, weights={})
+    alike = alpaca_eval.Annotations(np.array([0, 1]), np.array([1.0, 1.0]), lengths[::2], lengths[::2])
+    yield alpaca_eval.score({"m": alike}, {0: 0.5, 1: 0.5})
     prompts = [ifeval.Prompt(key, key, (Instruction("letters:vowels", {}),)) for key in "ab"]
     checked = ifeval.check(prompts, ifeval.Responses({"m": {"a": "x"}}, {}))
     yield ifeval.score(prompts, checked, "ru", strangers=2)
@@ -56,6 +60,10 @@ def test_figures_and_names_stand_in_the_russian_sentence_too() -> None:
     """Every place of the English one is filled; an unknown sentence stays."""
     note = "arena-hard v0.1, baseline gpt, 100 bootstrap rounds (seed 42, sequential), 95%"
     assert spoken(note, "ru") == "arena-hard v0.1: сравнение с gpt, бутстрэп 100 раз (зерно 42, подряд), интервал 95 %"
+    note = "arena-hard v0.1, baseline gpt, 1000 bootstrap rounds of questions (seed 42), 95%"
+    assert spoken(note, "ru") == (
+        "arena-hard v0.1: сравнение с gpt, бутстрэп по вопросам 1000 раз (зерно 42), интервал 95 %"
+    )
     assert spoken("2 games unscored: 'no verdict' 2", "ru") == "партий без вердикта: 2 ('нет вердикта' 2)"
     assert spoken("{odd} one", "ru") == "{odd} one"
     for english, russian in _RUSSIAN:

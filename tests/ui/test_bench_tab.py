@@ -79,6 +79,23 @@ def test_our_rows_stand_among_the_published_and_are_told_apart(it: Operated) -> 
     assert "89.9 … 92.5" in quoted[0] or "90.0 … 92.5" in quoted[0]
 
 
+@pytest.mark.parametrize(
+    ("language", "words"), [("ru", ("по вопросам", "по строкам")), ("en", ("over questions", "over rows"))]
+)
+def test_an_interval_says_what_it_was_drawn_over(it: Operated, language: str, words: tuple[str, str]) -> None:
+    """Sheets from before drew rows; a line beneath says what that means. A published row does not say."""
+    bounds = {"score": 88.0, "ci_low": 80.0, "ci_high": 93.0}
+    keep(it, "arena-hard-ru", {"m1": {**bounds, "interval": "questions"}, "m2": bounds, "m3": {"score": 50.0}})
+    found = view(it, "arena-hard-ru")
+    html = table(found, frozenset(found.sources), Wanted("arena-hard-ru"), language)
+    rows = {name: next(row for row in re.findall(r"<tr.*?</tr>", html) if f'data-value="{name}"' in row)
+            for name in ("m1", "m2", "m3", found.entries[0].model)}  # fmt: skip
+    marks = [[word for word in words if f"<small>{word}</small>" in row] for row in rows.values()]
+    assert marks == [[words[0]], [words[1]], [], []]
+    assert all(word in html.split("</table>")[1] for word in words)
+    assert "questions" not in found.entries[0].labels
+
+
 def test_the_switch_hides_published_rows_or_shows_one_table_of_them(it: Operated) -> None:
     """Of a long list the newest table comes first by itself."""
     sources = view(it, "ru-arena-general").sources

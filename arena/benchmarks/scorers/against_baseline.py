@@ -1,10 +1,13 @@
-"""Win rates against one baseline with bootstrap intervals, as Arena-Hard reports them.
+"""Win rates against one baseline with bootstrap intervals over rows, as Arena-Hard reports them.
 
 Arena-Hard (Li et al. 2024, "From Crowdsourced Data to High-Quality Benchmarks") fits an
 unpenalised Bradley–Terry model with ties as half. Where every pair holds the baseline the
 likelihood splits by model and its maximum is known in closed form: the win probability is the
 weighted mean outcome. That makes a bootstrap round two histograms instead of a fit. Pairs
 without the baseline are legal too; then the model is fitted by Newton's method.
+
+Rounds draw single rows, as the published tables did, though rows of one question hang together:
+this is for reproducing those tables. Our own runs draw questions (`by_question`).
 
 Knows rows as integer codes; names, files and labels belong to the task.
 """
@@ -44,7 +47,7 @@ class Rows:
 class WinRates:
     """Win rates against the baseline in [0, 1] (NaN: no row tells), in the order of `models`.
 
-    `rounds` holds one line per bootstrap round; `low` and `high` are its percentiles.
+    `rounds` holds one line per bootstrap round; `low` and `high` are their interval.
     """
 
     models: tuple[str, ...]
@@ -76,7 +79,7 @@ class Bootstrap:
 
 def win_rates(rows: Rows, bootstrap: Bootstrap) -> WinRates:
     """Point estimates on all rows and percentile intervals on the Elo scale over the rounds."""
-    estimate = _Star(rows) if _every_pair_holds_baseline(rows) else _General(rows)
+    estimate = _Star(rows) if every_pair_holds_baseline(rows) else _General(rows)
     rate = estimate.of_all()
     rounds = np.array([estimate.of_draw(draw) for draw in bootstrap.draws(len(rows))] if len(rows) else [])
     rounds = rounds.reshape(-1, len(rows.models))
@@ -87,7 +90,7 @@ def win_rates(rows: Rows, bootstrap: Bootstrap) -> WinRates:
         np.array([elo_percentile(rounds[:, model], tail) for model in range(len(rows.models))]),
         np.array([elo_percentile(rounds[:, model], 1 - tail) for model in range(len(rows.models))]),
         rounds,
-        _rows_of_each(rows),
+        rows_of_each(rows),
     )
 
 
@@ -111,11 +114,19 @@ def elo_percentile(rates: Floats, quantile: float) -> float:
     return float(1 / (1 + np.exp(-logit)))
 
 
-def _every_pair_holds_baseline(rows: Rows) -> bool:
+def against(rows: Rows) -> tuple[Ints, Floats]:
+    """Of rows that all hold the baseline: which model met it, and the model's score."""
+    first = rows.first == rows.baseline
+    return np.where(first, rows.second, rows.first), np.where(first, 1 - rows.outcome, rows.outcome)
+
+
+def every_pair_holds_baseline(rows: Rows) -> bool:
+    """Whether the closed form holds."""
     return bool(np.all((rows.first == rows.baseline) | (rows.second == rows.baseline)))
 
 
-def _rows_of_each(rows: Rows) -> Ints:
+def rows_of_each(rows: Rows) -> Ints:
+    """How many rows each model stands in."""
     size = len(rows.models)
     return np.bincount(rows.first, minlength=size) + np.bincount(rows.second, minlength=size)
 
@@ -125,8 +136,7 @@ class _Star:
 
     def __init__(self, rows: Rows) -> None:
         self._size, self._baseline = len(rows.models), rows.baseline
-        self._model = np.where(rows.first == rows.baseline, rows.second, rows.first)
-        self._won = np.where(rows.first == rows.baseline, 1 - rows.outcome, rows.outcome)
+        self._model, self._won = against(rows)
         self._weight = rows.weight
         # Without weights a row is one of 3·models cells, and a small cell number is quick to gather and count.
         cell = self._model * 3 + np.rint(2 * self._won).astype(np.int64)

@@ -193,14 +193,22 @@ def _row(
     elif own is None:
         notes.append(f"{model}: no weights, so no length-controlled win rate")
     count = len(valid.win)
+    alike = count > 1 and bool((valid.win == valid.win[0]).all())
+    if alike:
+        notes.append(f"{model}: all {count} preferences are alike, so the standard error is not known")
     return {
         "model": model,
         "n": count,
         "win_rate": 100 * float(valid.win.mean()) if count else None,
-        "standard_error": 100 * float(np.std(valid.win, ddof=1) / np.sqrt(count)) if count > 1 else None,
+        "standard_error": _standard_error(valid.win) if count > 1 and not alike else None,
         "length_controlled_winrate": predicted_win_rate(own, hardness) if own is not None else None,
         "avg_length": _average_length(rows, len(difficulty)),
     }, notes
+
+
+def _standard_error(win: Floats) -> float:
+    """Of the mean, in points; one row is one question, both orders being one preference."""
+    return 100 * float(np.std(win, ddof=1) / np.sqrt(len(win)))
 
 
 def _hardness(difficulty: Mapping[int, float], index: Ints) -> Floats:

@@ -9,7 +9,8 @@ baseline's in both orders. An item of `question.jsonl`, invented here:
 its judgments are `model_judgment/<judge>/<model>.jsonl` (`arena.benchmarks.judgments`).
 Labels are `A>>B, A>B, A=B, B>A, B>>A`; `>>` stands for three rows. Anything else is unscored: it
 is counted and told, never guessed. Version 2.0 drops a pair when either game has no verdict and
-reports the mean of the bootstrap rounds with their 5th and 95th percentiles.
+reports the mean of the bootstrap rounds with their 5th and 95th percentiles. Published intervals
+draw rows; those of our own runs draw questions, and the sheet says which.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from arena.benchmarks.files import Table
 from arena.benchmarks.judgments import Judgment, read_judgment_files
 from arena.benchmarks.questions import HubFile
 from arena.benchmarks.scorers.against_baseline import Bootstrap, Floats, Rows, WinRates, win_rates
+from arena.benchmarks.scorers.by_question import QuestionBootstrap, win_rates_by_question
 from arena.benchmarks.scorers.length_penalty import deviation, penalty
 from arena.benchmarks.task import Benchmark, JudgedBy, ScoreSheet
 from arena.errors import FileFormatError
@@ -58,6 +60,9 @@ BENCHMARKS = (
     ),
 )
 Protocol = Literal["v0.1", "v2.0"]
+
+INTERVAL, QUESTIONS, ROWS = "interval", "questions", "rows"
+"""In a row of our own runs: what its interval was drawn over. Others' rows have no such field: they drew rows."""
 
 _WINNERS = {"model_a": 1.0, "model_b": 0.0, **dict.fromkeys(("tie", "tie (bothbad)", "bothbad", "both_bad"), 0.5)}
 
@@ -162,7 +167,7 @@ def score(
     battles: BattleFile,
     *,
     baseline: str | None = None,
-    bootstrap: Bootstrap = Bootstrap(),
+    bootstrap: Bootstrap | QuestionBootstrap = Bootstrap(),
     protocol: Protocol = "v0.1",
     length_control: AnswerLengths | Sequence[float] | Literal["rows"] | None = None,
     lengths: AnswerLengths | None = None,
@@ -176,13 +181,24 @@ def score(
     rows, told = _length_controlled(rows, battles, baseline, length_control)
     if battles.length_mark is not None and length_control is None:
         notes.append("the rows carry answer_len_delta, which is not used: give the file as --length-control too")
-    rates = win_rates(rows, bootstrap)
+    rates = _rates(rows, battles, bootstrap)
     if isinstance(length_control, AnswerLengths):
         lengths = lengths or length_control
     table, more = _leaderboard(rates, protocol, lengths or battles.lengths)
+    if isinstance(bootstrap, QuestionBootstrap):
+        table = [{**row, INTERVAL: QUESTIONS if row["ci_low"] == row["ci_low"] else None} for row in table]
     return ScoreSheet(
         NAME, _protocol_text(protocol, bootstrap, baseline, told), table, battles.unscored, [*notes, *told, *more]
     )
+
+
+def _rates(rows: Rows, battles: BattleFile, bootstrap: Bootstrap | QuestionBootstrap) -> WinRates:
+    if isinstance(bootstrap, Bootstrap):
+        return win_rates(rows, bootstrap)
+    index: dict[str, int] = {}
+    asked = zip(battles.question, battles.model_a, battles.model_b, strict=True)
+    question = [index.setdefault(name, len(index)) for name, a, b in asked if a != b]
+    return win_rates_by_question(rows, np.array(question, dtype=np.int64), bootstrap)
 
 
 def _unscored_note(lost: Counter[str], what: str) -> tuple[str, ...]:
@@ -306,10 +322,17 @@ def _leaderboard(
     return table, [f"no answers of {', '.join(alike)}: average tokens unknown"] if alike else []
 
 
-def _protocol_text(protocol: Protocol, bootstrap: Bootstrap, baseline: str, told: Sequence[str]) -> str:
-    seeds = f"seed {bootstrap.seed}, sequential" if bootstrap.scheme == "sequential" else "round i seeded with i"
+def _protocol_text(
+    protocol: Protocol, bootstrap: Bootstrap | QuestionBootstrap, baseline: str, told: Sequence[str]
+) -> str:
     control = ", length control" if told else ""
-    rounds = f"{bootstrap.rounds} bootstrap rounds ({seeds}), {round(100 * bootstrap.confidence)}%"
+    if isinstance(bootstrap, QuestionBootstrap):
+        how = f"of {QUESTIONS} (seed {bootstrap.seed})"
+    elif bootstrap.scheme == "sequential":
+        how = f"of {ROWS} (seed {bootstrap.seed}, sequential)"
+    else:
+        how = f"of {ROWS} (round i seeded with i)"
+    rounds = f"{bootstrap.rounds} bootstrap rounds {how}, {round(100 * bootstrap.confidence)}%"
     return f"arena-hard {protocol}, baseline {baseline}, {rounds}{control}"
 
 
