@@ -21,7 +21,8 @@ from arena.ui.texts import say
 from arena.ui.voters import language_of_request
 
 WRONG_TOKENS = 10
-"""So many wrong tokens may come from one address in a minute; then even the right one waits."""
+"""So many wrong tokens may come from one address in a minute; then it is told to wait. The right one never is: where no
+address is known, all who guess are one, and would shut the operator out."""
 _MINUTE = 60.0
 _ADDRESSES = 10_000
 
@@ -42,15 +43,15 @@ class Doorkeeper:
 
     def refusal(self, request: Request) -> int | None:
         """None when the request may pass, else the status to refuse it with: 403, or 429 after too many tries."""
+        scheme, _, shown = request.headers.get("authorization", "").partition(" ")
+        right = hmac.compare_digest(_digest(shown.strip()), self._digest or b"")
+        if scheme.lower() == "bearer" and right:
+            return None
         told = request.scope.get("arena.address")  # behind a trusted proxy, who stands before it
         sender = str(told) if told is not None else request.client.host if request.client else ""
         address = self._disguise(sender)
         if self._must_wait(address):
             return 429
-        scheme, _, shown = request.headers.get("authorization", "").partition(" ")
-        right = hmac.compare_digest(_digest(shown.strip()), self._digest or b"")
-        if scheme.lower() == "bearer" and right:
-            return None
         self._note(address)
         return 403
 

@@ -43,25 +43,34 @@ def test_where_no_token_is_set_the_page_stays_closed(tmp_path: Path) -> None:
     it.arena.store.close()
 
 
-def test_after_too_many_wrong_tokens_even_the_right_one_waits() -> None:
+def test_who_guesses_too_often_waits_a_minute() -> None:
     """One address, one minute; another address is not concerned."""
     now = 0.0
     door = Doorkeeper("right-right-right", clock=lambda: now)
     for _ in range(WRONG_TOKENS):
         assert door.refusal(_from("1.2.3.4", "wrong")) == 403
-    assert door.refusal(_from("1.2.3.4", "right-right-right")) == 429
-    assert door.refusal(_from("5.6.7.8", "right-right-right")) is None
+    assert door.refusal(_from("1.2.3.4", "wrong")) == 429
+    assert door.refusal(_from("5.6.7.8", "wrong")) == 403
     now = 61.0
-    assert door.refusal(_from("1.2.3.4", "right-right-right")) is None
+    assert door.refusal(_from("1.2.3.4", "wrong")) == 403
 
 
-def test_behind_a_proxy_who_guesses_does_not_lock_out_the_operator() -> None:
+def test_behind_a_proxy_who_guesses_is_known_by_their_own_address() -> None:
     """Tries are counted for the address that the guard believes, not for the proxy's."""
     door = Doorkeeper("right-right-right", clock=lambda: 0.0)
     for _ in range(WRONG_TOKENS):
         assert door.refusal(_from("10.0.0.1", "wrong", before_proxy="1.2.3.4")) == 403
-    assert door.refusal(_from("10.0.0.1", "right-right-right", before_proxy="1.2.3.4")) == 429
-    assert door.refusal(_from("10.0.0.1", "right-right-right", before_proxy="5.6.7.8")) is None
+    assert door.refusal(_from("10.0.0.1", "wrong", before_proxy="1.2.3.4")) == 429
+    assert door.refusal(_from("10.0.0.1", "wrong", before_proxy="5.6.7.8")) == 403
+
+
+def test_nobody_who_guesses_locks_the_operator_out() -> None:
+    """Where no address is known, strangers and the operator are one; the right token passes all the same."""
+    door = Doorkeeper("right-right-right", clock=lambda: 0.0)
+    for _ in range(WRONG_TOKENS + 1):
+        door.refusal(_from("10.0.0.1", "wrong", before_proxy=""))
+    assert door.refusal(_from("10.0.0.1", "wrong", before_proxy="")) == 429
+    assert door.refusal(_from("10.0.0.1", "right-right-right", before_proxy="")) is None
 
 
 def test_who_guesses_is_known_by_a_digest_that_changes_every_day() -> None:
