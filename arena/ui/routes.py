@@ -23,6 +23,7 @@ from arena.service import Arena
 from arena.service.views import Preparation
 from arena.types import Verdict
 from arena.ui import render
+from arena.ui.exports import Exports
 from arena.ui.texts import say
 from arena.ui.voters import Voters, language_of_request
 
@@ -66,6 +67,7 @@ class Routes:
     def __init__(self, arena: Arena, voters: Voters) -> None:
         self._arena, self._voters = arena, voters
         self._listeners = 0
+        self._exports = Exports(arena.export)
 
     def all(self) -> list[Route]:
         """What to hand to the server."""
@@ -173,7 +175,7 @@ class Routes:
         form = request.path_params["format"]
         if form not in ("csv", "jsonl", "parquet"):
             return JSONResponse({"error": "error", "detail": "formats: csv, jsonl, parquet"}, 404)
-        path = await asyncio.to_thread(self._arena.export, form)
+        path = await self._exports.file(form)
         return FileResponse(path, filename=f"arena-votes.{form}")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +26,7 @@ from arena.service.opening import masker_of
 from arena.service.views import Preparation
 from arena.store import connections
 from arena.types import Mode
+from arena.ui.exports import Exports
 from arena.ui.routes import COMMENT_LIMIT, Routes, news_line
 from arena.ui.texts import TEXTS
 from arena.ui.voters import Voters
@@ -257,6 +260,30 @@ def test_votes_can_be_taken_away_in_every_form(desk: Desk, form: str) -> None:
     assert answer.status_code == 200
     assert f"arena-votes.{form}" in answer.headers["content-disposition"]
     assert len(answer.content) > 100
+
+
+async def test_however_many_ask_for_a_file_the_threads_of_all_others_stay_free() -> None:
+    """Those who come while one is being made share the next one, which holds the votes that came meanwhile."""
+    begun, go_on, made = threading.Event(), threading.Event(), list[str]()
+
+    def make(form: str) -> Path:
+        made.append(form)
+        begun.set()
+        assert go_on.wait(60)
+        return Path(f"{len(made)}.{form}")
+
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    exports = Exports(make)
+    first = asyncio.ensure_future(exports.file("csv"))
+    assert await asyncio.to_thread(begun.wait, 60)
+    crowd = [asyncio.ensure_future(exports.file(form)) for form in ("csv", "parquet") for _ in range(20)]
+    crowd.pop().cancel()
+    await asyncio.sleep(0)
+    assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 60) == "free"
+    go_on.set()
+    assert await first == Path("1.csv")
+    assert {str(path) for path in await asyncio.gather(*crowd)} == {"2.csv", "3.parquet"}
+    assert made == ["csv", "csv", "parquet"]
 
 
 FAR = "\u202eпривет\u202c"  # read from right to left
