@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from arena.config.source import nearest
@@ -238,6 +238,26 @@ class Settings(BaseModel):
         shown="",
         pattern=r"^(/[\w./-]*)?$",
     )
+
+    @field_validator("admin_token", mode="before")
+    @classmethod
+    def _token_of_a_header(cls, given: object) -> object:
+        """As a browser sends it: without the line's end that a file of secrets leaves, in characters of a header."""
+        token = given.get_secret_value() if isinstance(given, SecretStr) else given
+        if not isinstance(token, str):
+            return given
+        token = token.strip()
+        if not all(" " <= char <= "~" for char in token):
+            raise ConfigError(
+                "takes Latin letters, digits and signs in one line: no other token can be sent",
+                key=variable("admin_token"), suggestion="openssl rand -hex 32",
+            )  # fmt: skip
+        return token
+
+    @field_validator("root_path")
+    @classmethod
+    def _without_a_last_slash(cls, path: str) -> str:
+        return path.rstrip("/")
 
     @model_validator(mode="before")
     @classmethod

@@ -112,6 +112,28 @@ def test_a_storage_that_cannot_be_written_is_told_in_a_line(tmp_path: Path) -> N
         Settings(storage=tmp_path / "storage").signing_key()
 
 
+@pytest.mark.parametrize(("given", "path"), [("/arena", "/arena"), ("/arena/", "/arena"), ("/", ""), ("//", "")])
+def test_the_published_path_ends_without_a_slash(given: str, path: str) -> None:
+    """As every address that is built on it expects."""
+    assert Settings.from_environment({"ARENA_ROOT_PATH": given}).root_path == path
+
+
+@pytest.mark.parametrize("given", ["abcdefghijkl\n", " abcdefghijkl\r\n"])
+def test_a_token_is_what_a_browser_can_send_of_it(given: str) -> None:
+    """A file of secrets ends in a new line."""
+    token = Settings.from_environment({"ARENA_ADMIN_TOKEN": given}).admin_token
+    assert token is not None
+    assert token.get_secret_value() == "abcdefghijkl"
+
+
+@pytest.mark.parametrize("given", ["пароль-оператора", "abcdef\nghijkl", "abcdef\x7fghijkl"])
+def test_a_token_that_no_header_can_bear_is_refused_at_the_start(given: str) -> None:
+    """In words, and without repeating it."""
+    with pytest.raises(ConfigError, match="ARENA_ADMIN_TOKEN: takes Latin letters") as refused:
+        Settings.from_environment({"ARENA_ADMIN_TOKEN": given})
+    assert given not in str(refused.value)
+
+
 def test_a_misspelt_variable_is_noticed() -> None:
     """With the option that was probably meant."""
     found = unknown_variables({"ARENA_PROFLE": "gpu", "ARENA_PORT": "1", "HOME": "/"})
