@@ -35,7 +35,11 @@ def forget(
         typer.echo(
             f"Forgotten: the texts of {counted(gone.battles, 'battle')}; backups and exports cleaned: {gone.files}"
         )
+        for path in gone.unread:
+            typer.echo(f"arena: {path} cannot be cleaned: mend or delete it, then forget again", err=True)
         typer.echo(
             "Backups elsewhere hold nothing of theirs that can be read, unless made --with-keys or before 0.2.0; "
             "exports elsewhere are plain text, for you to clean."
         )
+        if gone.unread:
+            raise typer.Exit(1)

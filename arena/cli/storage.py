@@ -108,6 +108,6 @@ def _stored(settings: Settings, rebuild: bool) -> Iterator[Finding]:
             if rebuild:
                 with progress("Recounting votes") as shown:
                     store.rebuild(shown)
-            yield from examine_store(store)
+            yield from examine_store(store, settings.signing_key())
     except ArenaError as error:
         yield Finding("database", False, str(error), "see --database and --storage; `restore` puts a backup back")

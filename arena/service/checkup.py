@@ -21,6 +21,7 @@ from arena.config import Catalog, Contestant, Settings, load_catalog, on_disk, r
 from arena.engines.gpus import Gpu, available_ram, visible_gpus
 from arena.engines.memory import GIB
 from arena.errors import ArenaError
+from arena.service.forgetting import forget_code
 from arena.service.inventory import check, the_hub
 from arena.store.records import KeyReport
 from arena.store.store import Store
@@ -61,15 +62,15 @@ def examine(settings: Settings, environ: Mapping[str, str] = os.environ) -> Iter
     yield _clock()
 
 
-def examine_store(store: Store) -> Iterator[Finding]:
-    """Whether what is stored is whole, agrees with its counts and can be read."""
+def examine_store(store: Store, key: bytes) -> Iterator[Finding]:
+    """Whether what is stored is whole, agrees with its counts and can be read; `key` makes the codes of forgetting."""
     found = store.check()
     detail = f"{found.backend} {found.version}, schema {found.schema}, {found.votes} votes"
     mend = "python -m arena doctor --rebuild; if that does not help, restore a backup"
     yield Finding("database", not found.problems, detail, mend)
     yield from (Finding("database", False, problem, mend) for problem in found.problems)
     yield from (Finding(name, True, note) for name, note in found.notes.items())
-    yield _texts(store.keys())
+    yield _texts(store.keys(), [forget_code(key, voter) for voter in store.unfinished()])
 
 
 def versions(file: Path = REQUIREMENTS) -> Finding:
@@ -150,11 +151,11 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def _texts(keys: KeyReport) -> Finding:
+def _texts(keys: KeyReport, codes: Sequence[str]) -> Finding:
     """Whether people's texts can be read, and whoever was to be forgotten is."""
-    if keys.unfinished:
-        detail = f"{keys.unfinished} people's forgetting was cut short: backups or exports may hold something of them"
-        return Finding("texts", False, detail, "python -m arena forget CODE once more, with the same code")
+    if codes:
+        detail = f"the forgetting of {len(codes)} people is not finished: backups or exports may hold something of them"
+        return Finding("texts", False, detail, "; ".join(f"python -m arena forget {code}" for code in codes))
     if keys.lost:
         detail = (
             f"those of {keys.lost} people are sealed under another secret than this ARENA_SECRET (or storage/secret)"

@@ -9,20 +9,26 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import logging
 import re
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from arena.service.rooms import Room
 from arena.store.store import Store
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What was erased: battles in the database, and backups and exports that held something."""
+    """What was erased: battles in the database, and backups and exports that held something; and which files could
+    not be cleaned, so that it has to be done again once they are mended or gone."""
 
     battles: int
     files: int
+    unread: tuple[Path, ...] = ()
 
 
 def keyed_digest(key: bytes, use: str, text: str) -> str:
@@ -48,7 +54,10 @@ def forget(store: Store, voter: str, *, keep_votes: bool = True) -> Forgotten:
     Blocks. Killed at any moment, it is finished by doing it again.
     """
     battles = store.forget_voter_text(voter, keep_votes=keep_votes).result()
-    return Forgotten(battles, store.forget_in_files(voter, keep_votes=keep_votes))
+    cleaned = store.forget_in_files(voter, keep_votes=keep_votes)
+    for path in cleaned.unread:
+        log.error("somebody was forgotten, but %s cannot be cleaned: mend or delete it, then see doctor", path)
+    return Forgotten(battles, cleaned.held, cleaned.unread)
 
 
 @dataclass(slots=True)

@@ -22,10 +22,12 @@ from arena.store.migrate import (
     bring_up_to_date,
     copy_database,
     fold_log,
+    is_arenas,
     known_schemas,
     revision_of,
     sync_folder,
 )
+from arena.store.records import Cleaned
 
 PREFIX = "arena-"
 _DATED = re.compile(rf"{PREFIX}\d{{8}}-\d{{6}}\.db")
@@ -73,17 +75,22 @@ def _dated(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob(f"{PREFIX}*.db") if _DATED.fullmatch(path.name))
 
 
-def forget_in_backups(folder: Path, voter: str, keep_votes: bool, now: float, secrets: Sequence[bytes]) -> int:
-    """Erase a voter's text from every backup in the folder, older schemas brought up first.
-
-    Returns how many held any.
-    """
-    touched = 0
+def forget_in_backups(folder: Path, voter: str, keep_votes: bool, now: float, secrets: Sequence[bytes]) -> Cleaned:
+    """Erase a voter's text from every backup in the folder, older schemas brought up first; other databases stay."""
+    held, unread = 0, []
     for path in sorted(folder.glob("*.db")):
-        with _opened(path, secrets) as database, database.writing() as db:
-            number = upkeep.number_of(db, voter)
-            touched += number is not None and upkeep.forget(db, number, keep_votes, now) > 0
-    return touched
+        try:
+            held += is_arenas(path) and _forget_in(path, voter, keep_votes, now, secrets)
+        except StoreError:
+            unread.append(path)
+    return Cleaned(held, tuple(unread))
+
+
+def _forget_in(path: Path, voter: str, keep_votes: bool, now: float, secrets: Sequence[bytes]) -> bool:
+    """Whether this backup held anything of the voter's, which it does no more."""
+    with _opened(path, secrets) as database, database.writing() as db:
+        number = upkeep.number_of(db, voter)
+        return number is not None and upkeep.forget(db, number, keep_votes, now) > 0
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from arena.store.connections import Database
 from arena.store.files import disarm, read_rows
 from arena.store.interchange import COLUMNS, Redact, exported, same_question
 from arena.store.migrate import sync_folder
-from arena.store.records import BattleRecord, VoteFilter, VoteRecord
+from arena.store.records import BattleRecord, Cleaned, VoteFilter, VoteRecord
 from arena.store.tables import votes
 
 SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".parquet")
@@ -60,12 +60,11 @@ def export_votes(
     return done
 
 
-def drop_exports(folder: Path, voter: str) -> int:
-    """Delete every export in the folder that holds rows of this voter (it can be made anew); returns how many."""
+def drop_exports(folder: Path, voter: str) -> Cleaned:
+    """Delete every export in the folder that holds rows of this voter: it can be made anew."""
     held = [path for path in sorted(folder.glob("*")) if path.name.endswith(SUFFIXES) and _holds(path, voter)]
-    for path in held:
-        path.unlink(missing_ok=True)
-    return len(held)
+    stuck = tuple(path for path in held if not _deleted(path))
+    return Cleaned(len(held) - len(stuck), stuck)
 
 
 def drop_earlier(folder: Path, form: str) -> None:
@@ -79,8 +78,16 @@ def _holds(path: Path, voter: str) -> bool:
     """Whether a row is the voter's. A file that cannot be read cannot be cleared of suspicion."""
     try:
         return any(row.get("judge") == voter for _, row in read_rows(path))
-    except FileFormatError:
+    except (FileFormatError, OSError):
         return True
+
+
+def _deleted(path: Path) -> bool:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
 
 
 def _runs(database: Database, which: VoteFilter, redact: Redact) -> Iterator[list[dict[str, Any]]]:

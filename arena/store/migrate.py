@@ -80,18 +80,29 @@ def _bring_sqlite(path: Path, in_use: FileLock, backups: Path, clock: Callable[[
         raise MigrationFailed("another process has this database open with an older schema: stop it first")
 
 
+def is_arenas(path: Path) -> bool:
+    """Whether a SQLite file is an arena's database or a copy of one. Raises `StoreUnavailable` for one that cannot be
+    read: nobody knows what it is."""
+    return "alembic_version" in _tables_of(path)
+
+
 def revision_of(path: Path) -> str | None:
     """The schema of a SQLite file, None for an empty or absent one. Raises `MigrationFailed` for a foreign file."""
-    if not path.exists() or path.stat().st_size == 0:
+    tables = _tables_of(path)
+    if not tables:
         return None
     with translated(), closing(sqlite3.connect(path)) as connection:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if not tables:
-            return None
         if "alembic_version" not in tables:
             raise MigrationFailed(f"{path} is a database of something else")
         (found,) = connection.execute("SELECT version_num FROM alembic_version").fetchone() or (None,)
     return None if found is None else str(found)
+
+
+def _tables_of(path: Path) -> set[str]:
+    if not path.exists() or path.stat().st_size == 0:
+        return set()
+    with translated(), closing(sqlite3.connect(path)) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
 def _share(lock: FileLock) -> None:

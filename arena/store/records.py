@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from arena.errors import AlreadyVoted
 from arena.markup import Markup
@@ -373,12 +374,18 @@ class ImportReport:
 
 @dataclass(frozen=True, slots=True)
 class KeyReport:
-    """How the voters' keys stand: `lost` are here under a secret that is not, `absent` came from a copy without keys,
-    `unfinished` are forgettings that were cut short before files were clean."""
+    """How the voters' keys stand: `lost` are under another secret than ours, `absent` came from a copy without keys."""
 
     lost: int
     absent: int
-    unfinished: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What taking a person out of files did: how many held something, and which could not be read or changed."""
+
+    held: int
+    unread: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

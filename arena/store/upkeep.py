@@ -114,7 +114,7 @@ def _withdraw(db: Connection, voter_id: int, now: float) -> None:
 
 def keys(db: Connection) -> KeyReport:
     """See `Store.keys`."""
-    return KeyReport(keyring.lost(db), keyring.absent(db), len(unfinished(db)))
+    return KeyReport(keyring.lost(db), keyring.absent(db))
 
 
 def check(database: Database, schema: str) -> IntegrityReport:

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from arena.errors import AlreadyVoted, ArenaError, BattleError, StoreUnavailable, UnknownBattle
+from arena.errors import AlreadyVoted, ArenaError, BattleError, StoreError, StoreUnavailable, UnknownBattle
 from arena.service import Arena
 from arena.service.views import Preparation
 from arena.types import Verdict
@@ -158,7 +158,7 @@ class Routes:
             return HTMLResponse(render.my_data(None, language), 404)
         try:
             gone = await self._arena.forgetting.of(voter)
-        except StoreUnavailable:
+        except StoreError:
             return HTMLResponse(render.my_data(asked, language, note="my_data_again"), 503)
         page = HTMLResponse(render.forgotten(gone.battles, language))
         for cookie in self._voters.end_cookies():

@@ -358,7 +358,7 @@ def test_killed_while_forgetting_it_is_finished_by_doing_it_again(tmp_path: Path
                 store.forget_voter_text("one").result()
                 store.forget_in_files("one")
             assert words_of(store, stays) == WORDS
-            assert store.keys().unfinished == 0
+            assert store.unfinished() == ()
         assert not list((folder / "exports").glob("*.jsonl"))
         assert "Ярополк".encode() not in everything(folder)
     assert told == {WORDS, ("",) * 5}, "the first is killed before its commit, the second after"

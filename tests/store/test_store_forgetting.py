@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from store_kit import answer, register, vote
 
+from arena.service.checkup import examine_store
+from arena.service.forgetting import forget_code
 from arena.store import migrate
-from arena.store.records import NewBattle, VoteFilter
+from arena.store.records import Cleaned, NewBattle, VoteFilter
 from arena.store.store import Store
 from arena.types import Mode, Verdict
 
@@ -44,7 +48,7 @@ def test_no_byte_of_a_forgotten_text_is_left(file_store: Store, tmp_path: Path) 
     words = [word.encode() for word in ("Евгени", "code-of-eugene")]
     assert all(word in bytes_in(tmp_path) for word in words)
     assert file_store.forget_voter_text("code-of-eugene").result() == 1
-    assert file_store.forget_in_files("code-of-eugene") == 3
+    assert file_store.forget_in_files("code-of-eugene") == Cleaned(held=3)
     assert not [word for word in words if word in bytes_in(tmp_path)]
     assert "Сколько будет".encode() in bytes_in(tmp_path)
     turn = file_store.load_battle(battle_id).turns[0]
@@ -54,6 +58,32 @@ def test_no_byte_of_a_forgotten_text_is_left(file_store: Store, tmp_path: Path) 
     assert sorted(path.name for path in (tmp_path / "exports").iterdir()) == ["others.csv", "others.parquet"]
     assert sorted(path.suffix for path in (tmp_path / "backups").iterdir()) == [".db"]
     assert file_store.check().ok
+
+
+def test_a_backup_that_cannot_be_read_holds_up_nothing_else(file_store: Store, tmp_path: Path) -> None:
+    """Exports and sound backups are cleaned, other people's databases left alone; what is left to do is told until it
+    is done."""
+    a, b = register(file_store, "x", "y")
+    talk(file_store, a.id, b.id, "code-of-eugene")
+    public = file_store.kept_export("jsonl")
+    sound = file_store.backup()
+    damaged, foreign, empty = (sound.with_name(name) for name in ("a-damaged.db", "a-foreign.db", "an-empty.db"))
+    damaged.write_bytes(b"no database" * 999)
+    empty.touch()
+    with closing(sqlite3.connect(foreign)) as connection:
+        connection.execute("CREATE TABLE recipes (id INTEGER)")
+    before = foreign.read_bytes()
+    file_store.forget_voter_text("code-of-eugene").result()
+    assert file_store.forget_in_files("code-of-eugene") == Cleaned(2, (damaged,))
+    assert not public.exists()
+    assert b"code-of-eugene" not in sound.read_bytes()
+    assert (foreign.read_bytes(), empty.read_bytes()) == (before, b"")
+    assert file_store.unfinished() == ("code-of-eugene",)
+    (finding,) = [one for one in examine_store(file_store, b"key") if one.name == "texts"]
+    assert (finding.ok, forget_code(b"key", "code-of-eugene") in finding.mend) == (False, True)
+    damaged.unlink()
+    assert file_store.forget_in_files("code-of-eugene") == Cleaned(0)
+    assert file_store.unfinished() == ()
 
 
 class Forgetting(threading.Thread):

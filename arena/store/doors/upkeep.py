@@ -10,7 +10,7 @@ from arena.store import backups, upkeep
 from arena.store.doors.door import Door
 from arena.store.exporting import drop_exports, exports_of
 from arena.store.migrate import HEAD
-from arena.store.records import EventRecord, IntegrityReport, KeyReport
+from arena.store.records import Cleaned, EventRecord, IntegrityReport, KeyReport
 from arena.store.writer import Pending
 
 
@@ -49,17 +49,27 @@ class UpkeepDoor(Door):
         """The pseudonym of everyone who ever began a battle or came with an import and is not wholly forgotten."""
         return self._read(upkeep.pseudonyms)
 
-    def forget_in_files(self, voter: str, *, keep_votes: bool = True) -> int:
+    def unfinished(self) -> tuple[str, ...]:
+        """The pseudonym of everyone who was forgotten here while files may still hold something of them."""
+        return self._read(upkeep.unfinished)
+
+    def forget_in_files(self, voter: str, *, keep_votes: bool = True) -> Cleaned:
         """The same in every backup under `storage_dir/backups`; exports under `storage_dir/exports` that hold the
-        voter's rows are deleted, since they can be made anew. Returns how many files held something. Blocks."""
+        voter's rows are deleted, since they can be made anew.
+
+        Exports go first: pages serve them. A file that cannot be cleaned holds up no other; as long as there is one
+        the code stays in the list, for the forgetting is not finished. Blocks.
+        """
         kept = backups.folder_of(self._database.storage_dir)
         secrets = self._database.keyring.secrets
         with self._alone_with_copies():
-            held = backups.forget_in_backups(kept, voter, keep_votes, self._clock(), secrets)
-            held += drop_exports(exports_of(self._database.storage_dir), voter)
-        ending = partial(upkeep.end_forgetting, voter=voter)
-        self._write(ending, then=lambda: upkeep.scrub(self._database)).result()
-        return held
+            exports = drop_exports(exports_of(self._database.storage_dir), voter)
+            copies = backups.forget_in_backups(kept, voter, keep_votes, self._clock(), secrets)
+        cleaned = Cleaned(exports.held + copies.held, exports.unread + copies.unread)
+        if not cleaned.unread:
+            ending = partial(upkeep.end_forgetting, voter=voter)
+            self._write(ending, then=lambda: upkeep.scrub(self._database)).result()
+        return cleaned
 
     def keys(self) -> KeyReport:
         """How voters' keys stand. Blocks; reads every key."""
