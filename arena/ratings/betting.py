@@ -29,6 +29,12 @@ _TIE_HABIT = 8.0
 TASTE = (0.3, 1.0)
 """Between these the spread of honest tastes is believed, in natural logarithms of odds."""
 
+_USUAL_TASTE = 0.5
+"""A spread of tastes as teams have it."""
+
+_FEW_KNOW = 20.0
+"""The usual spread weighs like what a voter of some forty votes on a dozen contestants shows."""
+
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(11)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
@@ -94,24 +100,62 @@ class BetSequences:
         return np.asarray(running[self.start + self.length] - running[self.start])
 
 
-def spread_of_tastes(parts: Iterable[BetSequences], out: BoolArray) -> float:
-    """Spread of tastes by moments: how much more sequences' scores vary than chance has them vary."""
-    surplus, whole = np.sum([_variation(one, out) for one in parts], axis=0)
-    estimate = np.sqrt(max(float(surplus), 0.0) / whole) if whole else 0.0
-    return float(np.clip(estimate, *TASTE))
+@dataclass(frozen=True, slots=True, eq=False)
+class Tastes:
+    """How far voters' likings reach, by moments; one entry per voter.
+
+    `surplus` is by how much a voter's scores vary beyond chance, `whole` by how much they would at tastes of spread 1
+    (both 0 for those who are left out). `lean` is the variance that tastes of spread 1 give to the voter's
+    log-likelihood: each liking moves all votes on its contestant, so it grows with their square.
+    """
+
+    surplus: FloatArray
+    whole: FloatArray
+    lean: FloatArray
+
+    @classmethod
+    def of(cls, parts: Iterable[BetSequences], out: BoolArray) -> Tastes:
+        """From all voters' sequences; nothing is learnt from those who are `out`."""
+        sums = np.zeros((3, len(out)))
+        for part in parts:
+            first, last = int(part.voter.min()), int(part.voter.max()) + 1
+            sums[:, first:last] += _variation(part, first, last)
+        sums[:2, out] = 0
+        return cls(*sums)
+
+    @property
+    def spread(self) -> float:
+        """That of everybody's tastes."""
+        return float(_believed(self.surplus.sum(), self.whole.sum()))
+
+    @property
+    def of_others(self) -> FloatArray:
+        """For every voter the spread of its likings against those of all others: nobody vouches for itself. Few others
+        know little, so that a usual spread is believed beside them, and their own likings do not level out."""
+        surplus, whole = _FEW_KNOW * _USUAL_TASTE**2 - self.surplus, _FEW_KNOW - self.whole
+        own = _believed(self.surplus.sum() + surplus, self.whole.sum() + whole)
+        others = np.maximum((self.whole > 0).sum() - (self.whole > 0), 1)
+        return np.asarray(own * np.sqrt(1 + 1 / others))
 
 
-def _variation(sequences: BetSequences, out: BoolArray) -> tuple[float, float]:
-    """By how much scores vary beyond chance, and by how much they would at a spread of 1."""
+def _believed(surplus: FloatArray | float, whole: FloatArray | float) -> FloatArray:
+    """The spread that so much variation speaks of."""
+    share = np.maximum(surplus, 0) / np.maximum(whole, 1e-300)
+    return np.asarray(np.clip(np.sqrt(share), *TASTE))
+
+
+def _variation(sequences: BetSequences, first: int, last: int) -> FloatArray:
+    """The three columns of `Tastes`, of these sequences, whose voters are numbered from `first` to before `last`."""
     p = 1 / (1 + np.exp(-sequences.logit))
     decisive = 1 - sequences.tie
     mean = decisive * p + sequences.tie / 2
     gap = sequences.sums(sequences.won - mean)
     chance = sequences.sums(decisive * p + sequences.tie / 4 - mean**2)
     pull = sequences.sums(decisive * p * (1 - p))
-    inside = ~out[sequences.voter]
     surplus = np.minimum(gap**2, 9 * chance) - chance  # a rigger's gap is no taste
-    return float(surplus[inside].sum()), float((pull[inside] ** 2).sum())
+    lean = sequences.sums((sequences.won != 0.5) * p * (1 - p) * sequences.logit)
+    voter = sequences.voter - first
+    return np.array([np.bincount(voter, column, last - first) for column in (surplus, pull**2, lean**2)])
 
 
 def bets(sequences: BetSequences, taste: float) -> tuple[FloatArray, FloatArray]:

@@ -78,6 +78,35 @@ def test_a_voter_who_contradicts_everybody_is_seen() -> None:
     assert next(one for one in found.suspicions if one.voter == last).opposes
 
 
+def eager(seed: int, best: float, models: int, *, contrary: bool = False) -> Suspicion:
+    """What is found of the most eager of ten voters, who cast four votes of ten on models of strengths down from
+    `best`; `contrary`: always for the weaker one."""
+    rng = np.random.default_rng(seed)
+    voter = rng.choice(10, 700, p=[0.4] + [0.6 / 9] * 9)
+    a = rng.integers(0, models, 700)
+    b = (a + rng.integers(1, models, 700)) % models
+    strengths = np.linspace(best, -best, models)
+    liked = strengths + rng.normal(0, 0.5, (10, models))
+    if contrary:
+        liked[0] = -50 * strengths
+    won = rng.random(700) < 1 / (1 + np.exp(liked[voter, b] - liked[voter, a]))
+    outcome = np.where(rng.random(700) < 0.25, 0.5, won)
+    found = investigate(Comparisons(tuple(map(str, range(models))), a, b, outcome, voter=voter))
+    return next(one for one in found.suspicions if one.voter == 0)
+
+
+def test_an_eager_voter_with_tastes_is_no_stranger_to_a_small_team() -> None:
+    """Tastes tell the more the more somebody votes: how well it agrees stays within what chance and tastes make."""
+    found = [eager(seed, 0.4, 4) for seed in range(24)]
+    assert not any(one.opposes for one in found)
+    assert np.mean([(one.agreement or 0) ** 2 for one in found]) < 1.5
+
+
+def test_a_small_team_sees_who_contradicts_it() -> None:
+    """However eager: no taste goes against that many at once."""
+    assert all(eager(seed, 0.8, 8, contrary=True).opposes for seed in range(4))
+
+
 def test_a_thousand_rigged_votes_move_nobody_by_more_than_a_place() -> None:
     """Cast by one voter or by a thousand, choosing battles or not: once held, the order is the honest one."""
     honest = crowd(10_000, 7)
