@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -312,22 +313,17 @@ class Settings(BaseModel):
         if self.secret is not None:
             return self.secret.get_secret_value().encode()
         file = self.storage / "secret"
-        try:
+        with _told_of_storage():
             self.storage.mkdir(parents=True, exist_ok=True)
             if not file.exists():
                 _make_secret(file)
             return _kept_secret(file)
-        except OSError as error:
-            raise ConfigError(
-                f"{error.filename} cannot be used: {error.strerror}",
-                key="ARENA_STORAGE",
-                suggestion="name a folder that this user may write",
-            ) from error
 
     def signing_keys(self) -> tuple[bytes, ...]:
         """The signing key and, where a file keeps another one, that: what was wrapped under it can still be opened."""
         key, file = self.signing_key(), self.storage / "secret"
-        former = _kept_secret(file) if file.exists() else key
+        with _told_of_storage():
+            former = _kept_secret(file) if file.exists() else key
         return (key,) if former == key else (key, former)
 
 
@@ -379,9 +375,21 @@ def _make_secret(file: Path) -> None:
         os.fsync(stream.fileno())  # the keys that it wraps will be on the disk as well
 
 
+@contextmanager
+def _told_of_storage() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"{error.filename} cannot be used: {error.strerror}",
+            key="ARENA_STORAGE",
+            suggestion="name a folder that this user may write",
+        ) from error
+
+
 def _kept_secret(file: Path) -> bytes:
-    key = file.read_text().strip()
-    if len(key) < 16:
+    key = file.read_bytes().decode(errors="replace").strip()
+    if len(key) < 16 or "\x00" in key or "\N{REPLACEMENT CHARACTER}" in key:
         raise ConfigError(
             "the signing key is damaged",
             file=file,

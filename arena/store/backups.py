@@ -51,10 +51,24 @@ def make_backup(database: Database, target: Path, *, keys: bool) -> Path:
         raise StoreError(f"{target} is a folder: name a file in it")
     if target.resolve() == database.path:
         raise StoreError(f"{target} is the database itself: a backup is another file")
+    if target.exists():
+        _require_backup(target)
     with translated():
         target.parent.mkdir(parents=True, exist_ok=True)
         copy_database(database.path, target, keys=keys)
     return target
+
+
+def _require_backup(target: Path) -> None:
+    """Only an earlier backup may be overwritten: not a key, a catalogue, or a database that an arena lives in."""
+    if target.with_name(target.name + ".lock").exists():
+        raise StoreError(f"{target} is the database of an arena ({target.name}.lock is beside it): name another file")
+    try:
+        backup = target.is_file() and is_arenas(target)
+    except StoreError:
+        backup = False
+    if not backup:
+        raise StoreError(f"{target} is there and is no backup: it stays as it is, name another file")
 
 
 def drop_old(folder: Path, keep: int) -> None:

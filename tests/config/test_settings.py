@@ -90,11 +90,14 @@ def test_the_signing_key_is_made_once_and_readable_by_its_owner_only(tmp_path: P
     assert stat.S_IMODE((tmp_path / "new" / "secret").stat().st_mode) == 0o600
 
 
-def test_a_damaged_signing_key_is_refused(tmp_path: Path) -> None:
-    """An empty key would sign anything."""
-    (tmp_path / "secret").write_text("")
+@pytest.mark.parametrize("kept", [b"", b"SQLite format 3\x00" + b"\x9f" * 99, b"SQLite format 3\x00" * 9])
+def test_a_damaged_signing_key_is_refused(tmp_path: Path, kept: bytes) -> None:
+    """An empty key would sign anything, and what is no text was another file's."""
+    (tmp_path / "secret").write_bytes(kept)
     with pytest.raises(ConfigError, match="delete the file"):
         Settings(storage=tmp_path).signing_key()
+    with pytest.raises(ConfigError, match="delete the file"):
+        Settings(storage=tmp_path, secret="s" * 20).signing_keys()
 
 
 @pytest.mark.parametrize(

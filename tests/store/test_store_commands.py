@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from store_kit import register, vote
+from store_kit import elo_step, register, vote
 from typer.testing import CliRunner
 
 from arena.cli import storage, votes
@@ -171,6 +171,24 @@ def test_a_backup_never_takes_the_databases_own_place(
     assert (status, "is a folder" in said) == (2, True)
     filled(file_store)
     assert len(list(file_store.votes())) == 8
+
+
+def test_a_backup_overwrites_nothing_but_a_backup(
+    file_store: Store, arena: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    """A slip of the finger costs neither the key that opens every text, nor a lock, nor another arena's votes."""
+    filled(file_store)
+    other = tmp_path / "other" / "arena.db"
+    Store.open(None, storage_dir=other.parent, elo_step=elo_step).close()
+    for victim in (tmp_path / "secret", tmp_path / "arena.db.lock", other):
+        before = victim.read_bytes()
+        status, said = arena("backup", victim)
+        assert (status, "name another file" in said, victim.read_bytes()) == (2, True, before)
+    kept = tmp_path / "kept.db"
+    assert arena("backup", kept)[0] == 0
+    first = kept.read_bytes()
+    filled(file_store)
+    assert (arena("backup", kept)[0], kept.read_bytes() == first) == (0, False)
 
 
 def test_what_cannot_be_restored_is_told_from_a_damaged_database(
