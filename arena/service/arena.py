@@ -327,6 +327,9 @@ class Arena:
     async def feedback(self, voter: str, battle_id: str, reasons: Sequence[str], comment: str) -> None:
         """Attach reasons and a comment to a vote that was cast."""
         await self.store.add_feedback(battle_id, voter, reasons=reasons, comment=comment)
+        room = self._rooms.get(battle_id)
+        if room is not None and room.receipt is not None:
+            room.receipt = replace(room.receipt, reasons=tuple(reasons), comment=comment)
 
     def export(self, form: str) -> Path:
         """All counting votes as a file of this form (csv, jsonl, parquet); made anew when votes came. Blocks."""

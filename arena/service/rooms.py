@@ -109,6 +109,8 @@ class Room:
             expected=expected_score(receipt.elo_before_a, receipt.elo_before_b, scale),
             undo_seconds=0.0 if retracted else max(0.0, undo_seconds - (now - receipt.cast_at)),
             retracted=retracted,
+            reasons=receipt.reasons,
+            comment=receipt.comment,
         )
 
 

@@ -56,8 +56,9 @@ class RevealedSide:
 class Reveal:
     """What is told when names may be known.
 
-    `expected` is the probability that the ratings before this vote gave to A. `undo_seconds` is
-    how long the vote can still be taken back. In named modes only the nameplates and facts are there.
+    `expected` is the probability that the ratings before this vote gave to A. `undo_seconds` is how long the vote can
+    still be taken back; `reasons` and `comment` are what was noted with it. In named modes only nameplates and facts
+    are there.
     """
 
     a: RevealedSide
@@ -66,6 +67,8 @@ class Reveal:
     expected: float | None = None
     undo_seconds: float = 0.0
     retracted: bool = False
+    reasons: tuple[str, ...] = ()
+    comment: str = ""
 
 
 class Why(StrEnum):

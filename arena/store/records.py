@@ -146,6 +146,8 @@ class VoteReceipt:
     slices: tuple[str, ...] = ()
     weight: float = 1.0
     retracted_at: float | None = None
+    reasons: tuple[str, ...] = ()
+    comment: str = ""
 
 
 class VoteExists(AlreadyVoted):

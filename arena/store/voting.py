@@ -6,7 +6,7 @@ import json
 import math
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, NoReturn, Protocol
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -28,6 +28,7 @@ from arena.store.counting import (
 from arena.store.log import current_sequence, next_sequence, write_event
 from arena.store.prepared import Prepared
 from arena.store.records import BothMarkups, VoteExists, VoteReceipt
+from arena.store.sealing import NOTHING
 from arena.store.styled import columns_of
 from arena.store.tables import VERDICT_CODES, VERDICTS, AnyRow, battles, slice_sets, voters, votes
 from arena.types import BattleStatus, Mode, Track, Verdict
@@ -204,7 +205,10 @@ def add_feedback(db: Connection, battle_id: str, voter: str, reasons: Sequence[s
 def find(db: Connection, battle_id: str, voter: str) -> VoteReceipt | None:
     """See `Store.find_vote`."""
     vote = _vote_of(db, battle_id, voter)
-    return None if vote is None else receipt_of(vote, vote.sequence)
+    if vote is None:
+        return None
+    sealer = keyring.sealers(db, [vote.voter_id]).get(vote.voter_id, NOTHING)
+    return replace(receipt_of(vote, vote.sequence), comment=sealer.open(vote.comment, battle_id, "comment"))
 
 
 def quarantine(db: Connection, sequences: Sequence[int], reason: str, now: float) -> int:
@@ -218,7 +222,7 @@ def restore(db: Connection, sequences: Sequence[int], now: float) -> int:
 
 
 def receipt_of(vote: AnyRow, version: int, *, retracted_at: float | None = None) -> VoteReceipt:
-    """The receipt of a stored vote (a row of `VOTE`)."""
+    """The receipt of a stored vote (a row of `VOTE`), without its comment, which is sealed."""
     return VoteReceipt(
         battle_id=vote.battle_id,
         sequence=vote.sequence,
@@ -234,6 +238,7 @@ def receipt_of(vote: AnyRow, version: int, *, retracted_at: float | None = None)
         slices=split_names(vote.names),
         weight=vote.weight,
         retracted_at=retracted_at or vote.retracted_at,
+        reasons=tuple(json.loads(vote.reasons)) if vote.reasons else (),
     )
 
 

@@ -64,7 +64,7 @@ class BattleEvents:
         for button in (tab.new, tab.new_after):
             button.click(self.new, [], everything, **common)
         recall = f"() => arena.recall('{self._mode}')"
-        start = [tab.battle, tab.prompt, tab.topic, *tab.suggestions]
+        start = [tab.battle, tab.prompt, tab.topic, *tab.suggestions, tab.reasons, tab.comment]
         demo.load(self.resume, [tab.battle], start, js=recall, **common).then(**follow, **common)
         moving = [part for slots in tab.sides.values() for part in (slots.head, slots.answer)]
         for button, outputs, what in ((tab.paint, moving, "answers"), (tab.repaint, everything, "page")):
@@ -123,10 +123,10 @@ class BattleEvents:
         suggestions = self._offered(language)
         try:
             battle = battle or (self._arena.latest(voter, self._mode) or "" if self._mode is Mode.ANONYMOUS else "")
-            self._arena.view(voter, battle)
+            view = self._arena.view(voter, battle)
         except ArenaError:
             return {self._tab.battle: "", self._tab.prompt: self._invitation(language), **suggestions}
-        return {self._tab.battle: battle, **suggestions}
+        return {self._tab.battle: battle, **suggestions, **self._noted(view, language)}
 
     async def stop(self, request: gr.Request, battle: str) -> None:
         """End both answers; the handler that paints them shows it."""
@@ -168,10 +168,14 @@ class BattleEvents:
     def page(self, view: BattleView, language: str) -> list[tuple[int, Any]]:
         """All that stands still while answers come, by its place among the outputs of `repaint`.
 
-        A comment that is being written is nobody's to empty.
+        Reasons that are being ticked and a comment that is being written are nobody's to empty.
         """
         tab, places = self._tab, {part: place for place, part in enumerate(self._outputs())}
-        elsewhere = {tab.comment, *(part for slots in tab.sides.values() for part in (slots.head, slots.answer))}
+        elsewhere = {
+            tab.reasons,
+            tab.comment,
+            *(part for slots in tab.sides.values() for part in (slots.head, slots.answer)),
+        }
         whole = self._whole(view, language)
         return [(places[part], value) for part, value in whole.items() if part not in elsewhere]
 
@@ -219,17 +223,24 @@ class BattleEvents:
         tab = self._tab
         voted = view.reveal is not None
         open_vote = voted and view.reveal is not None and not view.reveal.retracted
-        choices = [(say(language, f"reason_{reason}"), reason) for reason in REASONS]
         return {
             tab.verdict: gr.update(visible=voted),
             tab.verdict_text: render.verdict(view, language),
             tab.undo: gr.update(visible=open_vote),
             tab.after: gr.update(visible=open_vote),
-            tab.reasons: gr.update(choices=choices, value=[]) if open_vote else gr.update(),
-            tab.comment: gr.update(value="") if open_vote else gr.update(),
+            **self._noted(view, language),
             tab.votes: gr.update(visible=not voted, elem_classes=_verdicts(view)),
             **{button: gr.update(interactive=view.can_vote) for button in tab.vote.values()},
         }
+
+    def _noted(self, view: BattleView, language: str) -> Updates:
+        """What was noted with the vote, as it is stored: the page sends both whole when one of them changes."""
+        tab, told = self._tab, view.reveal
+        if self._mode is not Mode.ANONYMOUS or told is None or told.retracted:
+            return {}
+        choices = [(say(language, f"reason_{reason}"), reason) for reason in REASONS]
+        noted = [reason for reason in REASONS if reason in told.reasons]
+        return {tab.reasons: gr.update(choices=choices, value=noted), tab.comment: gr.update(value=told.comment)}
 
     def _blank(self, language: str) -> Updates:
         """The start: nothing asked yet."""

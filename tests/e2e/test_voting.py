@@ -166,7 +166,7 @@ async def test_a_vote_can_be_tried_again_before_the_page_is_painted_anew(
 
 async def test_reasons_and_a_comment_are_noted_with_the_vote(quick: ArenaProcess, open_window: Opened) -> None:
     """Chips are sent as they are tapped, the comment by its button; what comes last stands, however long the first one
-    was on its way."""
+    was on its way. After a reload all of it is there, and one more chip erases nothing."""
     window, arrived, noted = await open_window(quick), asyncio.Event(), asyncio.Semaphore(0)
 
     async def late(route: Route) -> None:
@@ -188,6 +188,14 @@ async def test_reasons_and_a_comment_are_noted_with_the_vote(quick: ArenaProcess
     with open_store(Settings(storage=quick.storage)) as store:
         (vote,) = [vote for vote in store.votes() if vote.battle_id == battle]
     assert (vote.reasons, vote.comment) == (("useful", "correct"), "Второй отвечал не о том")
+    await window.reload()
+    await expect(window.page.get_by_label("верно", exact=True)).to_be_checked(timeout=PATIENCE)
+    await expect(window.part("comment").locator("textarea, input")).to_have_value("Второй отвечал не о том")
+    await window.page.get_by_label("полно", exact=True).check()
+    await noted.acquire()
+    with open_store(Settings(storage=quick.storage)) as store:
+        (vote,) = [vote for vote in store.votes() if vote.battle_id == battle]
+    assert (vote.reasons, vote.comment) == (("useful", "correct", "complete"), "Второй отвечал не о том")
 
 
 async def test_the_page_hands_out_the_votes_as_csv(quick: ArenaProcess, open_window: Opened) -> None:

@@ -177,7 +177,9 @@ def test_feedback_stands_beside_the_vote(store: Store) -> None:
     store.add_feedback(battle_id, "voter", reasons=["useful"], comment="=полезно").result()
     store.add_feedback(battle_id, "voter", reasons=["useful", "correct"], comment="да").result()
     (stored,) = store.votes()
-    assert (stored.reasons, stored.comment) == (("useful", "correct"), "да")
+    found = store.find_vote(battle_id, "voter")
+    assert found is not None
+    assert (stored.reasons, stored.comment) == (found.reasons, found.comment) == (("useful", "correct"), "да")
     assert store.board_version() == 1
 
 
