@@ -8,11 +8,13 @@ the storage directory's secret.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -264,7 +266,8 @@ class Settings(BaseModel):
     @classmethod
     def _database_in_storage(cls, data: Any) -> Any:
         if isinstance(data, Mapping) and not data.get("database"):
-            return {**data, "database": f"sqlite:///{data.get('storage') or 'storage'}/arena.db"}
+            folder = re.sub(r"[%?#]", lambda sign: quote(sign[0]), str(data.get("storage") or "storage"))
+            return {**data, "database": f"sqlite:///{folder}/arena.db"}
         return data
 
     @model_validator(mode="after")

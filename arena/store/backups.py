@@ -15,7 +15,7 @@ from pathlib import Path
 
 from arena.errors import StoreError, StoreUnavailable
 from arena.store import keyring, upkeep
-from arena.store.connections import Database, translated
+from arena.store.connections import Database, address_of, translated
 from arena.store.migrate import (
     HEAD,
     SCRIPTS,
@@ -111,7 +111,7 @@ def _forget_in(path: Path, voter: str, keep_votes: bool, now: float, secrets: Se
 def _opened(path: Path, secrets: Sequence[bytes]) -> Iterator[Database]:
     """A file that nobody else uses, brought up to this schema, and one file again afterwards."""
     with tempfile.TemporaryDirectory() as aside:
-        database = Database.at(f"sqlite:///{path}", Path(aside), secrets)
+        database = Database.at(address_of(path), Path(aside), secrets)
         try:
             bring_up_to_date(database)
             yield database
@@ -207,7 +207,7 @@ def _require_sound(source: Path) -> None:
         raise StoreError(f"{source} is not a backup of an arena")
     if found not in known_schemas(SCRIPTS):
         raise StoreError(f"{source} has schema {found}, this program knows up to {HEAD}: use the program that wrote it")
-    with closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         (answer,) = connection.execute("PRAGMA integrity_check").fetchone()
     if answer != "ok":
         raise StoreError(f"{source} is damaged ({answer}): use another backup")

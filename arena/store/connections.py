@@ -47,9 +47,14 @@ _TAKE_TURN = "SELECT value FROM counters WHERE name = 'sequence' FOR UPDATE"
 """PostgreSQL: the row that numbers every change is also the turn to write, so writers never deadlock."""
 
 
-def _address(url: str | None, storage_dir: Path) -> URL:
+def address_of(path: Path) -> URL:
+    """The address of a SQLite file, whatever signs its path has."""
+    return URL.create("sqlite", database=str(path))
+
+
+def _address(url: str | URL | None, storage_dir: Path) -> URL:
     try:
-        parsed = make_url(url or f"sqlite:///{storage_dir / 'arena.db'}")
+        parsed = make_url(url or address_of(storage_dir / "arena.db"))
     except ArgumentError:
         raise StoreError("the database URL cannot be read: write sqlite:///PATH or postgresql://…") from None
     if parsed.drivername in ("postgresql", "postgres"):
@@ -83,7 +88,7 @@ class Database:
         self._reader_source: Engine | None = None
 
     @classmethod
-    def at(cls, url: str | None, storage_dir: Path, secrets: Sequence[bytes] = (b"",)) -> Database:
+    def at(cls, url: str | URL | None, storage_dir: Path, secrets: Sequence[bytes] = (b"",)) -> Database:
         """The database of a URL, `storage_dir/arena.db` for None; `secrets` open voters' keys, the first wraps them.
 
         Raises `StoreError` for a URL of another kind.

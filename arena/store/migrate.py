@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from arena.errors import MigrationFailed, SchemaTooNew, StoreUnavailable
-from arena.store.connections import Database, translated
+from arena.store.connections import Database, address_of, translated
 from arena.store.keyring import strip
 from arena.store.locks import FileLock
 
@@ -190,7 +190,7 @@ def _row_counts(path: Path) -> dict[str, int]:
 
 
 def _upgrade_file(path: Path, goal: _Goal) -> None:
-    source = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    source = create_engine(address_of(path), poolclass=NullPool)
     try:
         with source.connect() as connection:
             connection.exec_driver_sql("PRAGMA synchronous=OFF")  # a copy: on disk as a whole before it takes the place
@@ -216,7 +216,7 @@ def _run_scripts(connection: Connection, goal: _Goal) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(goal.scripts))
+    config.set_main_option("script_location", str(goal.scripts).replace("%", "%%"))
     config.attributes["connection"] = connection
     config.attributes["secret"] = goal.secret
     command.upgrade(config, goal.head)

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 import typer
-from store_kit import elo_step, register, vote
+from store_kit import NOON, elo_step, register, vote
 from typer.testing import CliRunner
 
 from arena.cli import storage, votes
 from arena.cli.leaderboard import leaderboard
+from arena.config import Settings
+from arena.service.opening import open_store
+from arena.store.backups import restore_backup
 from arena.store.records import Contestant
 from arena.store.store import Store
 from arena.types import Verdict
@@ -208,6 +211,24 @@ def test_a_mistyped_folder_is_not_taken_for_an_empty_arena(
     status, said = arena(*words[:-1], tmp_path / words[-1])
     assert (status, said.startswith(f"arena: no database at {tmp_path / 'arena.db'}")) == (2, True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    """Signs that mean something in an address are signs of a name in a path: everything is where it was asked to be."""
+    folder = tmp_path / "диск%20a ?x=1#y&[b]"
+    bare, kept = tmp_path / "bare.csv", folder / "backups" / "kept?#%41.db"
+    bare.write_text("model_a,model_b,winner,judge\nx,y,model_a,me\n", "utf-8")
+    settings = Settings.from_environment({}, storage=folder)
+    with open_store(settings) as store:
+        assert store.import_votes(bare).added == 1
+        store.backup(kept)
+        assert store.forget_voter_text("me").result() == 1
+        assert store.forget_in_files("me").held == 1
+    done = restore_backup(kept, settings.database, folder, NOON, settings.signing_keys())
+    assert (done.kept is not None, done.forgotten) == (True, 0)
+    with Store.open(None, storage_dir=folder, elo_step=elo_step, secrets=settings.signing_keys()) as store:
+        assert [one.voter for one in store.votes()] == ["forgotten-1"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bare.csv", folder.name]
 
 
 def test_only_so_many_dated_backups_stay(file_store: Store, tmp_path: Path, clock: object) -> None:
