@@ -44,6 +44,6 @@ def row_name(label: str, language: str) -> str:
 
 
 def short_name(label: str, language: str) -> str:
-    """A name where there is no room for two lines: its beginning and its end, which tell versions apart."""
+    """A name where there is no room for two lines: its beginning, and its end, which tells versions and imports."""
     name = model_name(label, language)
-    return plot_text(name if len(name) <= LONG_NAME - 2 else f"{name[: LONG_NAME - 9]}…{name[-6:]}")
+    return plot_text(name if len(name) <= LONG_NAME - 2 else f"{name[: LONG_NAME - 11]}…{name[-8:]}")

@@ -22,7 +22,7 @@ from arena.ratings.leaderboard import Leaderboard, Style
 from arena.ratings.live import LiveBoard, LiveVote
 from arena.ratings.style import Coefficient, Variant
 from arena.service import Arena, BoardView, Nameplate
-from arena.service.boards import Boards, HistoryPoint, labels
+from arena.service.boards import IMPORTED, Boards, HistoryPoint, labels
 from arena.service.head_to_head import Meeting, PairView
 from arena.service.vote_fits import VoteFits
 from arena.store.records import ALL, Contestant, ContestantRecord
@@ -31,7 +31,7 @@ from arena.types import Track
 from arena.ui import board_files, board_render, charts
 from arena.ui.board_routes import drawn
 from arena.ui.board_views import BoardViews, Choice, Seen
-from arena.ui.names import LONG_NAME
+from arena.ui.names import LONG_NAME, short_name
 from arena.ui.texts import say
 
 NAMES = ("first", "second", "third")
@@ -196,6 +196,8 @@ def test_many_names_leave_a_phone_its_plot_and_stay_apart() -> None:
     names = charts.forest(replace(board, rows=many), "ru").layout.yaxis.ticktext
     assert len(set(names)) == len(many)
     assert max(map(len, names)) <= LONG_NAME
+    marked = short_name(f"Organisation-Model-9B · {IMPORTED}", "en")
+    assert (marked, len(marked) <= LONG_NAME) == ("Organisat…imported", True)
 
 
 def test_votes_that_tell_no_times_are_drawn_in_their_order() -> None:
