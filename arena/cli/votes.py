@@ -18,6 +18,9 @@ from arena.errors import ConfigError
 from arena.store.files import SUFFIXES
 from arena.store.records import ALL, ImportReport, VoteFilter
 
+INTERRUPTED = 130
+"""The status of a command that Ctrl-C ended: 128 and the signal's number."""
+
 app = typer.Typer(no_args_is_help=True, help="Take votes out to a file or in from one.")
 
 
@@ -60,7 +63,11 @@ def import_votes(
         if same_models and all(one.retired_at is not None for one in store.contestants()):
             message = "nobody takes part in this arena yet"
             raise ConfigError(message, key="--same-models", suggestion="start it once, then import")
-        report = store.import_votes(source, join=same_models, progress=shown)
+        try:
+            report = store.import_votes(source, join=same_models, progress=shown)
+        except KeyboardInterrupt:
+            typer.echo("arena: stopped, and nothing was imported", err=True)
+            raise typer.Exit(INTERRUPTED) from None
     notes = [f"{report.already_here} {_were(report.already_here)} here already"] if report.already_here else []
     notes += [f"{report.named} with known names passed over"] if report.named else []
     notes += [counted(report.new_contestants, "new contestant")] if report.new_contestants else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -51,22 +52,43 @@ def checked(path: Path) -> tuple[int, int]:
     return counting, named
 
 
+class Stopped(Exception):
+    """Whoever asked for the import wants it no more."""
+
+
 def import_rows(
-    db: Connection, path: Path, counted: tuple[int, int], rules: Rules, now: float, progress: Progress, join: bool
+    db: Connection,
+    path: Path,
+    counted: tuple[int, int],
+    rules: Rules,
+    now: float,
+    progress: Progress,
+    join: bool,
+    stop: threading.Event,
 ) -> ImportReport:
     """Write every battle of a checked file and count its votes. The caller's transaction is the unit.
 
-    `join` counts votes on a name without a fingerprint for the contestant of that name that takes part.
+    `join` counts votes on a name without a fingerprint for the contestant of that name that takes part. Raises
+    `Stopped`, within a chunk of rows, once `stop` is set.
     """
     total, named = counted
     rows = _Import(db, path, rules, now, join)
     stream = (battle for _, battle in _battles_in(path) if battle is not None)
     done = 0
+    _heed(stop)
     while run := list(islice(stream, CHUNK)):
         rows.write(run)
         done += len(run)
         progress(done, total)
-    return rows.finish(named)
+        _heed(stop)
+    report = rows.finish(named)
+    _heed(stop)
+    return report
+
+
+def _heed(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise Stopped
 
 
 def _battles_in(path: Path) -> Iterator[tuple[int, ImportedBattle | None]]:

@@ -85,6 +85,18 @@ def test_an_import_says_whose_names_are_not_sure_to_be_ours(
     ]  # fmt: skip
 
 
+def test_an_interrupted_import_says_what_became_of_it(
+    arena: Callable[..., tuple[int, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was imported, and the status is that of a command that Ctrl-C ended."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "import_votes", interrupted)
+    assert arena("votes", "import", tmp_path / "v.csv") == (130, "arena: stopped, and nothing was imported\n")
+
+
 def test_models_are_the_same_only_as_somebody_who_takes_part(
     arena: Callable[..., tuple[int, str]], tmp_path: Path
 ) -> None:

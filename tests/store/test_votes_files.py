@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from store_kit import Clock, register, votable, vote
 
 from arena.errors import FileFormatError, StoreError
+from arena.store import importing
 from arena.store.connections import Database
 from arena.store.doors import votes as votes_door
 from arena.store.files import read_comparisons
@@ -32,6 +33,7 @@ from arena.store.records import (
     VoteRecord,
 )
 from arena.store.store import Store
+from arena.store.writer import Pending
 from arena.types import Answer, AnswerState, Mode, Track, Verdict
 from perf.promises import tell
 
@@ -308,6 +310,33 @@ def test_votes_with_known_names_are_passed_over(store: Store, tmp_path: Path, bl
     path.write_text(f"model_a,model_b,winner,anony\nx,y,tie,{blind}\nx,y,tie,{named}\n", "utf-8")
     report = store.import_votes(path)
     assert (report.added, report.named) == (1, 1)
+
+
+def test_an_interrupted_import_is_taken_back(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while it writes: nothing of it stays, whoever waits hears of it after that, and it can be done again."""
+    bare = tmp_path / "bare.csv"
+    bare.write_text("model_a,model_b,winner\n" + "x,y,model_a\n" * 6, "utf-8")
+    monkeypatch.setattr(importing, "CHUNK", 2)
+    writes, heard = threading.Event(), threading.Event()
+
+    def interrupted(pending: Pending[Any]) -> Any:
+        assert writes.wait(60)
+        monkeypatch.setattr(Pending, "result", heard_first)
+        raise KeyboardInterrupt
+
+    def heard_first(pending: Pending[Any]) -> Any:
+        heard.set()
+        return pending._future.result()
+
+    def chunk_written(done: int, _: int) -> None:
+        writes.set()
+        assert heard.wait(60)
+
+    monkeypatch.setattr(Pending, "result", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.import_votes(bare, progress=chunk_written)
+    assert (list(store.votes()), store.contestants(), store.check().ok) == ([], (), True)
+    assert store.import_votes(bare).added == 6
 
 
 def test_an_import_goes_on_beside_a_running_server(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from arena.store import board, voting
 from arena.store.doors.door import Door, Progress, silent
 from arena.store.exporting import drop_earlier, export_votes, exports_of
-from arena.store.importing import checked, import_rows
+from arena.store.importing import Stopped, checked, import_rows
 from arena.store.privacy import mask_personal
 from arena.store.records import BattleStatus, BothMarkups, ImportReport, VoteFilter, VoteReceipt, VoteRecord
 from arena.store.writer import Pending
@@ -106,7 +109,20 @@ class VoteDoor(Door):
 
         A name without a fingerprint may be anybody's: it stands apart from who takes part under it, unless `join`
         says that it is the same. The file is wholly checked before the one transaction begins, so writers wait for
-        the writing alone. Raises `FileFormatError` naming the first bad row.
+        the writing alone. Raises `FileFormatError` naming the first bad row, `KeyboardInterrupt` when it was
+        interrupted and nothing was imported: one that was being committed already is, and told of as ever.
         """
-        counted, rules, heard = checked(path), self._rules, progress or silent
-        return self._write(lambda db: import_rows(db, path, counted, rules, self._clock(), heard, join)).result()
+        counted, rules, heard, stop = checked(path), self._rules, progress or silent, threading.Event()
+
+        def operation(db: Connection) -> ImportReport:
+            return import_rows(db, path, counted, rules, self._clock(), heard, join, stop)
+
+        pending: Pending[ImportReport] | None = None
+        while True:
+            try:
+                pending = pending or self._write(operation)
+                return pending.result()
+            except KeyboardInterrupt:
+                stop.set()  # the writer hears of it at the next chunk: then it is known what became of the import
+            except Stopped:
+                raise KeyboardInterrupt from None
