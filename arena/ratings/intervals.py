@@ -43,6 +43,13 @@ def laplacian(weights: FloatArray) -> FloatArray:
     return table
 
 
+def pair_weights(table: FloatArray) -> FloatArray:
+    """The weights that `laplacian` made a table of."""
+    weights = -table
+    np.fill_diagonal(weights, 0)
+    return np.asarray(weights)
+
+
 def pseudo_inverse(table: FloatArray) -> FloatArray:
     """Inverse of a connected Laplacian on the vectors that sum to zero."""
     size = len(table)
@@ -79,23 +86,24 @@ def positive_inverse(table: FloatArray) -> FloatArray:
 
 
 def meat(counts: PairCounts, probabilities: FloatArray) -> FloatArray:
-    """Sum of outer products of the comparisons' score vectors, from pair counts alone.
+    """Sum of outer products of the comparisons' score vectors, from pair counts alone, filled up where few differ."""
+    whole, score, square = counts.moments()
+    residual = square - 2 * probabilities * score + probabilities**2 * whole
+    unit = float(whole.sum()) / max(float(counts.total.sum()), 1e-300)
+    return laplacian(filled_up(residual, whole * probabilities * probabilities.T, unit))
+
+
+def filled_up(residual: FloatArray, model: FloatArray, unit: float) -> FloatArray:
+    """Squared residuals per pair, those of contestants that have too little moved towards the model's variance.
 
     Where a contestant's comparisons hardly vary (a few votes, all of them ties) the sum says that
     its strength is known exactly. Votes that never differed can still be wrong about a share of
-    3/n (the rule of three), so less than `_LEAST_MEAT` is filled up from the model's own variance.
+    3/n (the rule of three), so less than `_LEAST_MEAT` is filled up from what the model expects of the
+    same pairs, as far as needed. `unit` is the weight of a vote: the sum of squared weights by the sum of weights.
     """
-    whole, score, square = counts.moments()
-    residual = square - 2 * probabilities * score + probabilities**2 * whole
-    own = residual.sum(axis=1)
-    least = _LEAST_MEAT * float(whole.sum()) / max(float(counts.total.sum()), 1e-300)
-    if own.min(initial=np.inf) < least:
-        residual = _filled_up(residual, own, whole * probabilities * probabilities.T, least)
-    return laplacian(residual)
-
-
-def _filled_up(residual: FloatArray, own: FloatArray, model: FloatArray, least: float) -> FloatArray:
-    """Move pairs of contestants that have too little towards the model's variance, as far as needed."""
+    own, least = residual.sum(axis=1), _LEAST_MEAT * unit
+    if own.min(initial=np.inf) >= least:
+        return residual
     expected = model.sum(axis=1) - np.diag(model)
     wanted = np.minimum(least, expected) - own
     with np.errstate(divide="ignore", invalid="ignore"):

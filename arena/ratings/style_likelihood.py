@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from arena.ratings.clusters import AT_ONCE, FEWEST_VOTERS, VoterSums, known_voters
 from arena.ratings.comparisons import FloatArray, IntArray
-from arena.ratings.intervals import laplacian
+from arena.ratings.intervals import filled_up, laplacian, pair_weights
 from arena.ratings.sorting import order_of_voters
 from arena.ratings.style_rows import RUN, Reals, Run, StyleRows
 from arena.ratings.style_stream import StyleStream
@@ -154,8 +154,19 @@ def _counted(iterations: int) -> int:
 
 def _solution(design: Design, parameters: FloatArray, sums: _Sums, bread: FloatArray, iterations: int) -> Solution:
     clustered = known_voters(design.rows.voter) >= FEWEST_VOTERS
-    filling = _clustered_filling(design, parameters, sums.filling) if clustered else sums.filling
+    filling = _not_certain(design, sums)
+    if clustered:
+        filling = _clustered_filling(design, parameters, filling)
     return Solution(design.rated, parameters, bread, filling, clustered, iterations)
+
+
+def _not_certain(design: Design, sums: _Sums) -> FloatArray:
+    """The filling with contestants whose few votes never differed filled up from the model's own variance."""
+    size, unit = design.size, design.rows.unit
+    filling = sums.filling.copy()
+    own, model = (pair_weights(table[:size, :size]) for table in (filling, sums.curvature))
+    filling[:size, :size] += laplacian(filled_up(own, model * unit, unit) - own)
+    return filling
 
 
 def _followed(design: Design, sample: StyleRows, sums: _Sums, at: FloatArray, to: FloatArray) -> _Sums:

@@ -56,6 +56,13 @@ class Run:
         return replace(self, rows=slice(self.rows.start + by, self.rows.stop + by))
 
 
+def unit_of(weight: Reals | None) -> float:
+    """The weight of a vote, squared weights by weights; 1 where nobody weighs."""
+    if weight is None:
+        return 1.0
+    return float(np.einsum("i,i->", weight, weight, dtype=float) / max(weight.sum(dtype=float), 1e-300))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class StyleRows:
     """Comparisons of `size` contestants as columns, those of a pair together.
@@ -139,6 +146,11 @@ class StyleRows:
     def total(self) -> float:
         """The weight of all comparisons."""
         return float(len(self.key) if self.weight is None else self.weight.sum(dtype=float))
+
+    @property
+    def unit(self) -> float:
+        """The sum of squared weights by the sum of weights."""
+        return unit_of(self.weight)
 
     def shares(self, number: int) -> list[Iterator[StyleRows]]:
         """The comparisons in so many parts of about equal length."""

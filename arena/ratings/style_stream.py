@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from arena.ratings.comparisons import Comparisons, FloatArray, IntArray
-from arena.ratings.style_rows import Covariates, Space, StyleRows, blocks_of
+from arena.ratings.style_rows import Covariates, Space, StyleRows, blocks_of, unit_of
 from arena.ratings.threads import in_threads
 
 _STRETCH = 1 << 8
@@ -42,6 +42,11 @@ class StyleStream:
     def total(self) -> float:
         """The weight of all comparisons."""
         return float(len(self.rows) if self.rows.weight is None else self.rows.weight.sum(dtype=float))
+
+    @property
+    def unit(self) -> float:
+        """The sum of squared weights by the sum of weights."""
+        return unit_of(self.rows.weight)
 
     def shares(self, number: int) -> list[Iterator[StyleRows]]:
         """The comparisons in so many parts of about equal length, laid out as they are asked for.

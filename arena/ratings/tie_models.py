@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arena.ratings.comparisons import FloatArray, PairCounts
-from arena.ratings.intervals import laplacian
+from arena.ratings.intervals import filled_up, laplacian, pair_weights
 
 _LAST_STEP = 1e-7
 """Log-strength: a shorter step ends a fit."""
@@ -51,6 +51,12 @@ class _Outcomes:
     ties: FloatArray
     wins_squared: FloatArray
     ties_squared: FloatArray
+
+    @property
+    def unit(self) -> float:
+        """The sum of squared weights by the sum of weights."""
+        squared, whole = self.wins_squared.sum() + self.ties_squared.sum() / 2, self.wins.sum() + self.ties.sum() / 2
+        return float(squared / whole)
 
 
 def fit_davidson(counts: PairCounts) -> TieFit:
@@ -102,9 +108,18 @@ def _newton(
                 break
         (theta, parameter), here = trial, there
         if largest < _LAST_STEP:
-            covariance = bread @ here.filling @ bread
+            covariance = bread @ _not_certain(outcomes, here, size) @ bread
             return theta - theta.mean(), parameter, covariance[:size, :size], iteration
     raise ArithmeticError("Newton's method did not settle on a tie strength")
+
+
+def _not_certain(outcomes: _Outcomes, at: _Slopes, size: int) -> FloatArray:
+    """The filling with contestants whose few outcomes never differed filled up from the curvature, which is the
+    model's own variance."""
+    filling, unit = at.filling.copy(), outcomes.unit
+    own, model = (pair_weights(table[:size, :size]) for table in (filling, at.curvature))
+    filling[:size, :size] += laplacian(filled_up(own, model * unit, unit) - own)
+    return filling
 
 
 def _davidson(outcomes: _Outcomes, theta: FloatArray, parameter: float) -> _Slopes:

@@ -167,6 +167,20 @@ def test_features_that_are_one_are_refused(many: bool, monkeypatch: pytest.Monke
         fit_style(twice, ["tokens", "copy"])
 
 
+@pytest.mark.parametrize("voters", [0, 100])
+def test_three_ties_are_not_certainty_at_equal_style(voters: int) -> None:
+    """A newcomer's equal votes have no spread of their own; style makes none of it either."""
+    old = styled(600, voters=voters)
+    features = {
+        name: (np.append(one, [300, 290, 310]), np.append(other, [300, 305, 290]))
+        for name, (one, other) in old.features.items()
+    }
+    a, b, outcome = np.append(old.a, [6] * 3), np.append(old.b, [3] * 3), np.append(old.outcome, [0.5] * 3)
+    voter = None if old.voter is None else np.append(old.voter, [0, 1, 2])
+    found = fit_style(Comparisons((*old.names, "new"), a, b, outcome, voter=voter, features=features)).covariance
+    assert found[6, 6] > 0.5, "three fair votes between equals leave a variance of 4/3"
+
+
 def test_an_unknown_feature_is_refused_by_name() -> None:
     """With the names that are there."""
     with pytest.raises(ValueError, match=r"'emoji'.*tokens, headers"):

@@ -80,6 +80,17 @@ def test_equals_tie_as_often_as_the_strength_says() -> None:
 
 
 @pytest.mark.parametrize("ties", [Ties.DAVIDSON, Ties.RAO_KUPPER])
+def test_three_ties_are_not_certainty(ties: Ties) -> None:
+    """A newcomer's equal votes have no spread of their own; its interval is what the model's variance makes of them."""
+    old = simulated(np.linspace(-1, 1, 6), 600, seed=1)
+    a, b, outcome = (np.append(old.a, [6] * 3), np.append(old.b, [3] * 3), np.append(old.outcome, [0.5] * 3))
+    counts = PairCounts.of(Comparisons((*old.names, "new"), a, b, outcome))
+    found = fit(counts, ties=ties).covariance
+    assert found[6, 6] > fit(counts).covariance[6, 6] / 4
+    assert found[6, 6] > 9 * found[:6, :6].diagonal().max()
+
+
+@pytest.mark.parametrize("ties", [Ties.DAVIDSON, Ties.RAO_KUPPER])
 def test_the_board_states_the_tie_strength(ties: Ties) -> None:
     """The parameters say which model it was and what it estimated."""
     board = bradley_terry_board(PairCounts.of(simulated(np.array([0.0, 1.0]), 200, seed=1)), ties=ties)
