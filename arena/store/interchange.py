@@ -14,7 +14,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from arena.markup import Markup, count_markup
@@ -259,11 +259,11 @@ def _text(row: Row, column: str) -> str:
 
 
 def _moment(value: Any) -> float | None:
-    """Unix seconds or an ISO date; None where there is neither."""
+    """Unix seconds or an ISO date; None where there is neither. A time that names no zone is UTC's."""
     if value is None or value == "":
         return None
     if isinstance(value, datetime):
-        return value.timestamp()
+        return _seconds(value)
     try:
         moment = float(value)
     except (TypeError, ValueError):
@@ -273,9 +273,13 @@ def _moment(value: Any) -> float | None:
     return moment
 
 
+def _seconds(moment: datetime) -> float:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
 def _iso(value: str) -> float:
     try:
-        return datetime.fromisoformat(value).timestamp()
+        return _seconds(datetime.fromisoformat(value))
     except ValueError:
         raise ValueError(f"tstamp {value!r} is not a time: write Unix seconds or an ISO date") from None
 

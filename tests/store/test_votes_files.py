@@ -7,7 +7,9 @@ import gzip
 import json
 import os
 import threading
+import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -310,6 +312,19 @@ def test_votes_with_known_names_are_passed_over(store: Store, tmp_path: Path, bl
     path.write_text(f"model_a,model_b,winner,anony\nx,y,tie,{blind}\nx,y,tie,{named}\n", "utf-8")
     report = store.import_votes(path)
     assert (report.added, report.named) == (1, 1)
+
+
+def test_a_time_without_a_zone_is_the_same_on_every_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is UTC's, as in `--since`; a zone that is named counts."""
+    monkeypatch.setenv("TZ", "JST-9")
+    time.tzset()
+    try:
+        told = ["2026-11-26T12:00:00", datetime(2026, 11, 26, 12), "2026-11-26 15:00:00+03:00", "2026-11-26T12:00:00Z"]
+        battles = [imported({"model_a": "x", "model_b": "y", "winner": "tie", "tstamp": one}) for one in told]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert [battle.at for battle in battles if battle] == [1_795_694_400.0] * 4
 
 
 def test_an_interrupted_import_is_taken_back(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
