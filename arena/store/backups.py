@@ -30,7 +30,8 @@ from arena.store.migrate import (
 from arena.store.records import Cleaned
 
 PREFIX = "arena-"
-_DATED = re.compile(rf"{PREFIX}\d{{8}}-\d{{6}}\.db")
+_NAME = f"{PREFIX}%Y%m%d-%H%M%S.db"
+_DIGITS = re.compile(rf"{PREFIX}[0-9]{{8}}-[0-9]{{6}}\.db")
 
 
 def folder_of(storage_dir: Path) -> Path:
@@ -40,7 +41,7 @@ def folder_of(storage_dir: Path) -> Path:
 
 def dated_name(now: float) -> str:
     """A backup's name: sorts by time."""
-    return time.strftime(f"{PREFIX}%Y%m%d-%H%M%S.db", time.gmtime(now))
+    return time.strftime(_NAME, time.gmtime(now))
 
 
 def make_backup(database: Database, target: Path, *, keys: bool) -> Path:
@@ -81,12 +82,22 @@ def drop_old(folder: Path, keep: int) -> None:
 def made_at(folder: Path) -> float | None:
     """When the newest dated backup was made, by its name (Unix seconds); None without one."""
     dated = _dated(folder)
-    return calendar.timegm(time.strptime(dated[-1].name, f"{PREFIX}%Y%m%d-%H%M%S.db")) if dated else None
+    return _date_of(dated[-1]) if dated else None
 
 
 def _dated(folder: Path) -> list[Path]:
     """Backups with a date for a name, the newest last."""
-    return sorted(path for path in folder.glob(f"{PREFIX}*.db") if _DATED.fullmatch(path.name))
+    return sorted(path for path in folder.glob(f"{PREFIX}*.db") if _date_of(path) is not None)
+
+
+def _date_of(path: Path) -> float | None:
+    """The moment that a backup's name tells; None for any other name, such as one of the 31st of February."""
+    if not _DIGITS.fullmatch(path.name):
+        return None
+    try:
+        return calendar.timegm(time.strptime(path.name, _NAME))
+    except ValueError:
+        return None
 
 
 def forget_in_backups(folder: Path, voter: str, keep_votes: bool, now: float, secrets: Sequence[bytes]) -> Cleaned:

@@ -247,12 +247,14 @@ def test_only_so_many_dated_backups_stay(file_store: Store, tmp_path: Path, cloc
     """The newest dated ones are kept, and no file of another name is touched."""
     folder = tmp_path / "backups"
     folder.mkdir()
-    (folder / "mine.db").write_text("mine")
+    for other in ("mine.db", "arena-20990231-000000.db"):
+        (folder / other).write_text("mine")
     for _ in range(4):
         clock.now += 60  # type: ignore[attr-defined]
         newest = file_store.backup(keep=2)
     assert newest in folder.iterdir()
-    assert len(list(folder.iterdir())) == 3
+    assert len(list(folder.iterdir())) == 4
+    assert file_store.backed_up_at() == clock.now  # type: ignore[attr-defined]
 
 
 def test_the_doctor_finds_and_mends(file_store: Store, arena: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
