@@ -171,6 +171,7 @@ def test_the_command_shows_holds_and_puts_back(store: Store, tmp_path: Path) -> 
     assert shown.exit_code == 0, shown.output
     assert "raises delta" in shown.output
     assert "would put it first" in shown.output
+    assert "among rated models of at least 30 battles" in " ".join(shown.output.split())
     held = json.loads(CliRunner().invoke(app, ["integrity", "--quarantine", "--json", *place]).output)
     assert (held["held_now"], held["votes"], held["held"][0]["code"]) == (20, 320, RIGGER)
     back = json.loads(CliRunner().invoke(app, ["integrity", "--restore", RIGGER, "--json", *place]).output)
@@ -208,6 +209,7 @@ def test_the_page_shows_holds_and_puts_back(page: TestClient, store: Store, lang
     shown = page.post(address, headers=headers).json()["html"]
     assert RIGGER in shown
     assert 'data-integrity="quarantine"' in shown
+    assert {"ru": "боёв не меньше 30", "en": "at least 30 battles"}[language] in shown
     assert {"ru": "ниже −4,0 σ", "en": "below −4.0 σ"}[language] in shown, "either way of being flagged is explained"
     held = page.post(f"{address}/quarantine", headers=headers).json()["html"]
     assert {"ru": "поднимает delta", "en": "integrity: raises delta"}[language] in held
