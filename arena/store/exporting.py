@@ -20,6 +20,7 @@ from arena.store import battles, board
 from arena.store.connections import Database
 from arena.store.files import disarm, read_rows
 from arena.store.interchange import COLUMNS, Redact, exported, same_question
+from arena.store.leftovers import deleted
 from arena.store.migrate import sync_folder
 from arena.store.records import BattleRecord, Cleaned, VoteFilter, VoteRecord
 from arena.store.tables import votes
@@ -63,7 +64,7 @@ def export_votes(
 def drop_exports(folder: Path, voter: str) -> Cleaned:
     """Delete every export in the folder that holds rows of this voter: it can be made anew."""
     held = [path for path in sorted(folder.glob("*")) if path.name.endswith(SUFFIXES) and _holds(path, voter)]
-    stuck = tuple(path for path in held if not _deleted(path))
+    stuck = tuple(path for path in held if not deleted(path))
     return Cleaned(len(held) - len(stuck), stuck)
 
 
@@ -80,14 +81,6 @@ def _holds(path: Path, voter: str) -> bool:
         return any(row.get("judge") == voter for _, row in read_rows(path))
     except (FileFormatError, OSError):
         return True
-
-
-def _deleted(path: Path) -> bool:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return False
-    return True
 
 
 def _runs(database: Database, which: VoteFilter, redact: Redact) -> Iterator[list[dict[str, Any]]]:

@@ -61,7 +61,9 @@ class Store(BattleDoor, VoteDoor, BoardDoor, JudgingDoor, UpkeepDoor):
             with database.writing() as db:
                 keyring.rewrap(db)
         writer = Writer(database)
-        return cls(database, writer, clock=clock, rules=Rules.of(elo_step, elo_start, elo_fold))
+        store = cls(database, writer, clock=clock, rules=Rules.of(elo_step, elo_start, elo_fold))
+        store.drop_leftovers()
+        return store
 
     def close(self) -> None:
         """Commit what waits, then give back every connection and lock. Closing twice does no harm."""

@@ -13,7 +13,7 @@ from store_kit import answer, register, vote
 
 from arena.service.checkup import examine_store
 from arena.service.forgetting import forget_code
-from arena.store import migrate
+from arena.store import locks, migrate
 from arena.store.records import Cleaned, NewBattle, VoteFilter
 from arena.store.store import Store
 from arena.types import Mode, Verdict
@@ -84,6 +84,33 @@ def test_a_backup_that_cannot_be_read_holds_up_nothing_else(file_store: Store, t
     damaged.unlink()
     assert file_store.forget_in_files("code-of-eugene") == Cleaned(0)
     assert file_store.unfinished() == ()
+
+
+def test_nothing_that_killed_work_left_outlives_a_start_or_a_forgetting(
+    file_store: Store, open_store: Callable[[str], Store], tmp_path: Path
+) -> None:
+    """Half an export, half a backup, and what a restore was putting in place; but what is being written stays."""
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "backups").mkdir()
+    parts = ("exports/.votes-7.csv.4711.part", "backups/arena-20261126-120000.db.part", "arena.db.restoring")
+    left = [tmp_path / part for part in (*parts, "arena.db.restoring-wal", "backups/old.db.migrating")]
+    stays = tmp_path / "exports" / "others.csv"
+
+    def killed() -> None:
+        for path in left:
+            path.write_text("меня зовут Евгений")
+
+    stays.write_text("question_id,judge\nq,another\n")
+    killed()
+    with locks.alone(tmp_path / "copies.lock", patience=0):
+        open_store(f"sqlite:///{tmp_path / 'arena.db'}")
+    assert all(path.exists() for path in left)
+    open_store(f"sqlite:///{tmp_path / 'arena.db'}")
+    assert [path for path in left if path.exists()] == []
+    killed()
+    assert file_store.forget_in_files("code-of-eugene") == Cleaned(0)
+    assert [path for path in left if path.exists()] == []
+    assert stays.exists()
 
 
 class Forgetting(threading.Thread):

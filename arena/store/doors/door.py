@@ -36,10 +36,10 @@ class Door:
         with self._database.reading() as connection:
             return query(connection)
 
-    def _alone_with_copies(self) -> AbstractContextManager[None]:
+    def _alone_with_copies(self, patience: float = COPY_SECONDS) -> AbstractContextManager[None]:
         """One at a time writes exports and backups in the storage directory, or takes a voter out of them: a copy that
         is begun before somebody is forgotten would else appear after all copies were looked through."""
-        return alone(self._database.storage_dir / "copies.lock", patience=COPY_SECONDS)
+        return alone(self._database.storage_dir / "copies.lock", patience=patience)
 
 
 def silent(done: int, total: int) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from arena.errors import StoreUnavailable
 from arena.store import backups, upkeep
 from arena.store.doors.door import Door
 from arena.store.exporting import drop_exports, exports_of
+from arena.store.leftovers import deleted, leftovers
 from arena.store.migrate import HEAD
 from arena.store.records import Cleaned, EventRecord, IntegrityReport, KeyReport
 from arena.store.writer import Pending
@@ -57,19 +60,31 @@ class UpkeepDoor(Door):
         """The same in every backup under `storage_dir/backups`; exports under `storage_dir/exports` that hold the
         voter's rows are deleted, since they can be made anew.
 
-        Exports go first: pages serve them. A file that cannot be cleaned holds up no other; as long as there is one
-        the code stays in the list, for the forgetting is not finished. Blocks.
+        Exports go first: pages serve them; what killed work left goes as well. A file that cannot be cleaned holds up
+        no other; as long as there is one the code stays in the list, for the forgetting is not finished. Blocks.
         """
         kept = backups.folder_of(self._database.storage_dir)
         secrets = self._database.keyring.secrets
         with self._alone_with_copies():
             exports = drop_exports(exports_of(self._database.storage_dir), voter)
+            stuck = tuple(path for path in self._leftovers() if not deleted(path))
             copies = backups.forget_in_backups(kept, voter, keep_votes, self._clock(), secrets)
-        cleaned = Cleaned(exports.held + copies.held, exports.unread + copies.unread)
+        cleaned = Cleaned(exports.held + copies.held, exports.unread + stuck + copies.unread)
         if not cleaned.unread:
             ending = partial(upkeep.end_forgetting, voter=voter)
             self._write(ending, then=lambda: upkeep.scrub(self._database)).result()
         return cleaned
+
+    def drop_leftovers(self) -> None:
+        """Delete what killed exports, backups and restores left; while another process makes a copy, nothing."""
+        if self._leftovers():
+            with suppress(StoreUnavailable), self._alone_with_copies(patience=0):
+                for path in self._leftovers():
+                    deleted(path)
+
+    def _leftovers(self) -> tuple[Path, ...]:
+        storage = self._database.storage_dir
+        return leftovers(exports_of(storage), backups.folder_of(storage), self._database.path)
 
     def keys(self) -> KeyReport:
         """How voters' keys stand. Blocks; reads every key."""
