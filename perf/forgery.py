@@ -31,8 +31,8 @@ def settle(arena: ArenaProcess) -> Town:
     assert vote(arena, owner, blind[0]).status == 200
     assert vote(arena, owner, blind[1]).status == 200
     assert send(arena, as_json(owner, {"battle": blind[1]}, "/arena/undo")).status == 200
-    for offer, session in (("offer_names", "named"), ("offer_names_1", "direct")):
-        play(arena, owner, number_of(arena, offer), [], session)
+    for offer, session, chosen in (("offer_names", "named", [None, None]), ("offer_names_1", "direct", [None])):
+        play(arena, owner, number_of(arena, offer), ["", *chosen], session)
     return Town(
         owner,
         stranger,

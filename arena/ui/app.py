@@ -58,17 +58,13 @@ def build(arena: Arena, voters: Voters, judges: JudgeDesk, views: BoardViews) ->
             words = [" · ".join(say(language, key) for language in LANGUAGES) for key in ("sign_in", "sign_out")]
             gr.LoginButton(*words, icon=None, size="sm", elem_id="arena-sign-in")
         with gr.Tabs(elem_id="arena-tabs"):
-            with gr.Tab(i18n("tab_battle"), id="battle", elem_id="tab-battle"):
+            with gr.Tab(i18n("tab_battle"), id="battle", elem_id="tab-battle") as tab:
                 battles[Mode.ANONYMOUS] = BattleEvents(arena, voters, build_battle(Mode.ANONYMOUS, i18n))
-                battles[Mode.ANONYMOUS].connect(demo)
+                battles[Mode.ANONYMOUS].connect(demo, tab.select)
             for mode in (Mode.NAMED, Mode.DIRECT):
                 with gr.Tab(i18n(f"tab_{mode}"), id=str(mode), elem_id=f"tab-{mode}") as tab:
-                    battle = build_battle(mode, i18n)
-                    events = battles[mode] = BattleEvents(arena, voters, battle)
-                    events.connect(demo)
-                tab.select(
-                    events.offer_names, [], list(battle.choices), show_progress="hidden", api_visibility="private"
-                )
+                    battles[mode] = BattleEvents(arena, voters, build_battle(mode, i18n))
+                    battles[mode].connect(demo, tab.select)
             with gr.Tab(i18n("tab_board"), id="board", elem_id="tab-board") as tab:
                 board = BoardTab(arena, views, i18n)
             board.connect(tab.select)

@@ -7,7 +7,7 @@ from the page and is only ever a question; whose it is, the signed cookie says.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from random import Random
 from typing import Any
 
@@ -42,8 +42,8 @@ class BattleEvents:
             self._first = "ask_recorded"
         self._rng = Random()
 
-    def connect(self, demo: gr.Blocks) -> None:
-        """Wire every component; called once, inside the Blocks."""
+    def connect(self, demo: gr.Blocks, opened: Callable[..., Any]) -> None:
+        """Wire every component; called once, inside the Blocks. `opened` is the event of the tab being opened."""
         tab = self._tab
         everything = self._outputs()
         common: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
@@ -65,6 +65,9 @@ class BattleEvents:
             button.click(self.new, [], everything, **common)
         recall = f"() => arena.recall('{self._mode}')"
         start = [tab.battle, tab.prompt, tab.topic, *tab.suggestions, tab.reasons, tab.comment]
+        if tab.choices:  # the battle as the page remembers it: this tab may be opened before `resume` has answered
+            recalled = f"(id, ...chosen) => [arena.recall('{self._mode}'), ...chosen]"
+            opened(self.offer_names, [tab.battle, *tab.choices], list(tab.choices), js=recalled, **common)
         demo.load(self.resume, [tab.battle], start, js=recall, **common).then(**follow, **common)
         moving = [part for slots in tab.sides.values() for part in (slots.head, slots.answer)]
         for button, outputs, what in ((tab.paint, moving, "answers"), (tab.repaint, everything, "page")):
@@ -156,12 +159,24 @@ class BattleEvents:
         _, language = self._asked_by(request)
         return self._suggestions(language, topic or "", {text for text in shown if text})
 
-    async def offer_names(self, request: gr.Request) -> Any:
-        """The contestants to choose from, when the tab is opened."""
+    async def offer_names(self, request: gr.Request, battle: str, *chosen: Any) -> Any:
+        """The contestants to choose from, when the tab is opened: in a battle those who answer stand there, else what
+        was chosen stays as long as it can answer."""
         names = list(self._arena.names())
-        chosen = [*names[:2], *([None] * 2)]
-        updates = [gr.update(choices=names, value=chosen[index]) for index in range(len(self._tab.choices))]
+        here = self._answering(self._asked_by(request)[0], battle)
+        names += [name for name in here if name not in names]
+        others = iter([name for name in names if name not in chosen])
+        kept: Sequence[str | None] = here or [name if name in names else next(others, None) for name in chosen]
+        updates = [gr.update(choices=names, value=name) for name in kept]
         return updates if len(updates) > 1 else updates[0]
+
+    def _answering(self, voter: str, battle: str) -> list[str]:
+        """Who stands in this battle, where that may be known; nobody where there is none."""
+        try:
+            told = self._arena.view(voter, battle).reveal if battle else None
+        except ArenaError:
+            return []
+        return [side.nameplate.name for side in (told.a, told.b) if side is not None] if told else []
 
     # ---------------------------------------------------------------- painting
 

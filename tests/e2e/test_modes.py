@@ -11,6 +11,7 @@ from test_voting import rows
 from window import CUT, PATIENCE, Opened, Window
 
 from arena.engines import toy_text
+from perf.visitor import newcomer, number_of, play
 
 pytestmark = pytest.mark.browser
 
@@ -65,7 +66,8 @@ async def test_named_models_stand_side_by_side_in_the_chosen_order_and_take_no_v
 
 
 async def test_a_chat_with_one_model_goes_on_turn_by_turn(quick: ArenaProcess, open_window: Opened) -> None:
-    """One side, its name, the earlier turns above; a new chat begins empty."""
+    """One side, its name, the earlier turns above; a new chat begins empty. After a reload the field
+    for the model shows who answers."""
     window = await open_window(quick)
     await window.open_tab("Диалог")
     await expect(window.page.locator("#direct-choice-0 input")).to_have_value("Deneb", timeout=PATIENCE)
@@ -74,11 +76,23 @@ async def test_a_chat_with_one_model_goes_on_turn_by_turn(quick: ArenaProcess, o
         await window.ask(question, "direct")
         await expect(window.page.locator("#direct-question")).to_contain_text(question, timeout=PATIENCE)
         await expect(window.page.locator("#direct-send")).to_be_visible(timeout=PATIENCE)
+    await window.page.reload()
+    await expect(window.page.locator("#direct-choice-0 input")).to_have_value("Vega", timeout=PATIENCE)
     await expect(window.page.locator("#direct-head-a")).to_contain_text("Vega")
     await expect(window.page.locator("#direct-earlier-a")).to_contain_text("Первый вопрос?")
     await expect(window.page.locator("#direct-side-b")).to_have_count(0)
     await window.page.locator("#direct-new").click()
     await expect(window.page.locator("#direct-suggestion-0")).to_be_visible(timeout=PATIENCE)
+    window.forgive(*CUT)  # of the page that the reload cut
+
+
+def test_who_was_chosen_stays_chosen_when_the_tab_is_opened_again(quick: ArenaProcess) -> None:
+    """As long as they can answer; who cannot is replaced by somebody else than the other side."""
+    voter = newcomer(quick)
+    opened = {"offer_names": ("", "Vega", "gone"), "offer_names_1": ("", "Vega")}
+    for number, (event, chosen) in enumerate(opened.items()):
+        told = play(quick, voter, number_of(quick, event), list(chosen), f"opened{number}")
+        assert re.findall(r'"value": ?"(\w+)"', told) == ["Vega", "Deneb"][: len(chosen) - 1]
 
 
 async def test_suggestions_change_on_demand_and_one_click_asks(quick: ArenaProcess, open_window: Opened) -> None:

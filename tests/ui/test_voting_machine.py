@@ -71,7 +71,7 @@ class VotingMachine(RuleBasedStateMachine):
         event, offer, names = MODES[mode]
         session = f"m{next(SESSIONS)}"
         if offer:
-            visitor.play(self.arena, self.voters[who], self.number(offer), [], session)
+            visitor.play(self.arena, self.voters[who], self.number(offer), ["", *names], session)
         found = visitor.ask(self.arena, self.voters[who], self.number(event), ["question", "", *names], session)
         self.known.append(Battle(found, self.voters[who], mode))
         return self.known[-1]
