@@ -22,7 +22,7 @@ async def test_a_vote_from_within_the_hubs_page_counts(
     staged: Staged, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The page says what is stored, and that a restart ends it. Chromium takes the cookie into the hub's partition,
-    where no other site's page finds it, and sends it along."""
+    where no other site's page finds it, and sends it along; so it does with the language that was switched to."""
     monkeypatch.setenv("SPACE_ID", "somebody/arena")
     space = staged("framed", *QUICK, host="127.0.0.1")
     own = await browser.browser_type.launch(executable_path=chromium(), args=[*LAUNCH, ON_LOOPBACK])
@@ -34,6 +34,8 @@ async def test_a_vote_from_within_the_hubs_page_counts(
     inside = page.frame_locator("iframe")
     await expect(inside.locator(".consent:visible")).to_contain_text("Не пишите личного", timeout=60_000)
     await expect(inside.locator("#arena-strips")).to_contain_text("Голоса на этой странице хранятся до её следующего")
+    await inside.locator("[data-speak=en]").click()
+    await expect(inside.locator(".consent:visible")).to_contain_text("Write nothing personal", timeout=60_000)
     await inside.locator("#anonymous-suggestion-0:visible").click(timeout=60_000)
     await inside.locator("#anonymous-vote-a:not([disabled])").click(timeout=60_000)
     await inside.locator(".verdict [role=status]").wait_for(timeout=60_000)

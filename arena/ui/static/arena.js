@@ -129,7 +129,9 @@
       return chosen;
     },
     speak(to) {
-      document.cookie = "arena_language=" + to + "; path=/; max-age=31536000; samesite=lax";
+      // as the voter's cookie is set: in a frame of another site, a Space's, a browser keeps no other
+      const place = self === top || !isSecureContext ? "samesite=lax" : "samesite=none; secure; partitioned";
+      document.cookie = "arena_language=" + to + "; path=/; max-age=31536000; " + place;
       location.reload();
     },
   };
