@@ -85,8 +85,8 @@ def quick(staged: Staged) -> ArenaProcess:
 
 @pytest.fixture(scope="session")
 def slow(staged: Staged) -> ArenaProcess:
-    """Two contestants who talk until they are stopped."""
-    return staged("slow", *scenes.SLOW, grace_seconds="120")
+    """Two contestants who talk until they are stopped; its operator has a token."""
+    return staged("slow", *scenes.SLOW, grace_seconds="120", admin_token=scenes.TOKEN)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -50,6 +50,7 @@ def write(directory: Path, *cast: dict[str, Any], **more: Any) -> Path:
 
 
 QUICK = (contestant("Deneb", FORMATTED, reasoning="Надо вспомнить Рэлея."), contestant("Vega", PLAIN))
+TOKEN = "only-the-operator-knows"
 AT_LENGTH = {"decoding": {"max_tokens": 8192}}
 SLOW = (
     AT_LENGTH | contestant("Deneb", ENDLESS, tokens_per_second=25, first_token_after=0.2),

@@ -7,6 +7,7 @@ import re
 import pytest
 from arena_process import ArenaProcess
 from playwright.async_api import expect
+from scenes import TOKEN
 from test_voting import rows
 from window import CUT, PATIENCE, Opened, Window
 
@@ -140,6 +141,30 @@ async def test_the_page_says_that_the_server_is_gone_and_stops_when_it_is_back(
         await window.page.evaluate("dispatchEvent(new Event('offline'))")
     await expect(lost).to_be_hidden(timeout=PATIENCE)
     window.forgive("ERR_CONNECTION_REFUSED", "ERR_INTERNET_DISCONNECTED", "arena/events")
+
+
+async def test_the_operators_pages_open_and_close_together(slow: ArenaProcess, open_window: Opened) -> None:
+    """By one token, whichever page asked for it; a button whose act failed can be pressed again."""
+    window = await open_window(slow)
+    page = window.page
+    await window.open_tab("Честность")
+    await page.locator("#integrity-door input[name=token]").fill(TOKEN)
+    await page.locator("#integrity-door button").click()
+    await expect(page.locator("#integrity-report h2")).to_be_visible(timeout=PATIENCE)
+    await window.open_tab("Модели")
+    act = page.locator("#operator-models [data-act=disable]").first
+    await expect(act).to_be_enabled(timeout=PATIENCE)
+    await page.route("**/arena/operator/*", lambda asked: asked.fulfill(status=503, json={"error": "занято"}))
+    await act.click()
+    await expect(page.locator("#arena-toast")).to_contain_text("занято", timeout=PATIENCE)
+    await expect(act).to_be_enabled(timeout=PATIENCE)
+    await page.locator("[data-leave]").click()
+    await expect(page.locator("#operator-door")).to_be_visible(timeout=PATIENCE)
+    assert "Deneb" not in await page.locator("#operator-models").inner_html()
+    await window.open_tab("Честность")
+    await expect(page.locator("#integrity-door")).to_be_visible(timeout=PATIENCE)
+    assert await page.locator("#integrity-report").inner_html() == ""
+    window.forgive("503")
 
 
 async def test_a_page_that_nobody_sees_holds_no_line(quick: ArenaProcess, open_window: Opened) -> None:

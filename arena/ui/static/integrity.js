@@ -1,36 +1,36 @@
 // The integrity page: fetched with the operator's token when its tab is opened, and again after every act.
 (() => {
   "use strict";
-  const KEY = "arena.operator"; // the same token that opens the models' page
+  const { token, keep } = window.arenaKey; // the same that opens the models' page
   const root = document.baseURI;
-  let own = "", asked = "", seen = false;
+  let asked = "", seen = false;
 
-  function token() {
-    try { return sessionStorage.getItem(KEY) || own; } catch { return own; }
+  function close() {
+    const door = document.getElementById("integrity-door");
+    const place = document.getElementById("integrity-report");
+    if (!door || !place) return;
+    place.innerHTML = "";
+    place.hidden = true;
+    door.hidden = false;
   }
-  function keep(value) {
-    own = value;
-    try {
-      if (value) sessionStorage.setItem(KEY, value);
-      else sessionStorage.removeItem(KEY);
-    } catch { /* storage is off: the token lives as long as the page */ }
-  }
+  document.addEventListener("arena-left", close);
 
-  async function run(act, body) {
+  async function run(act, body, button) {
     const door = document.getElementById("integrity-door");
     const place = document.getElementById("integrity-report");
     if (!door || !place || !token()) return;
-    const note = door.querySelector("[role=alert]");
+    const note = door.querySelector("[role=alert]"), shown = token();
     door.hidden = true;
     place.hidden = false;
     place.setAttribute("aria-busy", "true");
     try {
       const answer = await fetch(new URL("arena/operator/integrity" + act, root), {
         method: "POST",
-        headers: { "Content-Type": "application/json", Authorization: "Bearer " + token() },
+        headers: { "Content-Type": "application/json", Authorization: "Bearer " + shown },
         body: JSON.stringify(body || {}),
       });
       const said = await answer.json().catch(() => ({}));
+      if (token() !== shown) return; // the operator left meanwhile
       if (answer.status === 403) keep("");
       if (!answer.ok) throw new Error(said.error || String(answer.status));
       note.textContent = "";
@@ -39,8 +39,9 @@
     } catch (error) {
       note.textContent = error.message;
       if (place.innerHTML) window.arena?.toast(error.message);
-      if (!token() || !place.innerHTML) { place.innerHTML = ""; place.hidden = true; door.hidden = false; }
+      if (!place.innerHTML) close();
     } finally {
+      if (button) button.disabled = false; // what failed can be tried again
       place.removeAttribute("aria-busy");
     }
   }
@@ -57,7 +58,7 @@
     const act = event.target.closest("[data-integrity]");
     if (!act) return;
     act.disabled = true;
-    run("/" + act.dataset.integrity, { voter: act.dataset.voter || "" });
+    run("/" + act.dataset.integrity, { voter: act.dataset.voter || "" }, act);
   });
   setInterval(() => {
     const holder = document.getElementById("integrity-door")?.parentElement;
