@@ -1,4 +1,4 @@
-"""A battle file comes in: wholly checked first, then all of it in one transaction, or nothing.
+"""A battle file comes in: wholly checked and drafted first, then all of it in one transaction, or nothing.
 
 Rows already here are passed over: by `question_id`, pair and voter where rows have a number of their own, else by
 the file's digest and the row's line, so importing a file twice adds nothing.
@@ -6,50 +6,26 @@ the file's digest and the row's line, so importing a file twice adds nothing.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 import threading
-from collections.abc import Callable, Iterator
-from itertools import islice
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from arena.errors import FileFormatError
 from arena.store import keyring, roster
-from arena.store.battles import sealed_answer, storable, turn_key
-from arena.store.counting import SliceSet, add_counts, slice_names, slice_set
+from arena.store.battles import storable
+from arena.store.counting import SliceSet, add_counts, slice_set
+from arena.store.drafts import Draft, Drafts, Met, resealed, resolved
 from arena.store.entrants import Entrants
-from arena.store.files import NOBODY, read_rows
-from arena.store.interchange import ImportedBattle, imported
 from arena.store.log import next_sequence, write_event
+from arena.store.prepared import inserting
 from arena.store.records import ImportReport
-from arena.store.sealing import Sealer
-from arena.store.styled import columns_of
-from arena.store.tables import VERDICT_CODES, answers, battles, contestants, elo, turns, voters, votes
+from arena.store.tables import answers, battles, elo, turns, votes
 from arena.store.tally import Tally, pack
 from arena.store.voting import Rules
-from arena.types import Answer, AnswerState, BattleStatus, Conversation, Mode, Role, Track
+from arena.types import Track
 
-CHUNK = 1000
-"""Rows written at a time."""
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""Control characters, which steer a terminal, and those that turn a line around."""
 Progress = Callable[[int, int], None]
-
-
-def checked(path: Path) -> tuple[int, int]:
-    """Read the whole file and return how many rows count and how many were voted with names known.
-
-    Raises `FileFormatError` naming the first row that cannot be understood.
-    """
-    counting = named = 0
-    for _, battle in _battles_in(path):
-        counting += battle is not None
-        named += battle is None
-    return counting, named
 
 
 class Stopped(Exception):
@@ -57,31 +33,22 @@ class Stopped(Exception):
 
 
 def import_rows(
-    db: Connection,
-    path: Path,
-    counted: tuple[int, int],
-    rules: Rules,
-    now: float,
-    progress: Progress,
-    join: bool,
-    stop: threading.Event,
+    db: Connection, name: str, drafts: Drafts, rules: Rules, progress: Progress, join: bool, stop: threading.Event
 ) -> ImportReport:
-    """Write every battle of a checked file and count its votes. The caller's transaction is the unit.
+    """Write every battle of the file of this name and count its votes. The caller's transaction is the unit.
 
     `join` counts votes on a name without a fingerprint for the contestant of that name that takes part. Raises
     `Stopped`, within a chunk of rows, once `stop` is set.
     """
-    total, named = counted
-    rows = _Import(db, path, rules, now, join)
-    stream = (battle for _, battle in _battles_in(path) if battle is not None)
+    rows = _Import(db, drafts, rules, join)
     done = 0
     _heed(stop)
-    while run := list(islice(stream, CHUNK)):
+    for run in drafts.runs():
         rows.write(run)
         done += len(run)
-        progress(done, total)
+        progress(done, drafts.total)
         _heed(stop)
-    report = rows.finish(named)
+    report = rows.finish(name)
     _heed(stop)
     return report
 
@@ -91,73 +58,51 @@ def _heed(stop: threading.Event) -> None:
         raise Stopped
 
 
-def _battles_in(path: Path) -> Iterator[tuple[int, ImportedBattle | None]]:
-    for line, row in read_rows(path):
-        try:
-            battle = imported(row)
-            if battle is not None:
-                _require_words(battle)
-            yield line, battle
-        except ValueError as error:
-            raise FileFormatError(str(error), path=path, line=line) from None
-
-
-def _require_words(battle: ImportedBattle) -> None:
-    """What stands on the page must be visible, what names a thing must be storable as it is: `ValueError` otherwise."""
-    for name in (battle.model_a, battle.model_b):
-        if _UNSEEN.search(name):
-            raise ValueError(f"model {name!r} has characters that nobody sees in its name: take them out")
-    for word in (battle.question_id, battle.fingerprint_a, battle.fingerprint_b, battle.language, battle.topic,
-                 *battle.slices, *battle.reasons):  # fmt: skip
-        if storable(word) != word:
-            raise ValueError(f"{word!r} holds characters that no database takes: take them out")
-
-
 class _Import:
     """One import under way inside one transaction."""
 
-    def __init__(self, db: Connection, path: Path, rules: Rules, now: float, join: bool) -> None:
-        self._db, self._path, self._rules, self._now = db, path, rules, now
-        self._digest = _digest(path)
-        self._read = self._added = 0
-        self._used: set[str] = set()
-        self._entrants = Entrants(db, now, join)
+    def __init__(self, db: Connection, drafts: Drafts, rules: Rules, join: bool) -> None:
+        self._db, self._drafts, self._rules, self._now = db, drafts, rules, drafts.now
+        self._added = 0
+        self._entrants = Entrants(db, drafts.now, join)
         self._voters: dict[str, int] = {}
-        self._sealers: dict[int, Sealer] = {}
+        self._changed: set[str] = set()
         self._slice_sets: dict[tuple[str, ...], SliceSet] = {}
         self._standings = {
             row.contestant_id: row for row in db.execute(select(elo).where(elo.c.track == Track.HUMAN.value))
         }
         self._tally = Tally(Track.HUMAN, rules, {number: row.rating for number, row in self._standings.items()})
 
-    def write(self, run: list[ImportedBattle]) -> None:
+    def write(self, run: list[Draft]) -> None:
         """Write a run of battles, leaving out those that are here already."""
-        fresh = self._new_ones(run)
+        found = resolved(self._db, [(draft.named, draft.met) for draft in run])
+        fresh = [(battle_id, draft) for draft, (battle_id, new) in zip(run, found, strict=True) if new]
         if not fresh:
             return
         first = next_sequence(self._db, len(fresh)) - len(fresh) + 1
-        rows: dict[str, list[dict[str, Any]]] = {"battles": [], "turns": [], "answers": [], "votes": []}
-        for sequence, (battle_id, battle) in enumerate(fresh, start=first):
-            vote = self._vote(battle_id, battle, sequence)
-            rows["votes"].append(vote)
-            rows["battles"].append(self._battle(battle_id, battle, vote))
-            asked, said = _talk(battle_id, battle, vote["cast_at"], self._sealer(vote["voter_id"]))
-            rows["turns"] += asked
-            rows["answers"] += said
-        for table in (battles, turns, answers, votes):
-            if rows[table.name]:
-                self._db.execute(insert(table), rows[table.name])
+        rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _INTO}
+        for sequence, (battle_id, draft) in enumerate(fresh, start=first):
+            voter = self._voter(draft.met.voter)
+            sealed = self._sealed(draft, battle_id, voter)
+            who = self._numbers(draft.met) | {"voter_id": voter}
+            rows["votes"].append(sealed.vote | who | self._counted(draft, who) | {"sequence": sequence})
+            rows["battles"].append(sealed.battle | who)
+            rows["turns"] += sealed.turns
+            rows["answers"] += sealed.answers
+        for name, statement in _INTO.items():
+            if rows[name]:
+                statement.run_many(self._db, rows[name])
         self._added += len(fresh)
 
-    def finish(self, named: int) -> ImportReport:
+    def finish(self, name: str) -> ImportReport:
         """Move counts and ratings, log what was done."""
         if self._added:
             ids_of = {one.id: one.ids for one in self._slice_sets.values()}
             add_counts(self._db, self._tally.count_rows(ids_of))
             self._store_ratings()
-        detail = f"{self._path.name}: {self._added} of {self._read} battles"
-        write_event(self._db, self._now, "import", detail)
-        amounts = (self._read, self._added, self._read - self._added, named)
+        read = self._drafts.total
+        write_event(self._db, self._now, "import", f"{name}: {self._added} of {read} battles")
+        amounts = (read, self._added, read - self._added, self._drafts.named)
         return ImportReport(*amounts, self._entrants.fresh, *self._entrants.namesakes())
 
     def _store_ratings(self) -> None:
@@ -166,94 +111,40 @@ class _Import:
         self._db.execute(delete(elo).where(elo.c.track == Track.HUMAN.value))
         self._db.execute(insert(elo), rows)
 
-    def _new_ones(self, run: list[ImportedBattle]) -> list[tuple[str, ImportedBattle]]:
-        named = [(self._name(battle), battle) for battle in run]
-        here = self._present([battle_id for battle_id, _ in named])
-        fresh = []
-        for battle_id, battle in named:
-            same = here.get(battle_id)
-            if same is not None and not _agrees(same, battle):
-                # Another set's battle under the same number, or another person's vote on it: not this one.
-                battle_id = _hashed(battle_id, battle.model_a, battle.model_b, battle.voter)
-                same = self._present([battle_id]).get(battle_id)
-            if same is None:
-                fresh.append((battle_id, battle))
-        return fresh
+    def _sealed(self, draft: Draft, battle_id: str, voter: int) -> Draft:
+        """The draft as it can be stored: the battle's number and the voter's key may have changed since."""
+        code = draft.met.voter
+        if battle_id == draft.id and code not in self._changed:
+            return draft
+        old = keyring.sealer(self._db, *self._drafts.keys[code])
+        return resealed(draft, battle_id, old, keyring.writing_sealer(self._db, voter))
 
-    def _name(self, battle: ImportedBattle) -> str:
-        """The row's id: its own question_id at first sight, else one that a second import would find again."""
-        self._read += 1
-        if battle.question_id and battle.question_id not in self._used:
-            self._used.add(battle.question_id)
-            return battle.question_id
-        return _hashed(self._digest, str(self._read))
+    def _numbers(self, met: Met) -> dict[str, int]:
+        a = self._entrants.number(met.model_a, met.fingerprint_a)
+        return {"contestant_a": a, "contestant_b": self._entrants.number(met.model_b, met.fingerprint_b)}
 
-    def _present(self, ids: list[str]) -> dict[str, tuple[str, str, str]]:
-        """Of each battle that is here who met, and who voted."""
-        a, b = contestants.alias("a"), contestants.alias("b")
-        query = (
-            select(battles.c.id, a.c.name, b.c.name, voters.c.code)
-            .join(a, a.c.id == battles.c.contestant_a)
-            .join(b, b.c.id == battles.c.contestant_b)
-            .join(voters, voters.c.id == battles.c.voter_id)
-            .where(battles.c.id.in_(ids))
-        )
-        return {battle_id: (name_a, name_b, voter) for battle_id, name_a, name_b, voter in self._db.execute(query)}
-
-    def _vote(self, battle_id: str, battle: ImportedBattle, sequence: int) -> dict[str, Any]:
-        at = self._now if battle.at is None else battle.at
-        names = slice_names(battle.language, battle.topic, battle.masked, at, battle.slices)
-        a = self._entrants.number(battle.model_a, battle.fingerprint_a)
-        b = self._entrants.number(battle.model_b, battle.fingerprint_b)
-        slices = self._slices(names)
-        voter = self._voter(battle.voter)
+    def _counted(self, draft: Draft, who: dict[str, int]) -> dict[str, float]:
+        """Count the vote; returns what its row tells of that."""
+        a, b, slices = who["contestant_a"], who["contestant_b"], self._slices(draft.slices)
         before_a, before_b = self._tally.rating(a), self._tally.rating(b)
-        delta_a, delta_b = self._tally.add_weighted(pack(a, b, battle.verdict, slices.id), battle.weight)
+        weight = draft.vote["weight"]
+        delta_a, delta_b = self._tally.add_weighted(pack(a, b, draft.verdict, slices.id), weight)
         return {
-            "sequence": sequence,
-            "battle_id": battle_id,
-            "voter_id": voter,
-            "contestant_a": a,
-            "contestant_b": b,
-            "verdict": VERDICT_CODES[battle.verdict],
-            "weight": battle.weight,
             "slice_set_id": slices.id,
-            "cast_at": at,
             "elo_before_a": before_a,
             "elo_before_b": before_b,
             "elo_delta_a": delta_a,
             "elo_delta_b": delta_b,
-            "reasons": json.dumps(battle.reasons, ensure_ascii=False) if battle.reasons else None,
-            "comment": self._sealer(voter).seal(storable(battle.comment), battle_id, "comment") or None,
-            **columns_of(battle.markup),
-        }
-
-    def _battle(self, battle_id: str, battle: ImportedBattle, vote: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "id": battle_id,
-            "voter_id": vote["voter_id"],
-            "mode": Mode.ANONYMOUS.value,
-            "contestant_a": vote["contestant_a"],
-            "contestant_b": vote["contestant_b"],
-            "propensity": battle.propensity,
-            "language": battle.language,
-            "topic": battle.topic,
-            "masked": battle.masked,
-            "system_prompt": storable(_system(battle.conversation_a)),
-            "status": BattleStatus.VOTED.value,
-            "created_at": vote["cast_at"],
-            "changed_at": self._now,
         }
 
     def _voter(self, code: str) -> int:
         if code not in self._voters:
-            self._voters[code] = roster.voter_number(self._db, storable(code), self._now)
+            key = self._drafts.keys[code]
+            given = key if code in self._drafts.fresh else None
+            self._voters[code] = roster.voter_number(self._db, storable(code), self._now, given)
+            if not keyring.holds(self._db, self._voters[code], key):
+                self._changed.add(code)
         return self._voters[code]
-
-    def _sealer(self, voter: int) -> Sealer:
-        if voter not in self._sealers:
-            self._sealers[voter] = keyring.writing_sealer(self._db, voter)
-        return self._sealers[voter]
 
     def _slices(self, names: tuple[str, ...]) -> SliceSet:
         if names not in self._slice_sets:
@@ -261,55 +152,12 @@ class _Import:
         return self._slice_sets[names]
 
 
-def _agrees(here: tuple[str, str, str], battle: ImportedBattle) -> bool:
-    """Whether a stored battle is this one: who met, and who voted where both still say."""
-    first, second, voter = here
-    known = voter != NOBODY != battle.voter and not voter.startswith(roster.FORGOTTEN)
-    return (first, second) == (battle.model_a, battle.model_b) and (not known or voter == storable(battle.voter))
+_UNTOLD = [column.name for column in answers.c][list(answers.c.keys()).index("state") + 1 :]
+"""What a file does not tell of an answer."""
 
-
-def _talk(
-    battle_id: str, battle: ImportedBattle, at: float, sealer: Sealer
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Turn and answer rows of a battle: side a's user messages are the prompts, both sides answer them."""
-    said = {"a": _exchanges(battle.conversation_a), "b": _exchanges(battle.conversation_b)}
-    longest = max(said.values(), key=len)
-    asked = []
-    for position, (prompt, _) in enumerate(longest):
-        key = turn_key(battle_id, position)
-        sealed = sealer.seal(storable(prompt), *key.values(), "prompt")
-        asked.append({**key, "prompt": sealed, "asked_at": at, "ended_at": at})
-    spoken = []
-    for side, exchanges in said.items():
-        for position, (_, text) in enumerate(exchanges):
-            key = turn_key(battle_id, position) | {"side": side}
-            spoken.append(key | sealed_answer(Answer(text, AnswerState.COMPLETE), sealer, key) | {"state": _COMPLETE})
-    return asked, spoken
-
-
-def _exchanges(conversation: Conversation) -> list[tuple[str, str]]:
-    """(user's message, answer) pairs in order; several answers to one message are joined."""
-    pairs: list[tuple[str, str]] = []
-    for message in conversation:
-        if message.role is Role.USER:
-            pairs.append((message.content, ""))
-        elif message.role is Role.ASSISTANT and pairs:
-            prompt, text = pairs[-1]
-            pairs[-1] = (prompt, f"{text}\n{message.content}" if text else message.content)
-    return pairs
-
-
-def _system(conversation: Conversation) -> str:
-    return "\n".join(message.content for message in conversation if message.role is Role.SYSTEM)
-
-
-def _hashed(*parts: str) -> str:
-    return "i-" + hashlib.blake2b("\n".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-_COMPLETE = AnswerState.COMPLETE.value
+_INTO = {
+    "battles": inserting(battles, "seed"),
+    "turns": inserting(turns, "dropped_at"),
+    "answers": inserting(answers, *_UNTOLD),
+    "votes": inserting(votes, "retracted_at", "quarantined"),
+}

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
@@ -20,16 +20,44 @@ from arena.errors import UnknownBattle
 from arena.store.connections import KEYRING
 from arena.store.prepared import Prepared
 from arena.store.sealing import DROPPED, MARK_BYTES, NAME_BYTES, NOTHING, Keyring, Sealer
-from arena.store.tables import battles, voter_keys
+from arena.store.tables import battles, voter_keys, voters
 
 KEY = (voter_keys.c.name.label("key_name"), voter_keys.c.wrapped)
 """Columns that a query joins (outer: an old voter may have none) to read texts with `sealer`."""
 
 
-def make(db: Connection, voter_id: int) -> Sealer:
-    """A key for a voter who has none."""
+class VoterKey(NamedTuple):
+    """A voter's key as its row holds it."""
+
+    name: bytes
+    wrapped: bytes
+
+
+def fresh(db: Connection) -> VoterKey:
+    """A key that nobody has."""
     name = os.urandom(NAME_BYTES)
-    wrapped = _ring(db).fresh(name)
+    return VoterKey(name, _ring(db).fresh(name))
+
+
+def known(db: Connection, code: str) -> VoterKey | None:
+    """The key of a voter that can be used; None without one."""
+    found = _BY_CODE.first(db, wanted=code)
+    if found is not None and not found[2]:
+        key = VoterKey(bytes(found[0]), bytes(found[1]))
+        if _ring(db).opened(*key) is not None:
+            return key
+    return None
+
+
+def holds(db: Connection, voter_id: int, key: VoterKey) -> bool:
+    """Whether this is the voter's key, and they were not forgotten."""
+    found = _FIND.first(db, wanted=voter_id)
+    return found is not None and not found[3] and (bytes(found[1]), bytes(found[2])) == key
+
+
+def make(db: Connection, voter_id: int, key: VoterKey | None = None) -> Sealer:
+    """A key for a voter who has none: this one, else a fresh one."""
+    name, wrapped = key or fresh(db)
     _INSERT.run(db, voter_id=voter_id, name=name, wrapped=wrapped)
     return Sealer(_ring(db).opened(name, wrapped))
 
@@ -191,6 +219,13 @@ _INSERT = Prepared(_inserting)
 _FIND = Prepared(
     lambda _: select(voter_keys.c.id, voter_keys.c.name, voter_keys.c.wrapped, voter_keys.c.forgotten).where(
         voter_keys.c.voter_id == bindparam("wanted")
+    )
+)
+_BY_CODE = Prepared(
+    lambda _: (
+        select(voter_keys.c.name, voter_keys.c.wrapped, voter_keys.c.forgotten)
+        .join(voters, voters.c.id == voter_keys.c.voter_id)
+        .where(voters.c.code == bindparam("wanted"))
     )
 )
 _OWNER = Prepared(lambda _: select(battles.c.voter_id).where(battles.c.id == bindparam("wanted")))

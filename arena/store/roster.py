@@ -43,13 +43,13 @@ def record(row: Sequence[Any]) -> ContestantRecord:
     return ContestantRecord(number, Contestant(name, fingerprint, **details), first_seen, retired_at)
 
 
-def voter_number(db: Connection, code: str, now: float) -> int:
-    """The number of a voter's code, given out when it is new."""
+def voter_number(db: Connection, code: str, now: float, key: keyring.VoterKey | None = None) -> int:
+    """The number of a voter's code, given out when it is new, with this key or a fresh one."""
     found = _VOTER.first(db, wanted=code)
     if found is None:
         found = _NEW_VOTER.first(db, code=code, first_seen=now)
         assert found is not None, "it returns what it puts in"
-        keyring.make(db, found[0])
+        keyring.make(db, found[0], key)
     return int(found[0])
 
 

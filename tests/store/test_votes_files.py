@@ -8,7 +8,8 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from store_kit import Clock, register, votable, vote
 
 from arena.errors import FileFormatError, StoreError
-from arena.store import importing
+from arena.store import drafts
 from arena.store.connections import Database
 from arena.store.doors import votes as votes_door
 from arena.store.files import read_comparisons
@@ -314,6 +315,49 @@ def test_votes_with_known_names_are_passed_over(store: Store, tmp_path: Path, bl
     assert (report.added, report.named) == (1, 1)
 
 
+def test_what_happens_while_a_file_is_drafted_is_heeded(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody votes for the first time, is forgotten, or brings another battle of the same number before the file is
+    written: every text of it is stored under its battle's own number and its voter's key of that moment."""
+    a, b = register(store, "x", "y")
+    vote(store, a.id, b.id, Verdict.TIE, "gone")
+    rows = [("q1", "x", "new"), ("q2", "x", "gone"), ("q3", "x", "other"), ("q4", "x", "other")]
+    talk = [{"role": "user", "content": "вопрос"}, {"role": "assistant", "content": "ответ"}]
+    mine, theirs = tmp_path / "mine.jsonl", tmp_path / "theirs.jsonl"
+
+    def write(path: Path, rows: list[tuple[str, str, str]]) -> None:
+        names = ("question_id", "model_a", "judge")
+        more = {"model_b": "z", "winner": "tie", "comment": "да", "conversation_a": talk, "conversation_b": talk}
+        path.write_text("".join(json.dumps(dict(zip(names, row, strict=True)) | more) + "\n" for row in rows), "utf-8")
+
+    write(mine, rows)
+    write(theirs, [("q3", "w", "other")])
+    drafting = votes_door.drafted
+
+    @contextmanager
+    def meanwhile(*given: Any) -> Iterator[Any]:
+        with drafting(*given) as drafts:
+            monkeypatch.setattr(votes_door, "drafted", drafting)
+            vote(store, a.id, b.id, Verdict.TIE, "new")
+            store.forget_voter_text("gone").result()
+            assert store.import_votes(theirs).added == 1
+            yield drafts
+
+    monkeypatch.setattr(votes_door, "drafted", meanwhile)
+    assert store.import_votes(mine).added == 4
+    imported = [one for one in store.votes() if one.battle_id != "q3" and one.comment]
+    assert [one.voter for one in imported] == ["new", "gone", "other", "other"]
+    for one in imported:
+        battle = store.load_battle(one.battle_id)
+        assert [message.content for side in "ab" for message in battle.conversation(side)] == ["вопрос", "ответ"] * 2
+        assert one.comment == "да"
+    with store._database.reading() as db:
+        keys = db.exec_driver_sql("SELECT name FROM voter_keys").scalars().all()
+    assert len(set(keys)) == len(keys)
+    assert store.check().ok
+
+
 def test_a_time_without_a_zone_is_the_same_on_every_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is UTC's, as in `--since`; a zone that is named counts."""
     monkeypatch.setenv("TZ", "JST-9")
@@ -331,7 +375,7 @@ def test_an_interrupted_import_is_taken_back(store: Store, tmp_path: Path, monke
     """Ctrl-C while it writes: nothing of it stays, whoever waits hears of it after that, and it can be done again."""
     bare = tmp_path / "bare.csv"
     bare.write_text("model_a,model_b,winner\n" + "x,y,model_a\n" * 6, "utf-8")
-    monkeypatch.setattr(importing, "CHUNK", 2)
+    monkeypatch.setattr(drafts, "CHUNK", 2)
     writes, heard = threading.Event(), threading.Event()
 
     def interrupted(pending: Pending[Any]) -> Any:

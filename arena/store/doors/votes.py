@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 
 from arena.store import board, voting
 from arena.store.doors.door import Door, Progress, silent
+from arena.store.drafts import Drafts, drafted
 from arena.store.exporting import drop_earlier, export_votes, exports_of
-from arena.store.importing import Stopped, checked, import_rows
+from arena.store.importing import Stopped, import_rows
 from arena.store.privacy import mask_personal
 from arena.store.records import BattleStatus, BothMarkups, ImportReport, VoteFilter, VoteReceipt, VoteRecord
 from arena.store.writer import Pending
@@ -108,14 +109,18 @@ class VoteDoor(Door):
         """Take in a battle file, all of it or nothing; battles already here are passed over. Blocks.
 
         A name without a fingerprint may be anybody's: it stands apart from who takes part under it, unless `join`
-        says that it is the same. The file is wholly checked before the one transaction begins, so writers wait for
-        the writing alone. Raises `FileFormatError` naming the first bad row, `KeyboardInterrupt` when it was
-        interrupted and nothing was imported: one that was being committed already is, and told of as ever.
+        says that it is the same. The file is wholly checked, and its rows sealed, before the one transaction begins:
+        writers wait for the writing alone. Raises `FileFormatError` naming the first bad row, `KeyboardInterrupt` when
+        it was interrupted and nothing was imported: one that was being committed already is, and told of as ever.
         """
-        counted, rules, heard, stop = checked(path), self._rules, progress or silent, threading.Event()
+        with drafted(self._database, path, self._clock()) as drafts:
+            return self._written(path.name, drafts, join, progress or silent)
+
+    def _written(self, name: str, drafts: Drafts, join: bool, heard: Progress) -> ImportReport:
+        stop, rules = threading.Event(), self._rules
 
         def operation(db: Connection) -> ImportReport:
-            return import_rows(db, path, counted, rules, self._clock(), heard, join, stop)
+            return import_rows(db, name, drafts, rules, heard, join, stop)
 
         pending: Pending[ImportReport] | None = None
         while True:
