@@ -55,7 +55,7 @@ def test_a_code_on_the_page_erases_what_its_owner_wrote(arena: ArenaProcess) -> 
     assert secret.encode() in everything(arena)
     done = command(arena, "forget", code_on_page(arena, writer).upper().replace("-", " "))
     assert done.exit_code == 0, done.stderr
-    assert "Forgotten: the texts of 1 battles" in done.stdout
+    assert "Forgotten: the texts of 1 battle;" in done.stdout
     assert secret.encode() not in everything(arena)
     with open_store(Settings(storage=arena.storage)) as store:
         assert store.load_battle(kept).turns[0].prompt == other
