@@ -1,6 +1,6 @@
 # make setup   install into .venv        make run     serve the arena on port 7860
 # make test    everything, real parts    make check   style, types, known vulnerabilities
-# make quick   all tests but those with a browser, torch or a whole arena: a minute
+# make quick   all tests but those with a browser or torch and the drills: a minute
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -45,10 +45,10 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("arena")
 
-_LAST = ("soak", "postgres", "torch", "browser", "arena")
+_LAST = ("postgres", "torch", "browser", "soak")
 """Marks of costly tests, in the order in which they run after everything else."""
 
-_SLOW = ("torch", "browser", "arena")
+_SLOW = ("torch", "browser", "soak")
 """Marks of tests that `--quick` leaves out."""
 
 _MEMORY = Path("/dev/shm")

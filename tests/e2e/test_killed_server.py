@@ -10,7 +10,7 @@ import pytest
 from perf.crashes import drill
 from perf.stage import ballots_in
 
-pytestmark = [pytest.mark.soak, pytest.mark.arena]
+pytestmark = pytest.mark.soak
 
 VOTES, CLIENTS = 5_010, 32
 KINDS = ("load",) * 4 + ("idle",) + ("load",) * 5

@@ -15,7 +15,7 @@ from perf import fuzz, visitor
 from perf.visitor import Call, as_json, send
 from tests.e2e.arena_process import ArenaProcess
 
-pytestmark = [pytest.mark.soak, pytest.mark.arena]
+pytestmark = pytest.mark.soak
 
 CALLS, FORGERIES, UPLOAD_MB = 500, 300, 64
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.arena_process import ROOT, environment
 
-pytestmark = [pytest.mark.soak, pytest.mark.arena]  # half a minute
+pytestmark = pytest.mark.soak  # half a minute
 
 
 def test_python_keeps_nothing_of_a_session_that_is_over() -> None:

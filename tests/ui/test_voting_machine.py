@@ -21,7 +21,7 @@ from perf.promises import tell
 from perf.visitor import JOIN, as_json, send
 from tests.e2e.arena_process import ArenaProcess
 
-pytestmark = [pytest.mark.soak, pytest.mark.arena]
+pytestmark = pytest.mark.soak
 
 MODES: dict[str, tuple[str, str | None, list[str]]] = {
     "anonymous": ("ask", None, []),
