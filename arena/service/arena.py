@@ -150,7 +150,7 @@ class Arena:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._unwatch()
         await asyncio.to_thread(self.fits.close)
-        await self._conclusions.keep_accounts()
+        await self._accounts.keep()
         await self.fleet.close()
         self.store.close()
 
@@ -244,10 +244,13 @@ class Arena:
     async def drop(self, voter: str, battle_id: str) -> None:
         """Leave out a last message whose answers failed; the answers before it can be voted on again."""
         room = self._room(battle_id, voter)
-        async with room.lock:
-            dropped = room.battle.drop()
+
+        async def done(dropped: Battle) -> None:
             await self.store.drop_turn(battle_id, status=dropped.status)
             room.battle = dropped
+
+        async with room.lock:
+            await to_its_end(done(room.battle.drop()))
 
     async def stop(self, voter: str, battle_id: str) -> None:
         """End both answers where they are; what was shown can be voted on."""

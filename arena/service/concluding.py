@@ -64,10 +64,6 @@ class Conclusions:
             room.battle = replace(room.battle, status=BattleStatus.FAILED)
             room.rest()
 
-    async def keep_accounts(self) -> None:
-        """Spending that cannot be written now is written after a later turn."""
-        await self._accounts.keep()
-
     async def _attempt(self, room: Room, live: LiveTurn, answers: Answers, index: int) -> bool:
         """Whether nothing more can be done: the answers are written down, or never will be."""
         async with room.lock:
@@ -95,4 +91,4 @@ class Conclusions:
         self._written()
         self._watching.answered(room.names, (a, b))
         log_turn(finished, room.names, (a, b), prompts=self._log_prompts)
-        await self.keep_accounts()
+        await self._accounts.keep()
